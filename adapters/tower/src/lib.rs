@@ -1,0 +1,1 @@
+//! cloakroom-tower
