@@ -1,0 +1,260 @@
+use smallvec::SmallVec;
+use std::cell::OnceCell;
+use std::fmt;
+
+use crate::journal::Journal;
+use crate::record::{Record, Seed};
+use crate::token::Presented;
+use crate::{Config, Error, Key, Session, Stored, UnixTime};
+
+/// One request (or message) and its session.
+///
+/// - **Open** it with what the client presented: [`open`](Exchange::open).
+/// - **Ask** what it wants to have loaded, load that, and answer: [`wants_load`](Exchange::wants_load),
+///   [`handle_loaded`](Exchange::handle_loaded), until nothing is wanted. Only if the handler wants the session: an exchange
+///   that nobody touches costs nothing.
+/// - **Change** the session: [`session`](Exchange::session), as often as needed.
+/// - **Finish** when the handler has answered: [`finish`](Exchange::finish) turns it into a [`Commit`](crate::Commit), to be carried out
+///   before the response head leaves. Dropping an exchange instead changes nothing.
+///
+/// `open`, `wants_load` and `finish` never fail, whatever a client presents.
+///
+/// ```
+/// use cloakroom_core::{Commit, Config, Exchange, Fate, UnixTime};
+///
+/// let config = Config::default();
+/// let mut exchange = Exchange::open(&config, [&b"not a token"[..]], UnixTime::from_secs(100));
+/// assert!(exchange.wants_load().is_none());
+/// assert!(exchange.session()?.get::<u32>("visits")?.is_none());
+/// let Commit::Done(outcome) = exchange.finish(UnixTime::from_secs(101)) else { panic!() };
+/// assert_eq!(outcome.fate, Fate::Unchanged);
+/// # Ok::<(), cloakroom_core::Error>(())
+/// ```
+pub struct Exchange {
+    pub(crate) config: Config,
+    pub(crate) opened: UnixTime,
+    pub(crate) presented: bool,
+    pub(crate) accessed: bool,
+    pub(crate) loading: Loading,
+    pub(crate) work: Work,
+}
+
+/// More distinct well-formed tokens than this under one name: none is trusted, and nothing is loaded.
+const MAX_CANDIDATES: usize = 4;
+
+pub(crate) enum Loading {
+    /// Looking for the living one among the tokens presented; those before `at` are dealt with.
+    Candidates {
+        tokens: SmallVec<[Presented; 1]>,
+        at: usize,
+        next: OnceCell<Option<(usize, Key)>>,
+    },
+    /// The record of token number `at` is a retired one: its chain of successors must have a living end.
+    Following {
+        tokens: SmallVec<[Presented; 1]>,
+        at: usize,
+        base: Box<Base>,
+    },
+    /// All is known.
+    Ready,
+    /// A record could not be read.
+    Failed(Error),
+}
+
+/// What a request is about to do, and to what.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) base: Option<Base>,
+    pub(crate) journal: Journal,
+    /// The base is to be destroyed; what the journal says belongs to a session that comes after it.
+    pub(crate) destroyed: bool,
+    pub(crate) issue: Issue,
+    /// The seed of the session that will be created, if somebody asked for its CSRF token already.
+    pub(crate) seed: Option<Seed>,
+}
+
+/// A record as it was loaded.
+pub(crate) struct Base {
+    pub(crate) key: Key,
+    pub(crate) stored: Stored,
+    pub(crate) record: Record,
+    /// For a retired record: its successors, the living one last.
+    pub(crate) chain: Vec<Key>,
+}
+
+#[derive(Default, PartialEq, Eq)]
+pub(crate) enum Issue {
+    #[default]
+    No,
+    Rotate,
+    SignIn(Box<str>),
+}
+
+impl Exchange {
+    /// Opens an exchange with the tokens that a client presented: under one cookie name there may be several.
+    ///
+    /// Anything may be presented. What is not a well-formed token of this configuration is passed over; of several distinct
+    /// living ones none is trusted. Copies what it needs, and allocates nothing unless several tokens are well-formed.
+    ///
+    /// ```
+    /// use cloakroom_core::{Config, Exchange, UnixTime};
+    ///
+    /// let token = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    /// let exchange = Exchange::open(&Config::default(), [token.as_bytes()], UnixTime::from_secs(0));
+    /// assert_eq!(exchange.wants_load().unwrap().as_str().len(), "session:".len() + 43);
+    /// ```
+    pub fn open<'t>(
+        config: &Config,
+        presented: impl IntoIterator<Item = &'t [u8]>,
+        now: UnixTime,
+    ) -> Self {
+        let rules = &config.settings().tokens;
+        let mut any = false;
+        let mut tokens: SmallVec<[Presented; 1]> = SmallVec::new();
+        for bytes in presented {
+            any = true;
+            let Some(token) = rules.parse(bytes).filter(|token| !tokens.contains(token)) else {
+                continue;
+            };
+            if tokens.len() == MAX_CANDIDATES {
+                tokens.clear();
+                break;
+            }
+            tokens.push(token);
+        }
+        let loading = match tokens.is_empty() {
+            true => Loading::Ready,
+            false => Loading::Candidates {
+                tokens,
+                at: 0,
+                next: OnceCell::new(),
+            },
+        };
+        Self {
+            config: config.clone(),
+            opened: now,
+            presented: any,
+            accessed: false,
+            loading,
+            work: Work::default(),
+        }
+    }
+
+    /// An exchange on a record whose key is known, as a directory lists it: to look at somebody's other sessions, or to
+    /// revoke one (`session()?.destroy()`).
+    ///
+    /// ```
+    /// use cloakroom_core::{Config, Exchange, Key, UnixTime};
+    ///
+    /// let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").unwrap();
+    /// let exchange = Exchange::open_key(&Config::default(), key.clone(), UnixTime::from_secs(0));
+    /// assert_eq!(exchange.wants_load(), Some(&key));
+    /// ```
+    #[must_use]
+    pub fn open_key(config: &Config, key: Key, now: UnixTime) -> Self {
+        let next = OnceCell::from(Some((0, key)));
+        let loading = Loading::Candidates {
+            tokens: SmallVec::new(),
+            at: 0,
+            next,
+        };
+        Self {
+            config: config.clone(),
+            opened: now,
+            presented: false,
+            accessed: false,
+            loading,
+            work: Work::default(),
+        }
+    }
+
+    /// The key whose record is wanted next, until the session can be used. Can be asked twice; hashes a token when asked
+    /// first. At most one load for a usual request; one more for each rotation that a retired token is behind, and for each
+    /// further token presented.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// assert!(Exchange::open(&Config::default(), [], UnixTime::from_secs(0)).wants_load().is_none());
+    /// ```
+    #[must_use]
+    pub fn wants_load(&self) -> Option<&Key> {
+        match &self.loading {
+            Loading::Candidates { tokens, at, next } => {
+                let rules = &self.config.settings().tokens;
+                let find =
+                    || (*at..tokens.len()).find_map(|n| Some((n, rules.key(tokens.get(n)?)?)));
+                next.get_or_init(find).as_ref().map(|(_, key)| key)
+            }
+            Loading::Following { base, .. } => base.chain.last(),
+            Loading::Ready | Loading::Failed(_) => None,
+        }
+    }
+
+    /// The session, once loaded. From here on the exchange counts as accessed (`Vary: Cookie`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLoaded`] while something is wanted; the error of [`handle_loaded`](Exchange::handle_loaded), if that failed.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.insert("cart", ["tea"])?;
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn session(&mut self) -> Result<Session<'_>, Error> {
+        if self.wants_load().is_some() {
+            return Err(Error::NotLoaded);
+        }
+        if let Loading::Failed(error) = &self.loading {
+            return Err(error.clone());
+        }
+        self.accessed = true;
+        Ok(Session::new(&self.config, self.opened, &mut self.work))
+    }
+
+    /// Forgets every change, sign-in and sign-out so far, as if the handler had only read. For a handler that failed.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Commit, Config, Exchange, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.insert("half", "done")?;
+    /// exchange.discard_changes();
+    /// assert!(matches!(exchange.finish(UnixTime::from_secs(0)), Commit::Done(_)));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn discard_changes(&mut self) {
+        self.work = Work {
+            base: self.work.base.take(),
+            ..Work::default()
+        };
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("opened", &self.opened)
+            .field("accessed", &self.accessed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Work {
+    /// The record that the handler sees.
+    pub(crate) fn record(&self) -> Option<&Record> {
+        self.base
+            .as_ref()
+            .filter(|_| !self.destroyed)
+            .map(|base| &base.record)
+    }
+
+    pub(crate) fn is_modified(&self) -> bool {
+        self.destroyed || self.issue != Issue::No || !self.journal.is_empty() || self.seed.is_some()
+    }
+
+    /// Whether there is something to be created where there is no session.
+    pub(crate) fn creates(&self) -> bool {
+        matches!(self.issue, Issue::SignIn(_)) || !self.journal.is_empty() || self.seed.is_some()
+    }
+}

@@ -1,0 +1,1003 @@
+//! All transitions, from what was loaded to the outcome.
+//!
+//! Loading (`Exchange::handle_loaded`):
+//!
+//! ```text
+//! candidate ── none, expired ──▶ next candidate ──▶ … ──▶ ready: no session
+//!     │ live ────────────────────▶ next candidate ──▶ … ──▶ ready: this one, if it is the only living one
+//!     └ retired ──▶ follow the successors ── living end ──▶ as live     ── end missing ──▶ as none
+//! ```
+//!
+//! Committing (`Exchange::finish`, then one arrow for each answer; `✗` is a lost answer, which is looked into by a reload):
+//!
+//! ```text
+//! nothing changed ─────▶ Touch, if due ─▶ done
+//! changed, no session ─▶ Mint ─▶ Create ─ Stored ─▶ done: issue
+//!                          ▲─────── Taken
+//! changed, live ───────▶ Mint ─▶ Replace ─ Stored ─▶ done: saved
+//!                                 ▲   └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: gone
+//!                                 └── live: replay ─────┴ retired ─▶ done: superseded
+//! changed, retired ────▶ done: superseded                 (never a new session: a late answer must not undo a sign-in)
+//! rotation, sign-in ───▶ Mint ─▶ Create new ─▶ Replace old by retired ─ Stored ─▶ done: issue
+//!                                                ▲   └ Changed, Gone, ✗ ─▶ Reload old
+//!                                                │        ├ live: Reload new, Replace new by the replayed ─┐
+//!                                                └────────┼──────────────────────────────────────────┘
+//!                                                         ├ gone, rotation: Reload new, Delete new ─▶ done: gone
+//!                                                         ├ gone, sign-in: Reload new, Replace it without the old data ─▶ done: issue
+//!                                                         ├ retired, rotation: Reload new, Delete new ─▶ done: superseded
+//!                                                         └ retired, sign-in ─▶ done: issue
+//! sign-out ────────────▶ Delete ─ Deleted, Gone ─▶ done: clear
+//!                         ▲ └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: clear
+//!                         └────── live ───────┘└ retired: Reload along the chain to its end, Delete newest first ─▶ done: clear
+//! ```
+//!
+//! The rules that `protocol.py` calls nocas, blinddelete, nofollow, retiredmint and shortgrace are the comments that begin with
+//! "Rule".
+
+use std::cell::OnceCell;
+
+use crate::commit::{
+    Create, Delete, DeleteStep, Mint, Reload, ReloadStep, Replace, ReplaceStep, Touch,
+};
+use crate::config::{Limits, MAX_MAX_AGE};
+use crate::exchange::{Base, Issue, Loading, Work};
+use crate::record::{self, Head, Nonce, Record, Retired, Seed};
+use crate::{
+    Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Issued, Key, Outcome,
+    Replaced, Stored, Token, Touched, UnixTime, Write,
+};
+
+/// How many rotations may follow one another within a grace.
+const MAX_CHAIN: usize = 16;
+/// How many tokens are tried before the randomness is given up for broken.
+const MAX_MINTS: u32 = 8;
+/// How many conflicts and lost answers one commit may meet.
+const MAX_CONFLICTS: u32 = 256;
+
+impl Exchange {
+    /// The answer to [`wants_load`](Exchange::wants_load): what the store found under `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] or [`Error::NewerRecord`] if the record cannot be read: the exchange then stays without a session,
+    /// and leaves the record alone. [`Error::Misuse`] if nothing, or another key, was wanted.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let token = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    /// # let mut exchange = Exchange::open(&Config::default(), [token.as_bytes()], UnixTime::from_secs(0));
+    /// while let Some(key) = exchange.wants_load() {
+    ///     let key = key.clone();
+    ///     let found = None; // store.load(&key).await?
+    ///     exchange.handle_loaded(&key, found)?;
+    /// }
+    /// assert!(exchange.session()?.is_new());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn handle_loaded(&mut self, key: &Key, found: Option<Stored>) -> Result<(), Error> {
+        if self.wants_load() != Some(key) {
+            return Err(Error::Misuse);
+        }
+        let answer = self.loaded(key, found);
+        if let Err(error) = &answer {
+            self.work.base = None;
+            self.loading = Loading::Failed(error.clone());
+        }
+        answer
+    }
+
+    fn loaded(&mut self, key: &Key, found: Option<Stored>) -> Result<(), Error> {
+        let found = found.map(|stored| read(stored, key)).transpose()?;
+        match std::mem::replace(&mut self.loading, Loading::Ready) {
+            Loading::Candidates { tokens, next, .. } => {
+                let at = next
+                    .into_inner()
+                    .flatten()
+                    .map_or(usize::MAX - 1, |(at, _)| at);
+                match found {
+                    Some(base)
+                        if base
+                            .record
+                            .retired
+                            .as_ref()
+                            .is_some_and(|retired| self.opened < retired.until) =>
+                    {
+                        self.loading = Loading::Following {
+                            tokens,
+                            at,
+                            base: Box::new(base),
+                        };
+                    }
+                    found => {
+                        let living = found.filter(|base| self.config.alive(base, self.opened));
+                        self.settle(tokens, at, living);
+                    }
+                }
+            }
+            Loading::Following {
+                tokens,
+                at,
+                mut base,
+            } => match found {
+                // Rule nofollow: a retired record counts only while the end of its chain lives.
+                Some(end) => match end.record.retired {
+                    Some(_) if base.chain.len() == MAX_CHAIN => return Err(Error::Contended),
+                    Some(retired) => {
+                        base.chain.push(retired.successor);
+                        self.loading = Loading::Following { tokens, at, base };
+                    }
+                    None => {
+                        let living = self.config.alive(&end, self.opened).then_some(*base);
+                        self.settle(tokens, at, living);
+                    }
+                },
+                None => self.settle(tokens, at, None),
+            },
+            Loading::Ready | Loading::Failed(_) => return Err(Error::Misuse),
+        }
+        Ok(())
+    }
+
+    /// Candidate number `at` is dealt with.
+    fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Base>) {
+        if let Some(base) = living {
+            if self.work.base.is_some() {
+                // Two distinct living tokens: neither is trusted.
+                self.work.base = None;
+                return;
+            }
+            self.work.base = Some(base);
+        }
+        self.loading = Loading::Candidates {
+            tokens,
+            at: at + 1,
+            next: OnceCell::new(),
+        };
+    }
+
+    /// The handler has answered: what is to be done to make its changes real? `now` is the time of this call.
+    ///
+    /// Store calls: none if nothing was changed (one `touch` after a tenth of the idle timeout); one to create or to save; two for
+    /// a rotation or sign-in; one for a sign-out. More only after conflicts and lost answers.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Commit, Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.insert("theme", "dark")?;
+    /// assert!(matches!(exchange.finish(UnixTime::from_secs(1)), Commit::Mint(_)));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn finish(self, now: UnixTime) -> Commit {
+        let machine = Machine {
+            config: self.config,
+            opened: self.opened,
+            now,
+            presented: self.presented,
+            accessed: self.accessed,
+            work: self.work,
+            new: None,
+            writer: Nonce::default(),
+            mints: 0,
+            conflicts: 0,
+            uncertain: false,
+            dead: None,
+        };
+        machine.start()
+    }
+}
+
+type Candidates = smallvec::SmallVec<[crate::token::Presented; 1]>;
+
+/// An exchange whose handler has answered.
+pub(crate) struct Machine {
+    config: Config,
+    opened: UnixTime,
+    now: UnixTime,
+    presented: bool,
+    accessed: bool,
+    work: Work,
+    /// The session that is being created.
+    new: Option<New>,
+    /// The mark of this exchange's writes.
+    writer: Nonce,
+    mints: u32,
+    conflicts: u32,
+    /// An answer was lost: a write of this exchange may have happened, or may still happen.
+    uncertain: bool,
+    /// The successor that was deleted last.
+    dead: Option<Key>,
+}
+
+struct New {
+    token: Token,
+    key: Key,
+    seed: Seed,
+}
+
+impl Machine {
+    fn start(mut self) -> Commit {
+        if self.work.destroyed {
+            return self.sign_out();
+        }
+        let live = self
+            .work
+            .base
+            .as_ref()
+            .map(|base| base.record.retired.is_none());
+        match (live, &self.work.issue) {
+            (_, Issue::SignIn(_)) | (Some(true), Issue::Rotate) => {
+                Commit::Mint(Mint { machine: self })
+            }
+            (None, _) if self.work.creates() => {
+                self.work.issue = Issue::No;
+                Commit::Mint(Mint { machine: self })
+            }
+            (None, _) => self.done(Fate::Unchanged, Directive::Keep),
+            (Some(true), Issue::No) if self.work.is_modified() => {
+                Commit::Mint(Mint { machine: self })
+            }
+            (Some(true), Issue::No) => self.touch(),
+            // Rule retiredmint: a plain write with a retired token is dropped, and never creates a session.
+            (Some(false), Issue::No) if !self.work.is_modified() => {
+                self.done(Fate::Unchanged, Directive::Keep)
+            }
+            (Some(false), _) => self.done(Fate::Superseded, Directive::Keep),
+        }
+    }
+
+    fn touch(self) -> Commit {
+        if let Some(base) = &self.work.base {
+            let lifetime = self.config.lifetime(base.record.expiry);
+            if let Some(expires_at) =
+                lifetime.touch_due(base.record.created, base.stored.expires_at, self.now)
+            {
+                let key = base.key.clone();
+                return Commit::Touch(Touch {
+                    machine: self,
+                    key,
+                    expires_at,
+                });
+            }
+        }
+        self.done(Fate::Unchanged, Directive::Keep)
+    }
+
+    /// Creates the new record of a creation, rotation or sign-in.
+    fn create(mut self) -> Result<Commit, Error> {
+        let write = self.new_record()?;
+        let key = self.new_key()?;
+        Ok(Commit::Create(Create {
+            machine: self,
+            key,
+            write,
+        }))
+    }
+
+    /// The new record is there: now the old one is retired, if there is one.
+    fn created(self) -> Result<Commit, Error> {
+        match &self.work.base {
+            Some(base) if base.record.retired.is_none() => self.retire(),
+            _ => self.issue(),
+        }
+    }
+
+    /// Replaces the session's record by its changed self.
+    fn save(mut self) -> Result<Commit, Error> {
+        let (Some(base), limits) = (&self.work.base, self.config.settings().limits) else {
+            return Err(Error::Misuse);
+        };
+        let (record, journal) = (&base.record, &self.work.journal);
+        let subject = journal
+            .subject
+            .as_ref()
+            .map_or(record.subject(), |subject| subject.as_deref());
+        let expiry = journal.expiry.unwrap_or(record.expiry);
+        let head = Head {
+            writer: self.writer,
+            after: Some(record),
+            created: record.created,
+            authenticated: record.authenticated,
+            subject,
+            retired: None,
+            expiry,
+            seed: record.seed,
+        };
+        let bytes = record::encode(&head, journal.values(Some(record)), limits)?;
+        let expires_at = self
+            .config
+            .lifetime(expiry)
+            .expires_at(record.created, self.now);
+        let write = Write::new(bytes, expires_at, subject.map(Box::from));
+        self.uncertain = false;
+        self.replace_base(write, ReplaceStep::Save)
+    }
+
+    /// Replaces the old record by a retired one: its data, read-only, and the key of its successor.
+    fn retire(mut self) -> Result<Commit, Error> {
+        let (Some(base), Some(new)) = (&self.work.base, &self.new) else {
+            return Err(Error::Misuse);
+        };
+        let (record, grace) = (&base.record, self.config.settings().grace);
+        let retired = Retired {
+            successor: new.key.clone(),
+            until: self.now + grace,
+        };
+        let head = Head {
+            writer: self.writer,
+            after: Some(record),
+            created: record.created,
+            authenticated: record.authenticated,
+            subject: record.subject(),
+            retired: Some(&retired),
+            expiry: record.expiry,
+            seed: record.seed,
+        };
+        let values = record.values();
+        let bytes = match grace.is_zero() {
+            true => record::encode(&head, std::iter::empty(), Limits::NONE)?,
+            false => record::encode(&head, values, Limits::NONE)?,
+        };
+        // Rule shortgrace: it outlasts every request that was in flight. No subject: a directory lists the new one.
+        let write = Write::new(bytes, self.now + self.config.hold(), None);
+        self.uncertain = false;
+        self.replace_base(write, ReplaceStep::Retire)
+    }
+
+    fn replace_base(self, write: Write, step: ReplaceStep) -> Result<Commit, Error> {
+        let base = self.work.base.as_ref().ok_or(Error::Misuse)?;
+        // Rule nocas: replace only what is still as it was loaded.
+        let (key, old) = (base.key.clone(), base.stored.clone());
+        Ok(Commit::Replace(Replace {
+            machine: self,
+            key,
+            old,
+            write,
+            step,
+        }))
+    }
+
+    /// What became of the record that was to be replaced by its changed self.
+    fn reloaded_save(mut self, found: Option<Base>, lost: Option<Write>) -> Result<Commit, Error> {
+        let Some(current) = found else {
+            return Ok(self.done(Fate::Gone, Directive::Keep));
+        };
+        if let Some(write) = lost.filter(|_| self.uncertain) {
+            let base = self.work.base.as_ref().ok_or(Error::Misuse)?;
+            if current.record.written_by(&self.writer) {
+                return Ok(self.done(Fate::Saved, Directive::Keep));
+            }
+            if current.stored.bytes == base.stored.bytes {
+                self.work.base = Some(current);
+                return self.replace_base(write, ReplaceStep::Save);
+            }
+            // Only if the record still remembers the writer before this one, all writers since are known, and this one is
+            // not among them.
+            if !current.record.written_by(&base.record.writer()) {
+                return Err(Error::Uncertain);
+            }
+        }
+        if current.record.retired.is_some() {
+            return Ok(self.done(Fate::Superseded, Directive::Keep));
+        }
+        self.work.journal.replay(Some(&current.record))?;
+        self.work.base = Some(current);
+        self.save()
+    }
+
+    /// What became of the old record that was to be retired.
+    fn reloaded_retire(
+        mut self,
+        found: Option<Base>,
+        lost: Option<Write>,
+    ) -> Result<Commit, Error> {
+        let signs_in = matches!(self.work.issue, Issue::SignIn(_));
+        let Some(current) = found else {
+            // Signed out meanwhile. A sign-in has credentials of its own and goes on, without the old data.
+            let step = match signs_in {
+                true => ReloadStep::New(ReplaceStep::Strip, None),
+                false => ReloadStep::Withdraw(Fate::Gone),
+            };
+            return self.reload_new(step);
+        };
+        if let Some(retired) = &current.record.retired {
+            // By this very exchange, or another rotation was first: two sign-ins are two sessions.
+            let own = self
+                .new
+                .as_ref()
+                .is_some_and(|new| new.key == retired.successor);
+            return match own || signs_in {
+                true => self.issue(),
+                false => self.reload_new(ReloadStep::Withdraw(Fate::Superseded)),
+            };
+        }
+        let unchanged = self
+            .work
+            .base
+            .as_ref()
+            .is_some_and(|base| base.stored.bytes == current.stored.bytes);
+        self.work.base = Some(current);
+        match lost {
+            Some(write) if unchanged => self.replace_base(write, ReplaceStep::Retire),
+            _ => self.reload_new(ReloadStep::New(ReplaceStep::Rewrite, None)),
+        }
+    }
+
+    /// Writes the new record again, over what it is.
+    fn reloaded_new(
+        mut self,
+        key: Key,
+        found: Option<Stored>,
+        step: ReplaceStep,
+        lost: Option<Write>,
+    ) -> Result<Commit, Error> {
+        let Some(old) = found else {
+            return Ok(self.done(Fate::Gone, Directive::Keep));
+        };
+        let write = match lost {
+            Some(write) if write.bytes == old.bytes => return self.rewritten(step),
+            Some(write) => write,
+            None => {
+                if step == ReplaceStep::Strip {
+                    self.work.base = None;
+                }
+                let carried = carried(&self.work).map(|base| base.record.clone());
+                self.work.journal.replay(carried.as_ref())?;
+                self.new_record()?
+            }
+        };
+        Ok(Commit::Replace(Replace {
+            machine: self,
+            key,
+            old,
+            write,
+            step,
+        }))
+    }
+
+    fn rewritten(self, step: ReplaceStep) -> Result<Commit, Error> {
+        if step == ReplaceStep::Strip {
+            self.issue()
+        } else {
+            self.retire()
+        }
+    }
+
+    fn reload_new(self, step: ReloadStep) -> Result<Commit, Error> {
+        let key = self.new_key()?;
+        Ok(Commit::Reload(Reload {
+            machine: self,
+            key,
+            step,
+        }))
+    }
+
+    fn sign_out(self) -> Commit {
+        let Some(base) = &self.work.base else {
+            return self.ended(Fate::Unchanged);
+        };
+        if base.chain.is_empty() {
+            let (key, old) = (base.key.clone(), base.stored.clone());
+            // Rule blinddelete: delete only what is still as it was loaded.
+            return Commit::Delete(Delete {
+                machine: self,
+                key,
+                old,
+                step: DeleteStep::SignOut,
+            });
+        }
+        self.chain()
+    }
+
+    /// A retired session is signed out by deleting its successors, newest first, then its own record.
+    fn chain(self) -> Commit {
+        let Some(base) = &self.work.base else {
+            return self.ended(Fate::Saved);
+        };
+        match base.chain.last() {
+            Some(key) => {
+                let key = key.clone();
+                Commit::Reload(Reload {
+                    machine: self,
+                    key,
+                    step: ReloadStep::Chain,
+                })
+            }
+            None => {
+                let (key, old) = (base.key.clone(), base.stored.clone());
+                Commit::Delete(Delete {
+                    machine: self,
+                    key,
+                    old,
+                    step: DeleteStep::ChainStart,
+                })
+            }
+        }
+    }
+
+    fn reloaded_chain(mut self, key: Key, found: Option<Base>) -> Result<Commit, Error> {
+        let Some(current) = found else {
+            return self.successor_gone(key);
+        };
+        let chain = &mut self.work.base.as_mut().ok_or(Error::Misuse)?.chain;
+        match current.record.retired {
+            Some(retired) if self.dead.as_ref() != Some(&retired.successor) => {
+                if chain.len() == MAX_CHAIN {
+                    return Err(Error::Contended);
+                }
+                chain.push(retired.successor);
+                Ok(self.chain())
+            }
+            _ => Ok(Commit::Delete(Delete {
+                machine: self,
+                key,
+                old: current.stored,
+                step: DeleteStep::Chain,
+            })),
+        }
+    }
+
+    fn successor_gone(self, key: Key) -> Result<Commit, Error> {
+        // Nothing of the chain was seen to end: it may have been rotated on, beyond the grace.
+        if self.is_late() && self.dead.is_none() {
+            Err(Error::Late)
+        } else {
+            Ok(self.successor_deleted(key))
+        }
+    }
+
+    fn successor_deleted(mut self, key: Key) -> Commit {
+        if let Some(base) = &mut self.work.base {
+            base.chain.pop();
+        }
+        self.dead = Some(key);
+        self.chain()
+    }
+
+    fn reloaded_sign_out(mut self, found: Option<Base>) -> Result<Commit, Error> {
+        let Some(mut current) = found else {
+            return self.found_gone();
+        };
+        if let Some(retired) = &current.record.retired {
+            current.chain = vec![retired.successor.clone()];
+        }
+        self.work.base = Some(current);
+        Ok(self.sign_out())
+    }
+
+    /// The record that was to be deleted is not there.
+    fn found_gone(self) -> Result<Commit, Error> {
+        // After the grace it may have been a retired one, and its successor lives: that is no sign-out.
+        if self.is_late() {
+            Err(Error::Late)
+        } else {
+            Ok(self.ended(Fate::Gone))
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        self.now.since(self.opened) >= self.config.hold()
+    }
+
+    /// The session is signed out. What the handler did afterwards belongs to a new one.
+    fn ended(mut self, fate: Fate) -> Commit {
+        self.work.base = None;
+        if self.work.creates() {
+            return Commit::Mint(Mint { machine: self });
+        }
+        let directive = if self.presented {
+            Directive::Clear
+        } else {
+            Directive::Keep
+        };
+        self.done(fate, directive)
+    }
+
+    /// The client gets the new token.
+    fn issue(self) -> Result<Commit, Error> {
+        let token = self.new.as_ref().ok_or(Error::Misuse)?.token.clone();
+        let (created, expiry) = self.new_times();
+        let lifetime = self.config.lifetime(expiry);
+        let rest = (created + lifetime.absolute)
+            .since(self.now)
+            .min(MAX_MAX_AGE);
+        let max_age = lifetime.persistent.then_some(rest);
+        Ok(self.done(Fate::Saved, Directive::Issue(Issued { token, max_age })))
+    }
+
+    fn done(self, fate: Fate, directive: Directive) -> Commit {
+        Commit::Done(Outcome {
+            directive,
+            accessed: self.accessed,
+            fate,
+            conflicts: self.conflicts,
+        })
+    }
+
+    fn conflict(&mut self) -> Result<(), Error> {
+        self.conflicts += 1;
+        if self.conflicts > MAX_CONFLICTS {
+            Err(Error::Contended)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn new_key(&self) -> Result<Key, Error> {
+        self.new
+            .as_ref()
+            .map(|new| new.key.clone())
+            .ok_or(Error::Misuse)
+    }
+
+    fn new_times(&self) -> (UnixTime, Option<crate::Expiry>) {
+        let carried = carried(&self.work).map(|base| &base.record);
+        let created = match (&self.work.issue, carried) {
+            (Issue::Rotate, Some(record)) => record.created,
+            _ => self.now,
+        };
+        (
+            created,
+            self.work
+                .journal
+                .expiry
+                .unwrap_or(carried.and_then(|record| record.expiry)),
+        )
+    }
+
+    fn new_record(&mut self) -> Result<Write, Error> {
+        let new = self.new.as_ref().ok_or(Error::Misuse)?;
+        let (carried, journal) = (
+            carried(&self.work).map(|base| &base.record),
+            &self.work.journal,
+        );
+        let rotated = carried.filter(|_| self.work.issue == Issue::Rotate);
+        let subject = match &self.work.issue {
+            Issue::SignIn(subject) => Some(&**subject),
+            _ => journal
+                .subject
+                .as_ref()
+                .map_or(carried.and_then(Record::subject), |subject| {
+                    subject.as_deref()
+                }),
+        };
+        let (created, expiry) = self.new_times();
+        let authenticated = match self.work.issue {
+            Issue::SignIn(_) => Some(self.opened),
+            _ => rotated.and_then(|record| record.authenticated),
+        };
+        let seed = self
+            .work
+            .seed
+            .or(rotated.map(|record| record.seed))
+            .unwrap_or(new.seed);
+        let head = Head {
+            writer: self.writer,
+            after: None,
+            created,
+            authenticated,
+            subject,
+            retired: None,
+            expiry,
+            seed,
+        };
+        let bytes = record::encode(
+            &head,
+            journal.values(carried),
+            self.config.settings().limits,
+        )?;
+        let expires_at = self.config.lifetime(expiry).expires_at(created, self.now);
+        Ok(Write::new(bytes, expires_at, subject.map(Box::from)))
+    }
+}
+
+/// The record whose data the new session takes over.
+fn carried(work: &Work) -> Option<&Base> {
+    let base = work.base.as_ref()?;
+    match (&work.issue, base.record.subject()) {
+        (Issue::SignIn(subject), Some(owner)) if owner != &**subject => None,
+        (Issue::No, _) => None,
+        _ => Some(base),
+    }
+}
+
+fn read(stored: Stored, key: &Key) -> Result<Base, Error> {
+    let record = Record::decode(&stored.bytes)?;
+    let chain = record
+        .retired
+        .iter()
+        .map(|retired| retired.successor.clone())
+        .collect();
+    Ok(Base {
+        key: key.clone(),
+        stored,
+        record,
+        chain,
+    })
+}
+
+impl Config {
+    fn alive(&self, base: &Base, now: UnixTime) -> bool {
+        let record = &base.record;
+        let lifetime = self.lifetime(record.expiry);
+        record.retired.is_none() && lifetime.alive(record.created, base.stored.expires_at, now)
+    }
+
+    /// What a reload found; a live record that has expired counts as none.
+    fn existing(
+        &self,
+        found: Option<Stored>,
+        key: &Key,
+        now: UnixTime,
+    ) -> Result<Option<Base>, Error> {
+        let found = found.map(|stored| read(stored, key)).transpose()?;
+        Ok(found.filter(|base| base.record.retired.is_some() || self.alive(base, now)))
+    }
+}
+
+impl Mint {
+    /// 64 bytes from a cryptographically secure generator, used for this alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] if the session is over a limit; nothing was written then.
+    pub fn with(self, entropy: [u8; 64]) -> Result<Commit, Error> {
+        let mut machine = self.machine;
+        let mut random = [0; 32];
+        let mut seed = Seed::default();
+        let mut parts = entropy.into_iter();
+        random
+            .iter_mut()
+            .chain(&mut seed)
+            .chain(&mut machine.writer)
+            .zip(&mut parts)
+            .for_each(|(to, from)| *to = from);
+        if machine.work.issue == Issue::No && machine.work.base.is_some() {
+            return machine.save();
+        }
+        let rules = &machine.config.settings().tokens;
+        let (token, presented) = rules.mint(&random);
+        let key = rules.key(&presented).ok_or(Error::Misuse)?;
+        machine.new = Some(New { token, key, seed });
+        machine.create()
+    }
+}
+
+impl Create {
+    /// The store's answer, and the time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contended`] if every token so far was taken: the randomness is broken.
+    pub fn then(self, answer: Created, now: UnixTime) -> Result<Commit, Error> {
+        let mut machine = self.machine;
+        machine.now = now;
+        match answer {
+            Created::Stored => machine.created(),
+            Created::Taken if machine.uncertain => {
+                // It may be taken by this very write.
+                let step = ReloadStep::Created(self.write);
+                Ok(Commit::Reload(Reload {
+                    machine,
+                    key: self.key,
+                    step,
+                }))
+            }
+            Created::Taken => {
+                machine.mints += 1;
+                if machine.mints == MAX_MINTS {
+                    Err(Error::Contended)
+                } else {
+                    Ok(Commit::Mint(Mint { machine }))
+                }
+            }
+        }
+    }
+
+    /// The store failed, and whether it created the record is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contended`] after too many.
+    pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
+        let mut machine = self.machine;
+        machine.now = now;
+        machine.uncertain = true;
+        machine.conflict()?;
+        let step = ReloadStep::Created(self.write);
+        Ok(Commit::Reload(Reload {
+            machine,
+            key: self.key,
+            step,
+        }))
+    }
+}
+
+impl Replace {
+    /// The store's answer, and the time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contended`] after too many conflicts.
+    pub fn then(self, answer: Replaced, now: UnixTime) -> Result<Commit, Error> {
+        let mut machine = self.machine;
+        machine.now = now;
+        match (answer, self.step) {
+            (Replaced::Stored, ReplaceStep::Save) => Ok(machine.done(Fate::Saved, Directive::Keep)),
+            (Replaced::Stored, ReplaceStep::Retire) => machine.issue(),
+            (Replaced::Stored, step) => machine.rewritten(step),
+            (Replaced::Gone, ReplaceStep::Retire) => machine.reloaded_retire(None, None),
+            (Replaced::Gone, _) => Ok(machine.done(Fate::Gone, Directive::Keep)),
+            (Replaced::Changed, _) => {
+                machine.conflict()?;
+                let lost = machine.uncertain.then_some(self.write);
+                Ok(machine.reload(self.key, self.step, lost))
+            }
+        }
+    }
+
+    /// The store failed, and whether it replaced the record is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contended`] after too many.
+    pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
+        let mut machine = self.machine;
+        machine.now = now;
+        machine.uncertain = true;
+        machine.conflict()?;
+        Ok(machine.reload(self.key, self.step, Some(self.write)))
+    }
+}
+
+impl Machine {
+    fn reload(self, key: Key, step: ReplaceStep, lost: Option<Write>) -> Commit {
+        let step = match step {
+            ReplaceStep::Save => ReloadStep::Save(lost),
+            ReplaceStep::Retire => ReloadStep::Retire(lost),
+            ReplaceStep::Rewrite | ReplaceStep::Strip => ReloadStep::New(step, lost),
+        };
+        Commit::Reload(Reload {
+            machine: self,
+            key,
+            step,
+        })
+    }
+}
+
+impl Reload {
+    /// What the store found, and the time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`], [`Error::NewerRecord`]: the record cannot be read, and was left as it is. [`Error::Uncertain`], [`Error::Late`],
+    /// [`Error::Contended`]; an error of an update that had to run again.
+    pub fn then(self, found: Option<Stored>, now: UnixTime) -> Result<Commit, Error> {
+        let (mut machine, key) = (self.machine, self.key);
+        machine.now = now;
+        match self.step {
+            ReloadStep::Created(write) => match found {
+                Some(found) if found.bytes == write.bytes => {
+                    machine.uncertain = false;
+                    machine.created()
+                }
+                Some(_) => {
+                    machine.uncertain = false;
+                    Create {
+                        machine,
+                        key,
+                        write,
+                    }
+                    .then(Created::Taken, now)
+                }
+                None => Ok(Commit::Create(Create {
+                    machine,
+                    key,
+                    write,
+                })),
+            },
+            ReloadStep::Save(lost) => {
+                let found = machine.config.existing(found, &key, now)?;
+                machine.reloaded_save(found, lost)
+            }
+            ReloadStep::Retire(lost) => {
+                let found = machine.config.existing(found, &key, now)?;
+                machine.reloaded_retire(found, lost)
+            }
+            ReloadStep::New(step, lost) => machine.reloaded_new(key, found, step, lost),
+            ReloadStep::Withdraw(fate) => match found {
+                Some(old) => Ok(Commit::Delete(Delete {
+                    machine,
+                    key,
+                    old,
+                    step: DeleteStep::Withdraw(fate),
+                })),
+                None => Ok(machine.done(fate, Directive::Keep)),
+            },
+            ReloadStep::SignOut => {
+                let found = machine.config.existing(found, &key, now)?;
+                machine.reloaded_sign_out(found)
+            }
+            ReloadStep::Chain => {
+                let found = machine.config.existing(found, &key, now)?;
+                machine.reloaded_chain(key, found)
+            }
+        }
+    }
+}
+
+impl Touch {
+    /// The store's answer, and the time.
+    ///
+    /// # Errors
+    ///
+    /// None so far; the type leaves room.
+    pub fn then(self, answer: Touched, _now: UnixTime) -> Result<Commit, Error> {
+        let fate = match answer {
+            Touched::Extended => Fate::Unchanged,
+            Touched::Gone => Fate::Gone,
+        };
+        Ok(self.machine.done(fate, Directive::Keep))
+    }
+
+    /// The store failed. It is asked again: a touch does no harm twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contended`] after too many.
+    pub fn lost(mut self, _now: UnixTime) -> Result<Commit, Error> {
+        self.machine.conflict()?;
+        Ok(Commit::Touch(self))
+    }
+}
+
+impl Delete {
+    /// The store's answer, and the time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Late`], [`Error::Contended`].
+    pub fn then(self, answer: Deleted, now: UnixTime) -> Result<Commit, Error> {
+        let (mut machine, key, step) = (self.machine, self.key, self.step);
+        machine.now = now;
+        match (answer, step) {
+            (Deleted::Changed, _) => {
+                machine.conflict()?;
+                Ok(machine.reload_deleted(key, step))
+            }
+            (_, DeleteStep::Withdraw(fate)) => Ok(machine.done(fate, Directive::Keep)),
+            (Deleted::Gone, DeleteStep::SignOut) => machine.found_gone(),
+            (Deleted::Deleted, DeleteStep::SignOut) | (_, DeleteStep::ChainStart) => {
+                Ok(machine.ended(Fate::Saved))
+            }
+            (Deleted::Gone, DeleteStep::Chain) => machine.successor_gone(key),
+            (Deleted::Deleted, DeleteStep::Chain) => Ok(machine.successor_deleted(key)),
+        }
+    }
+
+    /// The store failed, and whether it deleted the record is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contended`] after too many.
+    pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
+        let mut machine = self.machine;
+        machine.now = now;
+        machine.conflict()?;
+        Ok(machine.reload_deleted(self.key, self.step))
+    }
+}
+
+impl Machine {
+    fn reload_deleted(self, key: Key, step: DeleteStep) -> Commit {
+        let step = match step {
+            DeleteStep::SignOut | DeleteStep::ChainStart => ReloadStep::SignOut,
+            DeleteStep::Chain => ReloadStep::Chain,
+            DeleteStep::Withdraw(fate) => ReloadStep::Withdraw(fate),
+        };
+        Commit::Reload(Reload {
+            machine: self,
+            key,
+            step,
+        })
+    }
+}

@@ -1,0 +1,509 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use subtle::ConstantTimeEq;
+
+use crate::exchange::{Issue, Work};
+use crate::journal::Encoded;
+use crate::record::{Seed, check_name};
+use crate::{Config, Error, Expiry, UnixTime, values};
+
+/// Flash values stand among the others, under names that no other value can have.
+const FLASH: char = '\u{1}';
+const MAX_SUBJECT: usize = 255;
+
+/// A session while the handler runs: synchronous, as everything is loaded.
+///
+/// Values are anything that serde can serialize; they are kept encoded (CBOR), and decoded only when asked for. Every change
+/// is noted, not applied: if another request changed the session meanwhile, the changes are replayed over what is there
+/// then, so both requests' changes survive. On the same name the last writer wins, except with [`update`](Session::update).
+///
+/// ```
+/// use cloakroom_core::{Config, Exchange, UnixTime};
+///
+/// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+/// let mut session = exchange.session()?;
+/// session.insert("theme", "dark")?;
+/// let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+/// assert_eq!(visits, 1);
+/// assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
+/// # Ok::<(), cloakroom_core::Error>(())
+/// ```
+pub struct Session<'a> {
+    config: &'a Config,
+    opened: UnixTime,
+    work: &'a mut Work,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(config: &'a Config, opened: UnixTime, work: &'a mut Work) -> Self {
+        Self {
+            config,
+            opened,
+            work,
+        }
+    }
+
+    /// The value under this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decode`] if it is not a `T`.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        match self.encoded(name) {
+            Some(value) => values::decode(name, value, self.config.settings().limits).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Sets a value. To the value that is there already: no change.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidName`], [`Error::Encode`] if serde refuses the value, [`Error::TooLarge`] if the value alone is over the
+    /// limit of the record (if the record as a whole is, committing says so).
+    pub fn insert(&mut self, name: &str, value: impl Serialize) -> Result<(), Error> {
+        check_name(name)?;
+        let value = values::encode(&value, self.config.settings().limits)?;
+        self.set(name, Some(value));
+        Ok(())
+    }
+
+    /// Removes a value; says whether it was there.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let there = self.encoded(name).is_some();
+        self.set(name, None);
+        there
+    }
+
+    /// Removes a value and returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decode`] if it is not a `T`; then it stays.
+    pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Error> {
+        let value = self.get(name)?;
+        self.set(name, None);
+        Ok(value)
+    }
+
+    /// Changes a value by a function of what is there, and returns the new value.
+    ///
+    /// If another request changed the session meanwhile, the function runs again over the value as it is then, so that
+    /// n concurrent increments add n. What this call returned may then differ from what is saved.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Session::get) and [`insert`](Session::insert).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// # let mut session = exchange.session()?;
+    /// let cart = session.update("cart", |cart: Option<Vec<String>>| {
+    ///     let mut cart = cart.unwrap_or_default();
+    ///     cart.push("tea".into());
+    ///     cart
+    /// })?;
+    /// assert_eq!(cart, ["tea"]);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn update<T: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &str,
+        mut f: impl FnMut(Option<T>) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        check_name(name)?;
+        let limits = self.config.settings().limits;
+        let value = f(self.get(name)?);
+        let encoded = values::encode(&value, limits)?;
+        let owned: Box<str> = name.into();
+        let again = move |value: Option<&[u8]>| {
+            let value = value
+                .map(|value| values::decode(&owned, value, limits))
+                .transpose()?;
+            values::encode(&f(value), limits).map(Some)
+        };
+        self.work
+            .journal
+            .update(name, Some(encoded), Box::new(again));
+        Ok(value)
+    }
+
+    /// Whether there is a value under this name. Does not decode it.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.encoded(name).is_some()
+    }
+
+    /// The number of values (flash values not counted).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys().count()
+    }
+
+    /// Whether there are no values (flash values not counted).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys().next().is_none()
+    }
+
+    /// The names of the values, in ascending order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.values()
+            .map(|(name, _)| name)
+            .filter(|name| !name.starts_with(FLASH))
+    }
+
+    /// Removes all values, also those that other requests add until this one is saved. The session itself stays: its token,
+    /// its times, its subject.
+    pub fn clear(&mut self) {
+        let work = &mut *self.work;
+        let base = work
+            .base
+            .as_ref()
+            .filter(|_| !work.destroyed)
+            .map(|base| &base.record);
+        work.journal.clear(base);
+    }
+
+    /// Whether the client presented no living session (or this request destroyed it).
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.work.record().is_none()
+    }
+
+    /// Whether this request changed something.
+    #[must_use]
+    pub fn is_modified(&self) -> bool {
+        self.work.is_modified()
+    }
+
+    /// A name for this session that can be shown and logged: it leads neither to the token nor to the record. `None` for a
+    /// new session. It changes with each rotation.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        let base = self.work.base.as_ref().filter(|_| !self.work.destroyed)?;
+        let digest = Sha256::new()
+            .chain_update(b"cloakroom session id\0")
+            .chain_update(base.key.as_bytes())
+            .finalize();
+        Some(URL_SAFE_NO_PAD.encode(digest.get(..12)?))
+    }
+
+    /// Whom the session belongs to.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        if let Issue::SignIn(subject) = &self.work.issue {
+            return Some(subject);
+        }
+        match &self.work.journal.subject {
+            Some(subject) => subject.as_deref(),
+            None => self.work.record()?.subject(),
+        }
+    }
+
+    /// When the session was created, or signed in last: what the absolute timeout counts from.
+    #[must_use]
+    pub fn created_at(&self) -> UnixTime {
+        match (&self.work.issue, self.work.record()) {
+            (Issue::No | Issue::Rotate, Some(record)) => record.created,
+            _ => self.opened,
+        }
+    }
+
+    /// When the subject signed in, so that a step-up can be asked for (OWASP ASVS 5.0, 7.5.1).
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<UnixTime> {
+        match self.work.issue {
+            Issue::SignIn(_) => Some(self.opened),
+            _ => self.work.record()?.authenticated,
+        }
+    }
+
+    /// When the session ends if no further request comes.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        match (&self.work.base, self.work.is_modified()) {
+            (Some(base), false) => base.stored.expires_at,
+            _ => {
+                let stored = self.work.record().and_then(|record| record.expiry);
+                let expiry = self.work.journal.expiry.unwrap_or(stored);
+                self.config
+                    .lifetime(expiry)
+                    .expires_at(self.created_at(), self.opened)
+            }
+        }
+    }
+
+    /// Gives the session to a subject, after its credentials have been checked: a new token that reaches the new privilege;
+    /// the old one reads the old data for the grace and is dead then (OWASP ASVS 5.0, 7.2.4). Sets the time of
+    /// sign-in, starts the absolute timeout anew, changes the CSRF token. Values are kept, unless the session belongs to
+    /// another subject.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSubject`]; an error of an update that has to run again without the other subject's values.
+    pub fn sign_in(&mut self, subject: &str) -> Result<(), Error> {
+        check_subject(subject)?;
+        let work = &mut *self.work;
+        let anothers = work
+            .record()
+            .and_then(|record| record.subject())
+            .is_some_and(|owner| owner != subject);
+        if anothers {
+            work.journal.forget_base();
+            work.journal.replay(None)?;
+        }
+        work.issue = Issue::SignIn(subject.into());
+        work.journal.subject = None;
+        work.seed = None;
+        Ok(())
+    }
+
+    /// The same as [`destroy`](Session::destroy), under the name that goes with [`sign_in`](Session::sign_in).
+    pub fn sign_out(&mut self) {
+        self.destroy();
+    }
+
+    /// Ends the session: its record is deleted, and nothing that is in flight brings it back. What is inserted afterwards in
+    /// the same request belongs to a new session with a new token.
+    pub fn destroy(&mut self) {
+        let base = self.work.base.take();
+        *self.work = Work {
+            base,
+            destroyed: true,
+            ..Work::default()
+        };
+    }
+
+    /// A new token for the same session; the old one reads the old data for the grace. Nothing happens where there is no
+    /// session, or where the token presented has been rotated already.
+    pub fn rotate(&mut self) {
+        if self.work.issue == Issue::No {
+            self.work.issue = Issue::Rotate;
+        }
+    }
+
+    /// Changes whom the session belongs to, without a new token: for bookkeeping. To sign somebody in use
+    /// [`sign_in`](Session::sign_in).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSubject`]
+    pub fn set_subject(&mut self, subject: Option<&str>) -> Result<(), Error> {
+        subject.map_or(Ok(()), check_subject)?;
+        self.work.journal.subject = Some(subject.map(Box::from));
+        Ok(())
+    }
+
+    /// Gives this session a lifetime of its own, for all its further requests; `None` as configured.
+    pub fn set_expiry(&mut self, expiry: impl Into<Option<Expiry>>) {
+        self.work.journal.expiry = Some(expiry.into());
+    }
+
+    /// Leaves a value for the next request that asks for flash values, and for that one only: a message after a redirect.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Session::insert).
+    pub fn flash(&mut self, name: &str, value: impl Serialize) -> Result<(), Error> {
+        check_name(name)?;
+        let value = values::encode(&value, self.config.settings().limits)?;
+        self.set(&flash_name(name), Some(value));
+        Ok(())
+    }
+
+    /// The value that an earlier request left with [`flash`](Session::flash). Asking for one ends all that were there: later
+    /// requests do not see them, this one can ask again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decode`] if it is not a `T`.
+    pub fn flashed<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Error> {
+        let Some(record) = self
+            .work
+            .base
+            .as_ref()
+            .filter(|_| !self.work.destroyed)
+            .map(|base| &base.record)
+        else {
+            return Ok(None);
+        };
+        for (flash, seen) in record.values().filter(|(name, _)| name.starts_with(FLASH)) {
+            if !self.work.journal.has(flash) {
+                // What another request leaves under the same name meanwhile is not what was seen here: it stays.
+                let seen = Encoded::from_slice(seen);
+                let end = move |now: Option<&[u8]>| {
+                    Ok(now.filter(|now| *now != &seen[..]).map(Encoded::from_slice))
+                };
+                self.work.journal.update(flash, None, Box::new(end));
+            }
+        }
+        let value = record.value(&flash_name(name));
+        value
+            .map(|value| values::decode(name, value, self.config.settings().limits))
+            .transpose()
+    }
+
+    /// The whole session as one struct (or map): each field is the value under its name. Names that `T` does not know are
+    /// ignored; give fields that may be missing `#[serde(default)]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decode`] if the values do not make a `T`.
+    pub fn typed<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let values = self.values().filter(|(name, _)| !name.starts_with(FLASH));
+        values::decode_all(values, self.config.settings().limits)
+    }
+
+    /// Changes the session as one struct: of its fields only those that the function changed are written, so that other
+    /// requests' changes of the others survive.
+    ///
+    /// # Errors
+    ///
+    /// As [`typed`](Session::typed) and [`insert`](Session::insert); [`Error::Encode`] if `T` is no struct or map.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// #[serde(default)]
+    /// struct Shop {
+    ///     visits: u64,
+    ///     cart: Vec<String>,
+    /// }
+    ///
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// # let mut session = exchange.session()?;
+    /// session.update_typed(|shop: &mut Shop| shop.cart.push("tea".into()))?;
+    /// assert_eq!(session.typed::<Shop>()?.cart, ["tea"]);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn update_typed<T: Serialize + DeserializeOwned>(
+        &mut self,
+        f: impl FnOnce(&mut T),
+    ) -> Result<(), Error> {
+        let limits = self.config.settings().limits;
+        let mut value: T = self.typed()?;
+        let before = values::encode_all(&value, limits)?;
+        f(&mut value);
+        let after = values::encode_all(&value, limits)?;
+        for (name, _) in before
+            .iter()
+            .filter(|(name, _)| after.iter().all(|(kept, _)| kept != name))
+        {
+            self.set(name, None);
+        }
+        for (name, value) in after {
+            check_name(&name)?;
+            if before
+                .iter()
+                .all(|(known, old)| *known != name || *old != value)
+            {
+                self.set(&name, Some(value));
+            }
+        }
+        Ok(())
+    }
+
+    /// A token for this session's forms, against cross-site request forgery (OWASP ASVS 5.0, 3.5.1). Works in the request that
+    /// creates the session already; signing in changes it. Each call's text is different (masked, against BREACH), all are
+    /// valid.
+    ///
+    /// `entropy` is fresh randomness. Asking for the token of a new session creates the session; of an existing one changes
+    /// nothing.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// # let mut session = exchange.session()?;
+    /// let token = session.csrf_token([7; 32]);
+    /// assert!(session.verify_csrf(&token));
+    /// assert!(!session.verify_csrf("forged"));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn csrf_token(&mut self, entropy: [u8; 32]) -> String {
+        let (mut mask, mut fresh) = (Seed::default(), Seed::default());
+        for ((byte, mask), fresh) in entropy.chunks_exact(2).zip(&mut mask).zip(&mut fresh) {
+            (*mask, *fresh) = (byte[0], byte[1]);
+        }
+        let seed = match self.seed() {
+            Some(seed) => seed,
+            None => *self.work.seed.insert(fresh),
+        };
+        let mut token = [0; 32];
+        for (n, (mask, seed)) in mask.iter().zip(seed).enumerate() {
+            (token[n], token[n + 16]) = (*mask, mask ^ seed);
+        }
+        URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// Whether a form carries a token of this session. Compares in constant time.
+    #[must_use]
+    pub fn verify_csrf(&self, token: &str) -> bool {
+        let mut bytes = [0; 32];
+        let decoded = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes);
+        let (Some(seed), Ok(32)) = (self.seed(), decoded) else {
+            return false;
+        };
+        let mut shown = Seed::default();
+        for (n, shown) in shown.iter_mut().enumerate() {
+            *shown = bytes[n] ^ bytes[n + 16];
+        }
+        shown.ct_eq(&seed).into()
+    }
+
+    fn seed(&self) -> Option<Seed> {
+        let stays = !matches!(self.work.issue, Issue::SignIn(_));
+        self.work.seed.or_else(|| {
+            self.work
+                .record()
+                .filter(|_| stays)
+                .map(|record| record.seed)
+        })
+    }
+
+    fn encoded(&self, name: &str) -> Option<&[u8]> {
+        self.work.journal.value(self.work.record(), name)
+    }
+
+    fn values(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        self.work.journal.values(self.work.record())
+    }
+
+    fn set(&mut self, name: &str, value: Option<Encoded>) {
+        let work = &mut *self.work;
+        let base = work
+            .base
+            .as_ref()
+            .filter(|_| !work.destroyed)
+            .map(|base| &base.record);
+        work.journal.set(base, name, value);
+    }
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("is_new", &self.is_new())
+            .finish_non_exhaustive()
+    }
+}
+
+fn flash_name(name: &str) -> String {
+    format!("{FLASH}{name}")
+}
+
+fn check_subject(subject: &str) -> Result<(), Error> {
+    let valid = !subject.is_empty()
+        && subject.len() <= MAX_SUBJECT
+        && !subject.chars().any(char::is_control);
+    if valid {
+        Ok(())
+    } else {
+        Err(Error::InvalidSubject)
+    }
+}

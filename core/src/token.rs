@@ -1,0 +1,277 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+use std::fmt;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::Key;
+
+/// The secret that a client presents. `Debug` never shows it, and it has no `Display`.
+///
+/// ```
+/// use cloakroom_core::{Commit, Config, Directive, Exchange, UnixTime};
+///
+/// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+/// exchange.session()?.insert("n", 1)?;
+/// let Commit::Mint(mint) = exchange.finish(UnixTime::from_secs(0)) else { panic!() };
+/// let Commit::Create(create) = mint.with([7; 64])? else { panic!() };
+/// let Commit::Done(outcome) = create.then(cloakroom_core::Created::Stored, UnixTime::from_secs(0))? else { panic!() };
+/// let Directive::Issue(issued) = outcome.directive else { panic!() };
+/// assert_eq!(issued.token.expose().len(), 43);
+/// assert_eq!(format!("{:?}", issued.token), "Token(..)");
+/// # Ok::<(), cloakroom_core::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// The token's text, to be handed to the client and to nobody else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// How tokens are made and recognised.
+///
+/// ```
+/// use cloakroom_core::{Config, TokenFormat};
+///
+/// let config = Config::builder().token_format(TokenFormat::UuidV4).build()?;
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TokenFormat {
+    /// 256 random bits as 43 characters of canonical, unpadded base64url (OWASP ASVS 5.0, 7.2.3 asks for 128).
+    #[default]
+    Random256,
+    /// A version 4 UUID, lower case with hyphens: 122 random bits, for systems that insist on the format.
+    UuidV4,
+}
+
+/// How a store's key is made from a token.
+///
+/// ```
+/// use cloakroom_core::{Config, KeyFormat};
+///
+/// let config = Config::builder().key_format(KeyFormat::Plain).build()?;
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeyFormat {
+    /// The prefix and the token's SHA-256, so that who reads the store cannot present a session (CVE-2019-16782).
+    #[default]
+    Sha256,
+    /// The prefix and the token itself: only for living beside systems that do so.
+    Plain,
+}
+
+/// A secret that signs tokens (HMAC-SHA256), so that forged ones never reach the store. Wiped when dropped.
+///
+/// ```
+/// use cloakroom_core::{Config, SigningKey};
+///
+/// let newest = SigningKey::new([1; 32]).unwrap();
+/// let older = SigningKey::new([2; 32]).unwrap();
+/// let config = Config::builder().signing_keys([newest, older]).build()?;
+/// assert!(SigningKey::new([0; 31]).is_none());
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct SigningKey(Zeroizing<Vec<u8>>);
+
+impl SigningKey {
+    /// The fewest bytes that a key may have.
+    pub const MIN_LEN: usize = 32;
+
+    /// A key of these bytes, or `None` if they are fewer than [`SigningKey::MIN_LEN`]. Use random ones.
+    ///
+    /// ```
+    /// # use cloakroom_core::SigningKey;
+    /// assert!(SigningKey::new("too short").is_none());
+    /// ```
+    #[must_use]
+    pub fn new(secret: impl AsRef<[u8]>) -> Option<Self> {
+        let secret = secret.as_ref();
+        (secret.len() >= Self::MIN_LEN).then(|| Self(Zeroizing::new(secret.to_vec())))
+    }
+
+    fn mac(&self, id: &[u8]) -> [u8; 32] {
+        // HMAC takes keys of every length, so this cannot fail; and if it did, the MAC would match nothing.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+            return [0; 32];
+        };
+        mac.update(b"cloakroom token v1\0");
+        mac.update(id);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+/// The part of the configuration that tokens need.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TokenRules {
+    pub(crate) format: TokenFormat,
+    pub(crate) key_format: KeyFormat,
+    pub(crate) prefix: Box<str>,
+    pub(crate) signing_keys: Vec<SigningKey>,
+}
+
+const MAC_LEN: usize = 43;
+
+impl TokenRules {
+    /// Length of a whole token, in bytes.
+    pub(crate) fn token_len(&self) -> usize {
+        self.id_len()
+            + if self.signing_keys.is_empty() {
+                0
+            } else {
+                1 + MAC_LEN
+            }
+    }
+
+    fn id_len(&self) -> usize {
+        match self.format {
+            TokenFormat::Random256 => 43,
+            TokenFormat::UuidV4 => 36,
+        }
+    }
+
+    /// The token whose randomness is this. Only the first 122 or 256 bits are used.
+    pub(crate) fn mint(&self, random: &[u8; 32]) -> (Token, Presented) {
+        let mut id = match self.format {
+            TokenFormat::Random256 => URL_SAFE_NO_PAD.encode(random),
+            TokenFormat::UuidV4 => {
+                let [
+                    b0,
+                    b1,
+                    b2,
+                    b3,
+                    b4,
+                    b5,
+                    b6,
+                    b7,
+                    b8,
+                    b9,
+                    b10,
+                    b11,
+                    b12,
+                    b13,
+                    b14,
+                    b15,
+                    ..,
+                ] = *random;
+                let bytes = [
+                    b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15,
+                ];
+                uuid::Builder::from_random_bytes(bytes)
+                    .into_uuid()
+                    .to_string()
+            }
+        };
+        if let Some(key) = self.signing_keys.first() {
+            let mac = key.mac(id.as_bytes());
+            id.push('.');
+            URL_SAFE_NO_PAD.encode_string(mac, &mut id);
+        }
+        let presented = Presented(SmallVec::from_slice(id.as_bytes()));
+        (Token(id.into_boxed_str()), presented)
+    }
+
+    /// What a client presented, if it has the one spelling of a token. Allocates nothing for tokens of this configuration.
+    pub(crate) fn parse(&self, presented: &[u8]) -> Option<Presented> {
+        if presented.len() != self.token_len() {
+            return None;
+        }
+        let (id, mac) = presented.split_at_checked(self.id_len())?;
+        let well_formed = match self.format {
+            TokenFormat::Random256 => decode_32(id).is_some(),
+            TokenFormat::UuidV4 => is_uuid_v4(id),
+        };
+        let mac_well_formed = match mac.split_first() {
+            None => true,
+            Some((dot, mac)) => *dot == b'.' && decode_32(mac).is_some(),
+        };
+        (well_formed && mac_well_formed).then(|| Presented(SmallVec::from_slice(presented)))
+    }
+
+    /// The key of a presented token, or `None` if none of the signing keys signed it.
+    pub(crate) fn key(&self, presented: &Presented) -> Option<Key> {
+        let (id, mac) = presented.0.split_at_checked(self.id_len())?;
+        if !self.signing_keys.is_empty() {
+            let mac = decode_32(mac.split_first()?.1)?;
+            // Every key is tried, so that the time does not tell which one fits.
+            let mut genuine = subtle::Choice::from(0);
+            for key in &self.signing_keys {
+                genuine |= key.mac(id).ct_eq(&mac);
+            }
+            if !bool::from(genuine) {
+                return None;
+            }
+        }
+        let mut text = [0; Key::MAX_LEN];
+        let prefix = self.prefix.len();
+        text.get_mut(..prefix)?
+            .copy_from_slice(self.prefix.as_bytes());
+        let rest = text.get_mut(prefix..)?;
+        let len = match self.key_format {
+            KeyFormat::Sha256 => URL_SAFE_NO_PAD
+                .encode_slice(Sha256::digest(id), rest)
+                .ok()?,
+            KeyFormat::Plain => {
+                rest.get_mut(..id.len())?.copy_from_slice(id);
+                id.len()
+            }
+        };
+        Key::new(std::str::from_utf8(text.get(..prefix + len)?).ok()?)
+    }
+
+    /// Length of the keys, in bytes.
+    pub(crate) fn key_len(&self) -> usize {
+        let rest = match self.key_format {
+            KeyFormat::Sha256 => 43,
+            KeyFormat::Plain => self.id_len(),
+        };
+        self.prefix.len() + rest
+    }
+}
+
+/// A token as a client presented it, of the right form but not yet known to be genuine.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Presented(SmallVec<[u8; 88]>);
+
+/// Canonical base64url only: the engine refuses padding, other alphabets and trailing bits.
+fn decode_32(text: &[u8]) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    (text.len() == MAC_LEN && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()? == 32)
+        .then_some(bytes)
+}
+
+fn is_uuid_v4(text: &[u8]) -> bool {
+    let Some(uuid) = uuid::Uuid::try_parse_ascii(text)
+        .ok()
+        .filter(|uuid| uuid.get_version_num() == 4)
+    else {
+        return false;
+    };
+    let mut canonical = uuid::Uuid::encode_buffer();
+    uuid.hyphenated().encode_lower(&mut canonical).as_bytes() == text
+}

@@ -1,0 +1,83 @@
+//! Values to CBOR and back, with caps.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::type_name;
+
+use crate::Error;
+use crate::config::Limits;
+use crate::journal::Encoded;
+
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limits: Limits) -> Result<Encoded, Error> {
+    let mut bytes = Encoded::new();
+    // The serializer's own words may quote the value, so they go no further.
+    ciborium::into_writer(value, &mut bytes).map_err(|_| Error::Encode {
+        given: type_name::<T>(),
+    })?;
+    if bytes.len() > limits.record_bytes {
+        return Err(Error::TooLarge {
+            what: "the session value is",
+            limit: limits.record_bytes,
+        });
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(
+    name: &str,
+    bytes: &[u8],
+    limits: Limits,
+) -> Result<T, Error> {
+    let mut rest = bytes;
+    match ciborium::de::from_reader_with_recursion_limit(&mut rest, limits.depth) {
+        Ok(value) if rest.is_empty() => Ok(value),
+        // The deserializer's own words may quote the value, so they go no further.
+        _ => Err(Error::Decode {
+            name: name.into(),
+            wanted: type_name::<T>(),
+        }),
+    }
+}
+
+/// A struct or map as names and encoded values.
+pub(crate) fn encode_all<T: Serialize>(
+    value: &T,
+    limits: Limits,
+) -> Result<Vec<(String, Encoded)>, Error> {
+    let refused = || Error::Encode {
+        given: type_name::<T>(),
+    };
+    let ciborium::Value::Map(fields) = ciborium::Value::serialized(value).map_err(|_| refused())?
+    else {
+        return Err(refused());
+    };
+    let mut encoded = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        encoded.push((
+            name.into_text().map_err(|_| refused())?,
+            encode(&value, limits)?,
+        ));
+    }
+    Ok(encoded)
+}
+
+/// Names and encoded values as a struct or map.
+pub(crate) fn decode_all<'a, T: DeserializeOwned>(
+    values: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    limits: Limits,
+) -> Result<T, Error> {
+    let mut bytes = Vec::new();
+    let mut push = |header, content: &[u8]| {
+        // Writing to a `Vec` cannot fail.
+        let _ = ciborium_ll::Encoder::from(&mut bytes).push(header);
+        bytes.extend_from_slice(content);
+    };
+    push(ciborium_ll::Header::Map(Some(values.clone().count())), &[]);
+    for (name, value) in values {
+        push(
+            ciborium_ll::Header::Text(Some(name.len())),
+            &[name.as_bytes(), value].concat(),
+        );
+    }
+    decode("(the whole session)", &bytes, limits)
+}
