@@ -213,6 +213,23 @@ impl Exchange {
         Ok(Session::new(&self.config, self.opened, &mut self.work))
     }
 
+    /// Whom this request signs in, if it does: for those who limit sign-ins.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.sign_in("ada")?;
+    /// assert_eq!(exchange.signs_in(), Some("ada"));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn signs_in(&self) -> Option<&str> {
+        match &self.work.issue {
+            Issue::SignIn(subject) => Some(subject),
+            Issue::No | Issue::Rotate => None,
+        }
+    }
+
     /// Forgets every change, sign-in and sign-out so far, as if the handler had only read. For a handler that failed.
     ///
     /// ```

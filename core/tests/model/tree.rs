@@ -1,0 +1,457 @@
+//! The real machine, unfolded: what an exchange asks next depends on nothing but what it was told so far, so each sequence of
+//! answers is played to the machine once, and remembered.
+
+use std::collections::BTreeMap;
+
+use cloakroom_core::{
+    Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Key, Replaced, Session,
+    Stored, Touched, UnixTime, Write,
+};
+use sha2::{Digest, Sha256};
+
+pub(crate) type Slot = u8;
+pub(crate) type RecordId = u16;
+pub(crate) type NodeId = u32;
+
+/// When the session that every scenario begins with was created, and when the scenario begins.
+pub(crate) const CREATED: u64 = 1_700_000_000;
+pub(crate) const BEGIN: u64 = CREATED + 10;
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Op {
+    WriteA,
+    WriteB,
+    Count,
+    Read,
+    SignIn,
+    Rotate,
+    SignOut,
+    /// With the token that the scenario began with, which somebody kept.
+    OldRead,
+    OldSignIn,
+}
+
+impl Op {
+    pub(crate) fn is_old(self) -> bool {
+        matches!(self, Self::OldRead | Self::OldSignIn)
+    }
+
+    pub(crate) fn signs_in(self) -> bool {
+        matches!(self, Self::SignIn | Self::OldSignIn)
+    }
+
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::WriteA | Self::WriteB | Self::Count)
+    }
+
+    fn handle(self, session: &mut Session<'_>) {
+        let done = match self {
+            Self::WriteA => session.insert("a", 1),
+            Self::WriteB => session.insert("b", 1),
+            Self::Count => session
+                .update("n", |n: Option<u64>| n.unwrap_or(0) + 1)
+                .map(|_| ()),
+            Self::Read | Self::OldRead => session.get::<u64>("base").map(|_| ()),
+            Self::SignIn | Self::OldSignIn => session.sign_in("u"),
+            Self::Rotate => {
+                session.rotate();
+                Ok(())
+            }
+            Self::SignOut => {
+                session.sign_out();
+                Ok(())
+            }
+        };
+        done.expect("the handlers do nothing wrong");
+    }
+}
+
+/// One request: who makes it, with what, when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Request {
+    pub(crate) who: u8,
+    pub(crate) op: Op,
+    pub(crate) token: Option<Slot>,
+    pub(crate) now: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Input {
+    Found(Option<RecordId>),
+    Created(bool),
+    /// `None`: gone; else whether it was still the one.
+    Replaced(Option<bool>),
+    Deleted(Option<bool>),
+    Lost,
+}
+
+/// What is asked next.
+#[derive(Clone, Debug)]
+pub(crate) enum Pending {
+    Load(Slot),
+    Create(Slot, Write),
+    Replace(Slot, RecordId, Write),
+    Delete(Slot, RecordId),
+    Done(Fate, Told),
+    Failed(Error),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Nothing,
+    Clear,
+    Token(Slot),
+}
+
+/// The session as the handler found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// It is the one that the scenario began with, or a rotation of it; not one that began with a sign-in.
+    pub(crate) first: bool,
+    pub(crate) signed_in: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) request: Request,
+    parent: Option<(NodeId, Input)>,
+    pub(crate) pending: Pending,
+    pub(crate) seen: Option<Seen>,
+    /// How many answers led here.
+    pub(crate) depth: u32,
+}
+
+/// What a record says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Content {
+    pub(crate) retired: bool,
+    pub(crate) session: Seen,
+    pub(crate) base: bool,
+    pub(crate) a: bool,
+    pub(crate) b: bool,
+    pub(crate) n: u64,
+}
+
+pub(crate) struct Tree {
+    config: Config,
+    pub(crate) nodes: Vec<Node>,
+    roots: BTreeMap<Request, NodeId>,
+    children: BTreeMap<(NodeId, Input), NodeId>,
+    slots: Vec<Key>,
+    tokens: Vec<Option<Box<str>>>,
+    records: Vec<(Stored, Content)>,
+    ids: BTreeMap<(Box<[u8]>, UnixTime, u64), RecordId>,
+}
+
+enum Live {
+    Opening(Exchange),
+    Committing(Commit),
+    Failed(Error),
+}
+
+/// An exchange that is being played.
+struct Player {
+    live: Live,
+    request: Request,
+    mints: u8,
+    seen: Option<Seen>,
+}
+
+fn entropy(who: u8, mint: u8) -> [u8; 64] {
+    let mut entropy = [0; 64];
+    for (n, half) in entropy.chunks_exact_mut(32).enumerate() {
+        half.copy_from_slice(&Sha256::digest([who, mint, n as u8]));
+    }
+    entropy
+}
+
+fn seen(session: &Session<'_>) -> Option<Seen> {
+    (!session.is_new()).then(|| Seen {
+        first: session.created_at().as_secs() == CREATED,
+        signed_in: session.subject().is_some(),
+    })
+}
+
+impl Player {
+    fn ready(&mut self) {
+        let Live::Opening(exchange) = &mut self.live else {
+            return;
+        };
+        if exchange.wants_load().is_some() {
+            return;
+        }
+        let mut session = exchange.session().expect("loaded");
+        self.seen = seen(&session);
+        self.request.op.handle(&mut session);
+        let failed = Live::Failed(Error::Misuse);
+        if let Live::Opening(exchange) = std::mem::replace(&mut self.live, failed) {
+            let now = UnixTime::from_secs(self.request.now);
+            self.live = Live::Committing(exchange.finish(now));
+        }
+        self.mint();
+    }
+
+    fn mint(&mut self) {
+        while matches!(self.live, Live::Committing(Commit::Mint(_))) {
+            let failed = Live::Failed(Error::Misuse);
+            if let Live::Committing(Commit::Mint(mint)) = std::mem::replace(&mut self.live, failed)
+            {
+                let entropy = entropy(self.request.who, self.mints);
+                self.mints += 1;
+                self.live = match mint.with(entropy) {
+                    Ok(commit) => Live::Committing(commit),
+                    Err(error) => Live::Failed(error),
+                };
+            }
+        }
+    }
+}
+
+impl Tree {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: Config::default(),
+            nodes: Vec::new(),
+            roots: BTreeMap::new(),
+            children: BTreeMap::new(),
+            slots: Vec::new(),
+            tokens: Vec::new(),
+            records: Vec::new(),
+            ids: BTreeMap::new(),
+        }
+    }
+
+    /// A session with a value, created by the machine itself; of a subject, or of nobody.
+    pub(crate) fn first(&mut self, signed_in: bool) -> (Slot, RecordId) {
+        let now = UnixTime::from_secs(CREATED);
+        let mut exchange = Exchange::open(&self.config, [], now);
+        let mut session = exchange.session().expect("nothing to load");
+        session.insert("base", 1).expect("a good value");
+        if signed_in {
+            session.sign_in("u").expect("a good subject");
+        }
+        let Commit::Mint(mint) = exchange.finish(now) else {
+            panic!("nothing to create");
+        };
+        let Ok(Commit::Create(create)) = mint.with(entropy(99, u8::from(signed_in))) else {
+            panic!("nothing to create");
+        };
+        let (slot, write) = (self.slot(create.key()), create.write().clone());
+        let Ok(Commit::Done(outcome)) = create.then(Created::Stored, now) else {
+            panic!("not done");
+        };
+        let Directive::Issue(issued) = outcome.directive else {
+            panic!("no token");
+        };
+        self.tokens[usize::from(slot)] = Some(issued.token.expose().into());
+        (slot, self.record(&write, 1, BEGIN))
+    }
+
+    fn slot(&mut self, key: &Key) -> Slot {
+        let known = self.slots.iter().position(|slot| slot == key);
+        let at = known.unwrap_or_else(|| {
+            self.slots.push(key.clone());
+            self.tokens.push(None);
+            self.slots.len() - 1
+        });
+        Slot::try_from(at).expect("few keys")
+    }
+
+    pub(crate) fn stored(&self, id: RecordId) -> &Stored {
+        &self.records[usize::from(id)].0
+    }
+
+    pub(crate) fn content(&self, id: RecordId) -> Content {
+        self.records[usize::from(id)].1
+    }
+
+    pub(crate) fn record(&mut self, write: &Write, version: u64, now: u64) -> RecordId {
+        let id = (write.bytes[..].into(), write.expires_at, version);
+        if let Some(id) = self.ids.get(&id) {
+            return *id;
+        }
+        let stored = Stored::new(write.bytes.clone(), write.expires_at, version);
+        let content = self.read(&stored, now);
+        let at = RecordId::try_from(self.records.len()).expect("few records");
+        self.records.push((stored, content));
+        self.ids.insert(id, at);
+        at
+    }
+
+    fn read(&self, stored: &Stored, now: u64) -> Content {
+        let key = self.slots[0].clone();
+        let now = UnixTime::from_secs(now);
+        let mut exchange = Exchange::open_key(&self.config, key.clone(), now);
+        exchange
+            .handle_loaded(&key, Some(stored.clone()))
+            .expect("the machine can read what it wrote");
+        let retired = exchange.wants_load().cloned();
+        if let Some(successor) = &retired {
+            // Some living record, so that the retired one can be seen.
+            let living = self.records[0].0.clone();
+            exchange.handle_loaded(successor, Some(living)).expect("good");
+        }
+        let session = exchange.session().expect("loaded");
+        Content {
+            retired: retired.is_some(),
+            session: seen(&session).expect("a session"),
+            base: session.contains("base"),
+            a: session.contains("a"),
+            b: session.contains("b"),
+            n: session.get("n").expect("a number").unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn root(&mut self, request: Request) -> NodeId {
+        if let Some(root) = self.roots.get(&request) {
+            return *root;
+        }
+        let player = self.open(request);
+        let node = self.add(player, None, 0);
+        self.roots.insert(request, node);
+        node
+    }
+
+    pub(crate) fn child(&mut self, node: NodeId, input: Input) -> NodeId {
+        if let Some(child) = self.children.get(&(node, input)) {
+            return *child;
+        }
+        let mut inputs = vec![input];
+        let mut at = &self.nodes[node as usize];
+        let depth = at.depth + 1;
+        while let Some((parent, input)) = at.parent {
+            inputs.push(input);
+            at = &self.nodes[parent as usize];
+        }
+        let mut player = self.open(at.request);
+        while let Some(input) = inputs.pop() {
+            self.feed(&mut player, input);
+        }
+        let child = self.add(player, Some((node, input)), depth);
+        self.children.insert((node, input), child);
+        child
+    }
+
+    fn open(&self, request: Request) -> Player {
+        let token = request.token.map(|slot| {
+            let token = &self.tokens[usize::from(slot)];
+            token.as_ref().expect("a token that was issued").as_bytes()
+        });
+        let exchange = Exchange::open(&self.config, token, UnixTime::from_secs(request.now));
+        let mut player = Player {
+            live: Live::Opening(exchange),
+            request,
+            mints: 0,
+            seen: None,
+        };
+        player.ready();
+        player
+    }
+
+    fn feed(&self, player: &mut Player, input: Input) {
+        let now = UnixTime::from_secs(player.request.now);
+        let found = |id: Option<RecordId>| id.map(|id| self.stored(id).clone());
+        let live = std::mem::replace(&mut player.live, Live::Failed(Error::Misuse));
+        let next = match (live, input) {
+            (Live::Opening(mut exchange), Input::Found(id)) => {
+                let key = exchange.wants_load().expect("wanted").clone();
+                let loaded = exchange.handle_loaded(&key, found(id));
+                player.live = match loaded {
+                    Ok(()) => Live::Opening(exchange),
+                    Err(error) => Live::Failed(error),
+                };
+                player.ready();
+                return;
+            }
+            (Live::Committing(Commit::Reload(reload)), Input::Found(id)) => {
+                reload.then(found(id), now)
+            }
+            (Live::Committing(Commit::Create(create)), Input::Created(stored)) => {
+                create.then(if stored { Created::Stored } else { Created::Taken }, now)
+            }
+            (Live::Committing(Commit::Replace(replace)), Input::Replaced(answer)) => {
+                let answer = match answer {
+                    Some(true) => Replaced::Stored,
+                    Some(false) => Replaced::Changed,
+                    None => Replaced::Gone,
+                };
+                replace.then(answer, now)
+            }
+            (Live::Committing(Commit::Delete(delete)), Input::Deleted(answer)) => {
+                let answer = match answer {
+                    Some(true) => Deleted::Deleted,
+                    Some(false) => Deleted::Changed,
+                    None => Deleted::Gone,
+                };
+                delete.then(answer, now)
+            }
+            (Live::Committing(Commit::Touch(touch)), _) => touch.then(Touched::Extended, now),
+            (Live::Committing(Commit::Create(create)), Input::Lost) => create.lost(now),
+            (Live::Committing(Commit::Replace(replace)), Input::Lost) => replace.lost(now),
+            (Live::Committing(Commit::Delete(delete)), Input::Lost) => delete.lost(now),
+            _ => panic!("{input:?} answers another question"),
+        };
+        player.live = match next {
+            Ok(commit) => Live::Committing(commit),
+            Err(error) => Live::Failed(error),
+        };
+        player.mint();
+    }
+
+    fn add(&mut self, player: Player, parent: Option<(NodeId, Input)>, depth: u32) -> NodeId {
+        let pending = match &player.live {
+            Live::Failed(error) => Pending::Failed(error.clone()),
+            Live::Opening(exchange) => {
+                Pending::Load(self.slot(exchange.wants_load().expect("not yet ready")))
+            }
+            Live::Committing(commit) => self.asked(commit),
+        };
+        let node = NodeId::try_from(self.nodes.len()).expect("few nodes");
+        self.nodes.push(Node {
+            request: player.request,
+            parent,
+            pending,
+            seen: player.seen,
+            depth,
+        });
+        node
+    }
+
+    fn asked(&mut self, commit: &Commit) -> Pending {
+        match commit {
+            Commit::Reload(reload) => Pending::Load(self.slot(reload.key())),
+            Commit::Create(create) => {
+                Pending::Create(self.slot(create.key()), create.write().clone())
+            }
+            Commit::Replace(replace) => {
+                let old = self.known(replace.old());
+                Pending::Replace(self.slot(replace.key()), old, replace.write().clone())
+            }
+            Commit::Delete(delete) => {
+                Pending::Delete(self.slot(delete.key()), self.known(delete.old()))
+            }
+            Commit::Done(outcome) => {
+                let told = match &outcome.directive {
+                    Directive::Issue(issued) => {
+                        let token = issued.token.expose();
+                        let now = UnixTime::from_secs(BEGIN);
+                        let opened = Exchange::open(&self.config, [token.as_bytes()], now);
+                        let slot = self.slot(opened.wants_load().expect("a good token"));
+                        self.tokens[usize::from(slot)] = Some(token.into());
+                        Told::Token(slot)
+                    }
+                    Directive::Clear => Told::Clear,
+                    _ => Told::Nothing,
+                };
+                Pending::Done(outcome.fate, told)
+            }
+            other => panic!("no scenario asks for {other:?}"),
+        }
+    }
+
+    fn known(&self, stored: &Stored) -> RecordId {
+        let id = (stored.bytes[..].into(), stored.expires_at, stored.version);
+        self.ids[&id]
+    }
+}
