@@ -196,7 +196,8 @@ impl Default for Lifetimes {
     }
 }
 
-/// Caps on one session. What would exceed them is an error to the handler, and nothing is written.
+/// Caps on one session. What would exceed them is an error to the handler, and nothing is written. Values nest at most 256
+/// levels deep.
 ///
 /// ```
 /// use cloakroom_core::{Config, Limits};
@@ -212,8 +213,6 @@ pub struct Limits {
     pub record_bytes: usize,
     /// The number of values. Default 1,024.
     pub values: usize,
-    /// How deeply a value may nest when it is read. Default 64.
-    pub depth: usize,
 }
 
 impl Limits {
@@ -221,7 +220,6 @@ impl Limits {
     pub(crate) const NONE: Self = Self {
         record_bytes: usize::MAX,
         values: usize::MAX,
-        depth: usize::MAX,
     };
 }
 
@@ -230,7 +228,6 @@ impl Default for Limits {
         Self {
             record_bytes: 262_144,
             values: 1_024,
-            depth: 64,
         }
     }
 }

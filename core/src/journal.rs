@@ -140,11 +140,11 @@ impl Journal {
     pub(crate) fn values<'a>(
         &'a self,
         base: Option<&'a Record>,
-    ) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone {
-        let mut changed: SmallVec<[(&str, Option<&[u8]>); 4]> = self
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
+        let mut changed: SmallVec<[(&[u8], Option<&[u8]>); 4]> = self
             .entries
             .iter()
-            .map(|entry| (&*entry.name, entry.value()))
+            .map(|entry| (entry.name.as_bytes(), entry.value()))
             .collect();
         changed.sort_unstable_by_key(|(name, _)| *name);
         Merged {
@@ -160,13 +160,13 @@ impl Journal {
 #[derive(Clone)]
 struct Merged<'a> {
     base: Option<Values<'a>>,
-    next: Option<(&'a str, &'a [u8])>,
-    changed: SmallVec<[(&'a str, Option<&'a [u8]>); 4]>,
+    next: Option<(&'a [u8], &'a [u8])>,
+    changed: SmallVec<[(&'a [u8], Option<&'a [u8]>); 4]>,
     at: usize,
 }
 
 impl<'a> Iterator for Merged<'a> {
-    type Item = (&'a str, &'a [u8]);
+    type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {

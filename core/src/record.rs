@@ -9,7 +9,6 @@
 //! order of their bytes, so that two records can be merged in one pass and no name stands twice.
 
 use bytes::Bytes;
-use ciborium_ll::{Decoder, Encoder, Header, simple};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -22,6 +21,17 @@ const NONCE_LEN: usize = 8;
 /// How many of its last writers a record remembers. See `Record::written_by`.
 const RECENT: usize = 8;
 const MAX_NAME: usize = 255;
+
+// Major types and simple values of CBOR (RFC 8949, sections 3.1 and 3.3).
+const UINT: u8 = 0;
+const BYTES: u8 = 2;
+const TEXT: u8 = 3;
+const ARRAY: u8 = 4;
+const MAP: u8 = 5;
+const SIMPLE: u8 = 7;
+const FALSE: u64 = 20;
+const TRUE: u64 = 21;
+const NULL: u64 = 22;
 
 /// Marks one write of one exchange.
 pub(crate) type Nonce = [u8; NONCE_LEN];
@@ -67,7 +77,7 @@ impl Record {
     /// Checks the whole record, in one pass that allocates nothing.
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, Error> {
         let mut cursor = Cursor { bytes, at: 0 };
-        let fields = cursor.array().ok_or(Error::Corrupt)?;
+        let fields = cursor.len(ARRAY).ok_or(Error::Corrupt)?;
         let version = cursor.uint().ok_or(Error::Corrupt)?;
         if version > VERSION {
             return Err(Error::NewerRecord { version });
@@ -86,17 +96,20 @@ impl Record {
         let created = cursor.time()?;
         let authenticated = cursor.optional(Cursor::time)?;
         let subject = cursor.optional(Cursor::text)?;
+        if let Some(subject) = subject.clone() {
+            std::str::from_utf8(cursor.slice(subject)?).ok()?;
+        }
         let retired = cursor.optional(|cursor| {
-            (cursor.array()? == 2).then_some(())?;
+            (cursor.len(ARRAY)? == 2).then_some(())?;
             let successor = cursor.text()?;
-            let successor = Key::new(std::str::from_utf8(cursor.bytes.get(successor)?).ok()?)?;
+            let successor = Key::new(std::str::from_utf8(cursor.slice(successor)?).ok()?)?;
             Some(Retired {
                 successor,
                 until: cursor.time()?,
             })
         })?;
         let expiry = cursor.optional(|cursor| {
-            (cursor.array()? == 3).then_some(())?;
+            (cursor.len(ARRAY)? == 3).then_some(())?;
             let idle = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
             let absolute = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
             Some(Expiry {
@@ -105,15 +118,19 @@ impl Record {
                 persistent: cursor.bool()?,
             })
         })?;
-        let seed = cursor.bytes.get(cursor.bytes()?)?.try_into().ok()?;
-        let count = cursor.map()?;
+        let seed = cursor
+            .bytes()
+            .and_then(|seed| cursor.slice(seed))?
+            .try_into()
+            .ok()?;
+        let count = cursor.len(MAP)?;
         let values = cursor.at;
         let mut previous: &[u8] = &[];
         for _ in 0..count {
             let name = cursor.text()?;
-            let name = cursor.bytes.get(name)?;
+            let name = cursor.slice(name)?;
             // Strictly ascending: also rules out the empty name and doubles.
-            if name <= previous || name.len() > MAX_NAME {
+            if name <= previous || name.len() > MAX_NAME || !is_text(name) {
                 return None;
             }
             previous = name;
@@ -163,21 +180,25 @@ impl Record {
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
-        self.values()
-            .find(|(found, _)| *found == name)
-            .map(|(_, value)| value)
+        let (_, value) = self.values().find(|(found, _)| *found == name.as_bytes())?;
+        Some(value)
     }
 
-    /// Names and encoded values, in ascending order of the names' bytes.
+    /// Names (UTF-8) and encoded values, in ascending order of the names' bytes.
     pub(crate) fn values(&self) -> Values<'_> {
+        let cursor = Cursor {
+            bytes: &self.bytes,
+            at: self.values,
+        };
         Values {
-            cursor: Cursor {
-                bytes: &self.bytes,
-                at: self.values,
-            },
+            cursor,
             left: self.count,
         }
     }
+}
+
+fn is_text(name: &[u8]) -> bool {
+    name.is_ascii() || std::str::from_utf8(name).is_ok()
 }
 
 #[derive(Clone)]
@@ -187,23 +208,20 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Iterator for Values<'a> {
-    type Item = (&'a str, &'a [u8]);
+    type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let name = self.cursor.text()?;
         let value = self.cursor.bytes()?;
-        Some((
-            std::str::from_utf8(self.cursor.bytes.get(name)?).ok()?,
-            self.cursor.bytes.get(value)?,
-        ))
+        Some((self.cursor.slice(name)?, self.cursor.slice(value)?))
     }
 }
 
 /// Encodes a record. `values` must be in ascending order of the names' bytes.
 pub(crate) fn encode<'a>(
     head: &Head<'_>,
-    values: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    values: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     limits: Limits,
 ) -> Result<Bytes, Error> {
     let (count, size) =
@@ -228,35 +246,31 @@ pub(crate) fn encode<'a>(
     let mut out = Output(Vec::with_capacity(
         size + older.len() + subject + successor + 96,
     ));
-    out.header(Header::Array(Some(FIELDS)));
+    out.len(ARRAY, FIELDS);
     out.uint(VERSION);
-    out.header(Header::Bytes(Some(NONCE_LEN + older.len())));
+    out.len(BYTES, NONCE_LEN + older.len());
     out.0.extend_from_slice(&head.writer);
     out.0.extend_from_slice(older);
     out.uint(head.created.as_secs());
     out.optional(head.authenticated, |out, at| out.uint(at.as_secs()));
     out.optional(head.subject, Output::text);
     out.optional(head.retired, |out, retired| {
-        out.header(Header::Array(Some(2)));
+        out.len(ARRAY, 2);
         out.text(retired.successor.as_str());
         out.uint(retired.until.as_secs());
     });
     out.optional(head.expiry, |out, expiry| {
-        out.header(Header::Array(Some(3)));
+        out.len(ARRAY, 3);
         out.optional(expiry.idle, |out, idle| out.uint(idle.as_secs()));
         out.optional(expiry.absolute, |out, absolute| {
             out.uint(absolute.as_secs())
         });
-        out.header(Header::Simple(if expiry.persistent {
-            simple::TRUE
-        } else {
-            simple::FALSE
-        }));
+        out.item(SIMPLE, if expiry.persistent { TRUE } else { FALSE });
     });
     out.bytes(&head.seed);
-    out.header(Header::Map(Some(count)));
+    out.len(MAP, count);
     for (name, value) in values {
-        out.text(name);
+        out.name(name);
         out.bytes(value);
     }
     if out.0.len() > limits.record_bytes {
@@ -266,6 +280,17 @@ pub(crate) fn encode<'a>(
         });
     }
     Ok(Bytes::from(out.0))
+}
+
+/// Names and encoded values as one CBOR map.
+pub(crate) fn map<'a>(values: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
+    let mut out = Output(Vec::new());
+    out.len(MAP, values.clone().count());
+    for (name, value) in values {
+        out.name(name);
+        out.0.extend_from_slice(value);
+    }
+    out.0
 }
 
 /// Whether a value may have this name.
@@ -281,96 +306,121 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
 struct Output(Vec<u8>);
 
 impl Output {
-    fn header(&mut self, header: Header) {
-        // Writing to a `Vec` cannot fail.
-        let _ = Encoder::from(&mut self.0).push(header);
+    fn item(&mut self, major: u8, argument: u64) {
+        let major = major << 5;
+        let bytes = argument.to_be_bytes();
+        let (short, len) = match argument {
+            0..24 => {
+                self.0.push(major | bytes[7]);
+                return;
+            }
+            24..0x100 => (24, 1),
+            0x100..0x1_0000 => (25, 2),
+            0x1_0000..0x1_0000_0000 => (26, 4),
+            _ => (27, 8),
+        };
+        self.0.push(major | short);
+        self.0
+            .extend_from_slice(bytes.get(8 - len..).unwrap_or_default());
     }
 
     fn uint(&mut self, value: u64) {
-        self.header(Header::Positive(value));
+        self.item(UINT, value);
+    }
+
+    fn len(&mut self, major: u8, len: usize) {
+        self.item(major, len as u64);
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.header(Header::Bytes(Some(bytes.len())));
+        self.len(BYTES, bytes.len());
         self.0.extend_from_slice(bytes);
     }
 
     fn text(&mut self, text: &str) {
-        self.header(Header::Text(Some(text.len())));
-        self.0.extend_from_slice(text.as_bytes());
+        self.name(text.as_bytes());
+    }
+
+    /// Text that is known to be UTF-8.
+    fn name(&mut self, text: &[u8]) {
+        self.len(TEXT, text.len());
+        self.0.extend_from_slice(text);
     }
 
     fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         match value {
             Some(value) => write(self, value),
-            None => self.header(Header::Simple(simple::NULL)),
+            None => self.item(SIMPLE, NULL),
         }
     }
 }
 
+/// Reads CBOR of definite lengths: all that `encode` writes. By hand, because it is the hot path of every request that has
+/// a session.
 #[derive(Clone)]
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl Cursor<'_> {
-    fn header(&mut self) -> Option<Header> {
-        let mut decoder = Decoder::from(self.bytes.get(self.at..)?);
-        let header = decoder.pull().ok()?;
-        self.at += decoder.offset();
-        Some(header)
+impl<'a> Cursor<'a> {
+    /// The argument of the next item, if that is of this major type (RFC 8949, section 3).
+    fn item(&mut self, major: u8) -> Option<u64> {
+        let first = *self.bytes.get(self.at)?;
+        if first >> 5 != major {
+            return None;
+        }
+        let short = first & 0x1f;
+        let len = match short {
+            0..24 => {
+                self.at += 1;
+                return Some(u64::from(short));
+            }
+            24..28 => 1 << (short - 24),
+            _ => return None,
+        };
+        let argument = self.bytes.get(self.at + 1..self.at + 1 + len)?;
+        self.at += 1 + len;
+        Some(
+            argument
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        )
     }
 
     fn uint(&mut self) -> Option<u64> {
-        match self.header()? {
-            Header::Positive(value) => Some(value),
-            _ => None,
-        }
+        self.item(UINT)
     }
 
     fn time(&mut self) -> Option<UnixTime> {
         self.uint().map(UnixTime::from_secs)
     }
 
+    fn len(&mut self, major: u8) -> Option<usize> {
+        self.item(major)?.try_into().ok()
+    }
+
     fn bool(&mut self) -> Option<bool> {
-        match self.header()? {
-            Header::Simple(simple::TRUE) => Some(true),
-            Header::Simple(simple::FALSE) => Some(false),
-            _ => None,
-        }
-    }
-
-    fn array(&mut self) -> Option<usize> {
-        match self.header()? {
-            Header::Array(len) => len,
-            _ => None,
-        }
-    }
-
-    fn map(&mut self) -> Option<usize> {
-        match self.header()? {
-            Header::Map(len) => len,
+        match self.item(SIMPLE)? {
+            TRUE => Some(true),
+            FALSE => Some(false),
             _ => None,
         }
     }
 
     fn bytes(&mut self) -> Option<Range<usize>> {
-        match self.header()? {
-            Header::Bytes(len) => self.skip(len?),
-            _ => None,
-        }
+        let len = self.len(BYTES)?;
+        self.skip(len)
     }
 
+    /// Not checked to be UTF-8.
     fn text(&mut self) -> Option<Range<usize>> {
-        match self.header()? {
-            Header::Text(len) => {
-                let range = self.skip(len?)?;
-                std::str::from_utf8(self.bytes.get(range.clone())?).ok()?;
-                Some(range)
-            }
-            _ => None,
-        }
+        let len = self.len(TEXT)?;
+        self.skip(len)
+    }
+
+    fn slice(&self, range: Range<usize>) -> Option<&'a [u8]> {
+        self.bytes.get(range)
     }
 
     fn skip(&mut self, len: usize) -> Option<Range<usize>> {
@@ -385,11 +435,10 @@ impl Cursor<'_> {
 
     /// `Some(None)` for null.
     fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        let start = self.at;
-        if let Header::Simple(simple::NULL) = self.header()? {
+        if self.bytes.get(self.at) == Some(&(SIMPLE << 5 | NULL as u8)) {
+            self.at += 1;
             return Some(None);
         }
-        self.at = start;
         read(self).map(Some)
     }
 }

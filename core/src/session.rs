@@ -12,7 +12,7 @@ use crate::record::{Seed, check_name};
 use crate::{Config, Error, Expiry, UnixTime, values};
 
 /// Flash values stand among the others, under names that no other value can have.
-const FLASH: char = '\u{1}';
+const FLASH: &str = "\u{1}";
 const MAX_SUBJECT: usize = 255;
 
 /// A session while the handler runs: synchronous, as everything is loaded.
@@ -52,9 +52,19 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// [`Error::Decode`] if it is not a `T`.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("theme", "dark")?;
+    /// assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
+    /// assert_eq!(session.get::<String>("other")?, None);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         match self.encoded(name) {
-            Some(value) => values::decode(name, value, self.config.settings().limits).map(Some),
+            Some(value) => values::decode(name, value).map(Some),
             None => Ok(None),
         }
     }
@@ -65,6 +75,15 @@ impl<'a> Session<'a> {
     ///
     /// [`Error::InvalidName`], [`Error::Encode`] if serde refuses the value, [`Error::TooLarge`] if the value alone is over the
     /// limit of the record (if the record as a whole is, committing says so).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("cart", ["tea", "milk"])?;
+    /// assert!(session.insert("", 1).is_err());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn insert(&mut self, name: &str, value: impl Serialize) -> Result<(), Error> {
         check_name(name)?;
         let value = values::encode(&value, self.config.settings().limits)?;
@@ -73,6 +92,16 @@ impl<'a> Session<'a> {
     }
 
     /// Removes a value; says whether it was there.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("cart", ["tea"])?;
+    /// assert!(session.remove("cart"));
+    /// assert!(!session.remove("cart"));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn remove(&mut self, name: &str) -> bool {
         let there = self.encoded(name).is_some();
         self.set(name, None);
@@ -84,6 +113,16 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// [`Error::Decode`] if it is not a `T`; then it stays.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("return_to", "/cart")?;
+    /// assert_eq!(session.take::<String>("return_to")?.as_deref(), Some("/cart"));
+    /// assert!(!session.contains("return_to"));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Error> {
         let value = self.get(name)?;
         self.set(name, None);
@@ -123,7 +162,7 @@ impl<'a> Session<'a> {
         let owned: Box<str> = name.into();
         let again = move |value: Option<&[u8]>| {
             let value = value
-                .map(|value| values::decode(&owned, value, limits))
+                .map(|value| values::decode(&owned, value))
                 .transpose()?;
             values::encode(&f(value), limits).map(Some)
         };
@@ -134,32 +173,80 @@ impl<'a> Session<'a> {
     }
 
     /// Whether there is a value under this name. Does not decode it.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("theme", "dark")?;
+    /// assert!(session.contains("theme"));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.encoded(name).is_some()
     }
 
     /// The number of values (flash values not counted).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("theme", "dark")?;
+    /// assert_eq!(session.len(), 1);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys().count()
     }
 
     /// Whether there are no values (flash values not counted).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// assert!(session.is_empty());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys().next().is_none()
     }
 
     /// The names of the values, in ascending order.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("b", 1)?;
+    /// session.insert("a", 2)?;
+    /// assert_eq!(session.keys().collect::<Vec<_>>(), ["a", "b"]);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.values()
+        let names = self
+            .values()
             .map(|(name, _)| name)
-            .filter(|name| !name.starts_with(FLASH))
+            .filter(|name| !name.starts_with(FLASH.as_bytes()));
+        names.filter_map(|name| std::str::from_utf8(name).ok())
     }
 
     /// Removes all values, also those that other requests add until this one is saved. The session itself stays: its token,
     /// its times, its subject.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("theme", "dark")?;
+    /// session.clear();
+    /// assert!(session.is_empty());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn clear(&mut self) {
         let work = &mut *self.work;
         let base = work
@@ -171,12 +258,30 @@ impl<'a> Session<'a> {
     }
 
     /// Whether the client presented no living session (or this request destroyed it).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// assert!(session.is_new());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.work.record().is_none()
     }
 
     /// Whether this request changed something.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// assert!(!session.is_modified());
+    /// session.insert("theme", "dark")?;
+    /// assert!(session.is_modified());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_modified(&self) -> bool {
         self.work.is_modified()
@@ -184,6 +289,14 @@ impl<'a> Session<'a> {
 
     /// A name for this session that can be shown and logged: it leads neither to the token nor to the record. `None` for a
     /// new session. It changes with each rotation.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// assert_eq!(session.id(), None); // a new session
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn id(&self) -> Option<String> {
         let base = self.work.base.as_ref().filter(|_| !self.work.destroyed)?;
@@ -195,6 +308,15 @@ impl<'a> Session<'a> {
     }
 
     /// Whom the session belongs to.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.sign_in("ada")?;
+    /// assert_eq!(session.subject(), Some("ada"));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         if let Issue::SignIn(subject) = &self.work.issue {
@@ -207,6 +329,14 @@ impl<'a> Session<'a> {
     }
 
     /// When the session was created, or signed in last: what the absolute timeout counts from.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// assert_eq!(session.created_at(), UnixTime::from_secs(100));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn created_at(&self) -> UnixTime {
         match (&self.work.issue, self.work.record()) {
@@ -216,6 +346,16 @@ impl<'a> Session<'a> {
     }
 
     /// When the subject signed in, so that a step-up can be asked for (OWASP ASVS 5.0, 7.5.1).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// assert_eq!(session.authenticated_at(), None);
+    /// session.sign_in("ada")?;
+    /// assert_eq!(session.authenticated_at(), Some(UnixTime::from_secs(100)));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn authenticated_at(&self) -> Option<UnixTime> {
         match self.work.issue {
@@ -225,6 +365,14 @@ impl<'a> Session<'a> {
     }
 
     /// When the session ends if no further request comes.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// assert_eq!(session.expires_at(), UnixTime::from_secs(100 + 1_800));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         match (&self.work.base, self.work.is_modified()) {
@@ -247,6 +395,16 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// [`Error::InvalidSubject`]; an error of an update that has to run again without the other subject's values.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.sign_in("ada")?;
+    /// assert_eq!(session.subject(), Some("ada"));
+    /// assert!(session.sign_in("").is_err());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn sign_in(&mut self, subject: &str) -> Result<(), Error> {
         check_subject(subject)?;
         let work = &mut *self.work;
@@ -265,12 +423,32 @@ impl<'a> Session<'a> {
     }
 
     /// The same as [`destroy`](Session::destroy), under the name that goes with [`sign_in`](Session::sign_in).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.sign_in("ada")?;
+    /// session.sign_out();
+    /// assert_eq!(session.subject(), None);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn sign_out(&mut self) {
         self.destroy();
     }
 
     /// Ends the session: its record is deleted, and nothing that is in flight brings it back. What is inserted afterwards in
     /// the same request belongs to a new session with a new token.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.insert("theme", "dark")?;
+    /// session.destroy();
+    /// assert!(session.is_new() && session.is_empty());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn destroy(&mut self) {
         let base = self.work.base.take();
         *self.work = Work {
@@ -282,6 +460,15 @@ impl<'a> Session<'a> {
 
     /// A new token for the same session; the old one reads the old data for the grace. Nothing happens where there is no
     /// session, or where the token presented has been rotated already.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.rotate();
+    /// assert!(session.is_modified());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn rotate(&mut self) {
         if self.work.issue == Issue::No {
             self.work.issue = Issue::Rotate;
@@ -294,6 +481,16 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// [`Error::InvalidSubject`]
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.set_subject(Some("guest-17"))?;
+    /// assert_eq!(session.subject(), Some("guest-17"));
+    /// assert_eq!(session.authenticated_at(), None);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn set_subject(&mut self, subject: Option<&str>) -> Result<(), Error> {
         subject.map_or(Ok(()), check_subject)?;
         self.work.journal.subject = Some(subject.map(Box::from));
@@ -301,6 +498,20 @@ impl<'a> Session<'a> {
     }
 
     /// Gives this session a lifetime of its own, for all its further requests; `None` as configured.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// use cloakroom_core::Expiry;
+    /// use std::time::Duration;
+    ///
+    /// session.set_expiry(Expiry::new().idle(Duration::from_secs(60)));
+    /// assert_eq!(session.expires_at(), UnixTime::from_secs(160));
+    /// session.set_expiry(None);
+    /// assert_eq!(session.expires_at(), UnixTime::from_secs(100 + 1_800));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn set_expiry(&mut self, expiry: impl Into<Option<Expiry>>) {
         self.work.journal.expiry = Some(expiry.into());
     }
@@ -310,6 +521,15 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// As [`insert`](Session::insert).
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// session.flash("notice", "Saved.")?;
+    /// assert_eq!(session.flashed::<String>("notice")?, None); // not yet: for the next request
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn flash(&mut self, name: &str, value: impl Serialize) -> Result<(), Error> {
         check_name(name)?;
         let value = values::encode(&value, self.config.settings().limits)?;
@@ -323,6 +543,17 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// [`Error::Decode`] if it is not a `T`.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// if let Some(notice) = session.flashed::<String>("notice")? {
+    ///     // show it
+    /// #   let _ = notice;
+    /// }
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn flashed<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Error> {
         let Some(record) = self
             .work
@@ -333,7 +564,13 @@ impl<'a> Session<'a> {
         else {
             return Ok(None);
         };
-        for (flash, seen) in record.values().filter(|(name, _)| name.starts_with(FLASH)) {
+        for (flash, seen) in record
+            .values()
+            .filter(|(name, _)| name.starts_with(FLASH.as_bytes()))
+        {
+            let Ok(flash) = std::str::from_utf8(flash) else {
+                continue;
+            };
             if !self.work.journal.has(flash) {
                 // What another request leaves under the same name meanwhile is not what was seen here: it stays.
                 let seen = Encoded::from_slice(seen);
@@ -344,9 +581,7 @@ impl<'a> Session<'a> {
             }
         }
         let value = record.value(&flash_name(name));
-        value
-            .map(|value| values::decode(name, value, self.config.settings().limits))
-            .transpose()
+        value.map(|value| values::decode(name, value)).transpose()
     }
 
     /// The whole session as one struct (or map): each field is the value under its name. Names that `T` does not know are
@@ -355,9 +590,27 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// [`Error::Decode`] if the values do not make a `T`.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// #[derive(serde::Deserialize)]
+    /// #[serde(default)]
+    /// #[derive(Default)]
+    /// struct Shop {
+    ///     visits: u64,
+    /// }
+    ///
+    /// session.insert("visits", 3)?;
+    /// assert_eq!(session.typed::<Shop>()?.visits, 3);
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     pub fn typed<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let values = self.values().filter(|(name, _)| !name.starts_with(FLASH));
-        values::decode_all(values, self.config.settings().limits)
+        let values = self
+            .values()
+            .filter(|(name, _)| !name.starts_with(FLASH.as_bytes()));
+        values::decode_all(values)
     }
 
     /// Changes the session as one struct: of its fields only those that the function changed are written, so that other
@@ -442,6 +695,16 @@ impl<'a> Session<'a> {
     }
 
     /// Whether a form carries a token of this session. Compares in constant time.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(100));
+    /// # let mut session = exchange.session()?;
+    /// let token = session.csrf_token([7; 32]);
+    /// assert!(session.verify_csrf(&token));
+    /// assert!(!session.verify_csrf(""));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
     #[must_use]
     pub fn verify_csrf(&self, token: &str) -> bool {
         let mut bytes = [0; 32];
@@ -470,7 +733,7 @@ impl<'a> Session<'a> {
         self.work.journal.value(self.work.record(), name)
     }
 
-    fn values(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+    fn values(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.work.journal.values(self.work.record())
     }
 

@@ -23,13 +23,19 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limits: Limits) -> Result
     Ok(bytes)
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(
-    name: &str,
-    bytes: &[u8],
-    limits: Limits,
-) -> Result<T, Error> {
+pub(crate) fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Error> {
+    // Texts are read through this buffer: none in the value can be longer than the value. Small ones stay on the stack.
+    let mut small = [0; 64];
+    let mut large = Vec::new();
+    let buffer = match small.get_mut(..bytes.len()) {
+        Some(buffer) => buffer,
+        None => {
+            large.resize(bytes.len(), 0);
+            &mut large[..]
+        }
+    };
     let mut rest = bytes;
-    match ciborium::de::from_reader_with_recursion_limit(&mut rest, limits.depth) {
+    match ciborium::de::from_reader_with_buffer(&mut rest, buffer) {
         Ok(value) if rest.is_empty() => Ok(value),
         // The deserializer's own words may quote the value, so they go no further.
         _ => Err(Error::Decode {
@@ -63,21 +69,7 @@ pub(crate) fn encode_all<T: Serialize>(
 
 /// Names and encoded values as a struct or map.
 pub(crate) fn decode_all<'a, T: DeserializeOwned>(
-    values: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
-    limits: Limits,
+    values: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
 ) -> Result<T, Error> {
-    let mut bytes = Vec::new();
-    let mut push = |header, content: &[u8]| {
-        // Writing to a `Vec` cannot fail.
-        let _ = ciborium_ll::Encoder::from(&mut bytes).push(header);
-        bytes.extend_from_slice(content);
-    };
-    push(ciborium_ll::Header::Map(Some(values.clone().count())), &[]);
-    for (name, value) in values {
-        push(
-            ciborium_ll::Header::Text(Some(name.len())),
-            &[name.as_bytes(), value].concat(),
-        );
-    }
-    decode("(the whole session)", &bytes, limits)
+    decode("(the whole session)", &crate::record::map(values))
 }

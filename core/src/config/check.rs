@@ -165,8 +165,8 @@ pub(super) fn sizes(builder: &Builder, name: &str, tokens: &TokenRules) -> Resul
     if builder.limits.record_bytes < MIN_RECORD {
         return fail("limits", "record_bytes must be at least 256");
     }
-    if builder.limits.values == 0 || builder.limits.depth == 0 {
-        return fail("limits", "values and depth must be at least 1");
+    if builder.limits.values == 0 {
+        return fail("limits", "values must be at least 1");
     }
     Ok(())
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use cloakroom_core::{
-    Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Key, Replaced, Session,
-    Stored, Touched, UnixTime, Write,
+    Commit, Config, Created, Deleted, Directive, Exchange, Fate, Key, Replaced, Session, Stored,
+    Touched, UnixTime, Write,
 };
 use sha2::{Digest, Sha256};
 
@@ -94,7 +94,7 @@ pub(crate) enum Pending {
     Replace(Slot, RecordId, Write),
     Delete(Slot, RecordId),
     Done(Fate, Told),
-    Failed(Error),
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ pub(crate) struct Tree {
 enum Live {
     Opening(Exchange),
     Committing(Commit),
-    Failed(Error),
+    Failed,
 }
 
 /// An exchange that is being played.
@@ -184,8 +184,7 @@ impl Player {
         let mut session = exchange.session().expect("loaded");
         self.seen = seen(&session);
         self.request.op.handle(&mut session);
-        let failed = Live::Failed(Error::Misuse);
-        if let Live::Opening(exchange) = std::mem::replace(&mut self.live, failed) {
+        if let Live::Opening(exchange) = std::mem::replace(&mut self.live, Live::Failed) {
             let now = UnixTime::from_secs(self.request.now);
             self.live = Live::Committing(exchange.finish(now));
         }
@@ -194,14 +193,14 @@ impl Player {
 
     fn mint(&mut self) {
         while matches!(self.live, Live::Committing(Commit::Mint(_))) {
-            let failed = Live::Failed(Error::Misuse);
-            if let Live::Committing(Commit::Mint(mint)) = std::mem::replace(&mut self.live, failed)
+            if let Live::Committing(Commit::Mint(mint)) =
+                std::mem::replace(&mut self.live, Live::Failed)
             {
                 let entropy = entropy(self.request.who, self.mints);
                 self.mints += 1;
                 self.live = match mint.with(entropy) {
                     Ok(commit) => Live::Committing(commit),
-                    Err(error) => Live::Failed(error),
+                    Err(_) => Live::Failed,
                 };
             }
         }
@@ -220,6 +219,10 @@ impl Tree {
             records: Vec::new(),
             ids: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
     }
 
     /// A session with a value, created by the machine itself; of a subject, or of nobody.
@@ -290,7 +293,9 @@ impl Tree {
         if let Some(successor) = &retired {
             // Some living record, so that the retired one can be seen.
             let living = self.records[0].0.clone();
-            exchange.handle_loaded(successor, Some(living)).expect("good");
+            exchange
+                .handle_loaded(successor, Some(living))
+                .expect("good");
         }
         let session = exchange.session().expect("loaded");
         Content {
@@ -352,14 +357,14 @@ impl Tree {
     fn feed(&self, player: &mut Player, input: Input) {
         let now = UnixTime::from_secs(player.request.now);
         let found = |id: Option<RecordId>| id.map(|id| self.stored(id).clone());
-        let live = std::mem::replace(&mut player.live, Live::Failed(Error::Misuse));
+        let live = std::mem::replace(&mut player.live, Live::Failed);
         let next = match (live, input) {
             (Live::Opening(mut exchange), Input::Found(id)) => {
                 let key = exchange.wants_load().expect("wanted").clone();
                 let loaded = exchange.handle_loaded(&key, found(id));
                 player.live = match loaded {
                     Ok(()) => Live::Opening(exchange),
-                    Err(error) => Live::Failed(error),
+                    Err(_) => Live::Failed,
                 };
                 player.ready();
                 return;
@@ -367,9 +372,14 @@ impl Tree {
             (Live::Committing(Commit::Reload(reload)), Input::Found(id)) => {
                 reload.then(found(id), now)
             }
-            (Live::Committing(Commit::Create(create)), Input::Created(stored)) => {
-                create.then(if stored { Created::Stored } else { Created::Taken }, now)
-            }
+            (Live::Committing(Commit::Create(create)), Input::Created(stored)) => create.then(
+                if stored {
+                    Created::Stored
+                } else {
+                    Created::Taken
+                },
+                now,
+            ),
             (Live::Committing(Commit::Replace(replace)), Input::Replaced(answer)) => {
                 let answer = match answer {
                     Some(true) => Replaced::Stored,
@@ -394,14 +404,14 @@ impl Tree {
         };
         player.live = match next {
             Ok(commit) => Live::Committing(commit),
-            Err(error) => Live::Failed(error),
+            Err(_) => Live::Failed,
         };
         player.mint();
     }
 
     fn add(&mut self, player: Player, parent: Option<(NodeId, Input)>, depth: u32) -> NodeId {
         let pending = match &player.live {
-            Live::Failed(error) => Pending::Failed(error.clone()),
+            Live::Failed => Pending::Failed,
             Live::Opening(exchange) => {
                 Pending::Load(self.slot(exchange.wants_load().expect("not yet ready")))
             }
