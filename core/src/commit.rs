@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::exchange::Base;
 use crate::machine::Machine;
 use crate::{Key, Stored, Token, UnixTime, Write};
 
@@ -158,10 +159,33 @@ pub struct Create {
 /// Wants a record replaced, if it is still the one that was loaded.
 pub struct Replace {
     pub(crate) machine: Machine,
-    pub(crate) key: Key,
-    pub(crate) old: Stored,
+    pub(crate) target: Target,
     pub(crate) write: Write,
     pub(crate) step: ReplaceStep,
+}
+
+/// A record as it was loaded.
+pub(crate) enum Target {
+    /// The one that the exchange was opened with.
+    Base(Base),
+    /// Another one of the protocol's.
+    Other(Key, Stored),
+}
+
+impl Target {
+    fn key(&self) -> &Key {
+        match self {
+            Self::Base(base) => &base.key,
+            Self::Other(key, _) => key,
+        }
+    }
+
+    fn stored(&self) -> &Stored {
+        match self {
+            Self::Base(base) => &base.record.stored,
+            Self::Other(_, stored) => stored,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -208,8 +232,7 @@ pub struct Touch {
 /// Wants a record deleted, if it is still the one that was loaded.
 pub struct Delete {
     pub(crate) machine: Machine,
-    pub(crate) key: Key,
-    pub(crate) old: Stored,
+    pub(crate) target: Target,
     pub(crate) step: DeleteStep,
 }
 
@@ -253,13 +276,13 @@ impl Replace {
     /// Which record to replace.
     #[must_use]
     pub fn key(&self) -> &Key {
-        &self.key
+        self.target.key()
     }
 
     /// What it must still be.
     #[must_use]
     pub fn old(&self) -> &Stored {
-        &self.old
+        self.target.stored()
     }
 
     /// What to write.
@@ -295,12 +318,12 @@ impl Delete {
     /// Which record to delete.
     #[must_use]
     pub fn key(&self) -> &Key {
-        &self.key
+        self.target.key()
     }
 
     /// What it must still be.
     #[must_use]
     pub fn old(&self) -> &Stored {
-        &self.old
+        self.target.stored()
     }
 }

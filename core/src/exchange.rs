@@ -5,7 +5,7 @@ use std::fmt;
 use crate::journal::Journal;
 use crate::record::{Record, Seed};
 use crate::token::Presented;
-use crate::{Config, Error, Key, Session, Stored, UnixTime};
+use crate::{Config, Error, Key, Session, UnixTime};
 
 /// One request (or message) and its session.
 ///
@@ -76,7 +76,6 @@ pub(crate) struct Work {
 /// A record as it was loaded.
 pub(crate) struct Base {
     pub(crate) key: Key,
-    pub(crate) stored: Stored,
     pub(crate) record: Record,
     /// For a retired record: its successors, the living one last.
     pub(crate) chain: Vec<Key>,

@@ -85,7 +85,7 @@ pub(crate) struct Lifetime {
 
 /// How far the clock of another node may be ahead before a record of "the future" is refused. It bounds what a clock that
 /// jumped ahead and back can add to a life.
-const SKEW: Duration = Duration::from_secs(60);
+pub(crate) const SKEW: Duration = Duration::from_secs(60);
 
 impl Lifetime {
     /// Whether a live record of this age and expiry is alive (`now == expires_at` is dead).

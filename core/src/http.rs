@@ -41,18 +41,36 @@ use crate::{Config, Directive, Error, Issued, Outcome};
 /// assert_eq!(tokens(&config, &request).collect::<Vec<_>>(), [b"one", b"two"]);
 /// ```
 pub fn tokens<'h>(config: &'h Config, request: &'h HeaderMap) -> impl Iterator<Item = &'h [u8]> {
-    let name = config.cookie_name().as_bytes();
     let lines = request.get_all(COOKIE).into_iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-        .filter_map(move |pair| {
-            let value = pair
-                .trim_ascii_start()
-                .strip_prefix(name)?
-                .trim_ascii_start()
-                .strip_prefix(b"=")?;
-            Some(value.trim_ascii())
-        })
+    lines.flat_map(|line| tokens_of_line(config, line))
+}
+
+/// The same, from one Cookie line.
+///
+/// ```
+/// use cloakroom_core::{Config, http::tokens_of_line};
+///
+/// let config = Config::default();
+/// let line = "a=1; __Host-session=one".parse().unwrap();
+/// assert_eq!(tokens_of_line(&config, &line).next(), Some(&b"one"[..]));
+/// ```
+pub fn tokens_of_line<'h>(
+    config: &'h Config,
+    line: &'h HeaderValue,
+) -> impl Iterator<Item = &'h [u8]> {
+    let (line, name) = (line.as_bytes(), config.cookie_name().as_bytes());
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b';', line).chain([line.len()]);
+    ends.filter_map(move |end| {
+        let pair = line.get(start..end)?;
+        start = end + 1;
+        let value = pair
+            .trim_ascii_start()
+            .strip_prefix(name)?
+            .trim_ascii_start()
+            .strip_prefix(b"=")?;
+        Some(value.trim_ascii())
+    })
 }
 
 /// Adds to a response's headers what an outcome asks for. Adds nothing for a session that nobody touched.

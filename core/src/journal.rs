@@ -1,21 +1,24 @@
 //! What a request changed: kept as intents, so that they can be replayed over what other requests wrote meanwhile.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
+use crate::config::Limits;
 use crate::record::{Record, Values};
 use crate::{Error, Expiry};
 
 /// An encoded value. Counters and flags fit in without an allocation.
 pub(crate) type Encoded = SmallVec<[u8; 32]>;
-/// A read-modify-write that can run again over another value.
-pub(crate) type Update = Box<dyn FnMut(Option<&[u8]>) -> Result<Option<Encoded>, Error> + Send>;
+/// A read-modify-write that can run again over another value. What it needs comes as arguments, so that a function that captures
+/// nothing is boxed without an allocation.
+pub(crate) type Update =
+    Box<dyn FnMut(&str, Option<&[u8]>, Limits) -> Result<Option<Encoded>, Error> + Send>;
 
 #[derive(Default)]
 pub(crate) struct Journal {
     /// Everything that was there before the entries is dropped.
     cleared: bool,
     /// One for each name, in the order of the last change.
-    entries: Vec<Entry>,
+    entries: SmallVec<[Entry; 1]>,
     pub(crate) subject: Option<Option<Box<str>>>,
     pub(crate) expiry: Option<Option<Expiry>>,
 }
@@ -29,7 +32,7 @@ enum Change {
     /// A value, or none.
     Set(Option<Encoded>),
     /// The functions in order, and what they made of the base last time.
-    Update(Vec<Update>, Option<Encoded>),
+    Update(SmallVec<[Update; 1]>, Option<Encoded>),
 }
 
 impl Entry {
@@ -52,7 +55,8 @@ impl Journal {
         }
     }
 
-    fn base<'a>(&self, base: Option<&'a Record>) -> Option<&'a Record> {
+    /// What the entries stand over.
+    pub(crate) fn base<'a>(&self, base: Option<&'a Record>) -> Option<&'a Record> {
         base.filter(|_| !self.cleared)
     }
 
@@ -93,7 +97,7 @@ impl Journal {
                 let change = if self.cleared {
                     Change::Set(value)
                 } else {
-                    Change::Update(vec![update], value)
+                    Change::Update(smallvec![update], value)
                 };
                 self.entries.push(Entry {
                     name: name.into(),
@@ -119,15 +123,15 @@ impl Journal {
     }
 
     /// Runs the updates again, over another base.
-    pub(crate) fn replay(&mut self, base: Option<&Record>) -> Result<(), Error> {
+    pub(crate) fn replay(&mut self, base: Option<&Record>, limits: Limits) -> Result<(), Error> {
         let base = self.base(base);
         for Entry { name, change } in &mut self.entries {
             if let Change::Update(updates, result) = change {
                 let mut value = None;
                 for (n, update) in updates.iter_mut().enumerate() {
                     value = match n {
-                        0 => update(base.and_then(|base| base.value(name)))?,
-                        _ => update(value.as_deref())?,
+                        0 => update(name, base.and_then(|base| base.value(name)), limits)?,
+                        _ => update(name, value.as_deref(), limits)?,
                     };
                 }
                 *result = value;

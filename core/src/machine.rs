@@ -37,10 +37,11 @@
 use std::cell::OnceCell;
 
 use crate::commit::{
-    Create, Delete, DeleteStep, Mint, Reload, ReloadStep, Replace, ReplaceStep, Touch,
+    Create, Delete, DeleteStep, Mint, Reload, ReloadStep, Replace, ReplaceStep, Target, Touch,
 };
 use crate::config::{Limits, MAX_MAX_AGE};
 use crate::exchange::{Base, Issue, Loading, Work};
+use crate::expiry::SKEW;
 use crate::record::{self, Head, Nonce, Record, Retired, Seed};
 use crate::{
     Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Issued, Key, Outcome,
@@ -100,7 +101,7 @@ impl Exchange {
                             .record
                             .retired
                             .as_ref()
-                            .is_some_and(|retired| self.opened < retired.until) =>
+                            .is_some_and(|retired| self.config.readable(retired, self.opened)) =>
                     {
                         self.loading = Loading::Following {
                             tokens,
@@ -249,7 +250,7 @@ impl Machine {
         if let Some(base) = &self.work.base {
             let lifetime = self.config.lifetime(base.record.expiry);
             if let Some(expires_at) =
-                lifetime.touch_due(base.record.created, base.stored.expires_at, self.now)
+                lifetime.touch_due(base.record.created, base.record.stored.expires_at, self.now)
             {
                 let key = base.key.clone();
                 return Commit::Touch(Touch {
@@ -343,17 +344,27 @@ impl Machine {
         self.replace_base(write, ReplaceStep::Retire)
     }
 
-    fn replace_base(self, write: Write, step: ReplaceStep) -> Result<Commit, Error> {
-        let base = self.work.base.as_ref().ok_or(Error::Misuse)?;
+    fn replace_base(mut self, write: Write, step: ReplaceStep) -> Result<Commit, Error> {
         // Rule nocas: replace only what is still as it was loaded.
-        let (key, old) = (base.key.clone(), base.stored.clone());
+        let target = self.take_base()?;
         Ok(Commit::Replace(Replace {
             machine: self,
-            key,
-            old,
+            target,
             write,
             step,
         }))
+    }
+
+    /// The base goes into the question, and comes back with the answer.
+    fn take_base(&mut self) -> Result<Target, Error> {
+        self.work.base.take().map(Target::Base).ok_or(Error::Misuse)
+    }
+
+    fn restore(&mut self, target: Target) -> Key {
+        match target {
+            Target::Base(base) => self.work.base.insert(base).key.clone(),
+            Target::Other(key, _) => key,
+        }
     }
 
     /// What became of the record that was to be replaced by its changed self.
@@ -366,7 +377,7 @@ impl Machine {
             if current.record.written_by(&self.writer) {
                 return Ok(self.done(Fate::Saved, Directive::Keep));
             }
-            if current.stored.bytes == base.stored.bytes {
+            if current.record.stored.bytes == base.record.stored.bytes {
                 self.work.base = Some(current);
                 return self.replace_base(write, ReplaceStep::Save);
             }
@@ -379,7 +390,8 @@ impl Machine {
         if current.record.retired.is_some() {
             return Ok(self.done(Fate::Superseded, Directive::Keep));
         }
-        self.work.journal.replay(Some(&current.record))?;
+        let limits = self.config.settings().limits;
+        self.work.journal.replay(Some(&current.record), limits)?;
         self.work.base = Some(current);
         self.save()
     }
@@ -414,7 +426,7 @@ impl Machine {
             .work
             .base
             .as_ref()
-            .is_some_and(|base| base.stored.bytes == current.stored.bytes);
+            .is_some_and(|base| base.record.stored.bytes == current.record.stored.bytes);
         self.work.base = Some(current);
         match lost {
             Some(write) if unchanged => self.replace_base(write, ReplaceStep::Retire),
@@ -441,14 +453,14 @@ impl Machine {
                     self.work.base = None;
                 }
                 let carried = carried(&self.work).map(|base| base.record.clone());
-                self.work.journal.replay(carried.as_ref())?;
+                let limits = self.config.settings().limits;
+                self.work.journal.replay(carried.as_ref(), limits)?;
                 self.new_record()?
             }
         };
         Ok(Commit::Replace(Replace {
             machine: self,
-            key,
-            old,
+            target: Target::Other(key, old),
             write,
             step,
         }))
@@ -471,66 +483,53 @@ impl Machine {
         }))
     }
 
-    fn sign_out(self) -> Commit {
-        let Some(base) = &self.work.base else {
-            return self.ended(Fate::Unchanged);
-        };
-        if base.chain.is_empty() {
-            let (key, old) = (base.key.clone(), base.stored.clone());
+    fn sign_out(mut self) -> Commit {
+        match self.work.base.take() {
+            None => self.ended(Fate::Unchanged),
             // Rule blinddelete: delete only what is still as it was loaded.
-            return Commit::Delete(Delete {
-                machine: self,
-                key,
-                old,
-                step: DeleteStep::SignOut,
-            });
+            Some(base) if base.chain.is_empty() => self.delete_base(base, DeleteStep::SignOut),
+            Some(base) => self.chain(base),
         }
-        self.chain()
     }
 
     /// A retired session is signed out by deleting its successors, newest first, then its own record.
-    fn chain(self) -> Commit {
-        let Some(base) = &self.work.base else {
-            return self.ended(Fate::Saved);
+    fn chain(mut self, base: Base) -> Commit {
+        let Some(key) = base.chain.last().cloned() else {
+            return self.delete_base(base, DeleteStep::ChainStart);
         };
-        match base.chain.last() {
-            Some(key) => {
-                let key = key.clone();
-                Commit::Reload(Reload {
-                    machine: self,
-                    key,
-                    step: ReloadStep::Chain,
-                })
-            }
-            None => {
-                let (key, old) = (base.key.clone(), base.stored.clone());
-                Commit::Delete(Delete {
-                    machine: self,
-                    key,
-                    old,
-                    step: DeleteStep::ChainStart,
-                })
-            }
-        }
+        self.work.base = Some(base);
+        Commit::Reload(Reload {
+            machine: self,
+            key,
+            step: ReloadStep::Chain,
+        })
+    }
+
+    fn delete_base(self, base: Base, step: DeleteStep) -> Commit {
+        let target = Target::Base(base);
+        Commit::Delete(Delete {
+            machine: self,
+            target,
+            step,
+        })
     }
 
     fn reloaded_chain(mut self, key: Key, found: Option<Base>) -> Result<Commit, Error> {
         let Some(current) = found else {
             return self.successor_gone(key);
         };
-        let chain = &mut self.work.base.as_mut().ok_or(Error::Misuse)?.chain;
         match current.record.retired {
             Some(retired) if self.dead.as_ref() != Some(&retired.successor) => {
-                if chain.len() == MAX_CHAIN {
+                let mut base = self.work.base.take().ok_or(Error::Misuse)?;
+                if base.chain.len() == MAX_CHAIN {
                     return Err(Error::Contended);
                 }
-                chain.push(retired.successor);
-                Ok(self.chain())
+                base.chain.push(retired.successor);
+                Ok(self.chain(base))
             }
             _ => Ok(Commit::Delete(Delete {
                 machine: self,
-                key,
-                old: current.stored,
+                target: Target::Other(key, current.record.stored),
                 step: DeleteStep::Chain,
             })),
         }
@@ -541,16 +540,15 @@ impl Machine {
         if self.is_late() && self.dead.is_none() {
             Err(Error::Late)
         } else {
-            Ok(self.successor_deleted(key))
+            self.successor_deleted(key)
         }
     }
 
-    fn successor_deleted(mut self, key: Key) -> Commit {
-        if let Some(base) = &mut self.work.base {
-            base.chain.pop();
-        }
+    fn successor_deleted(mut self, key: Key) -> Result<Commit, Error> {
+        let mut base = self.work.base.take().ok_or(Error::Misuse)?;
+        base.chain.pop();
         self.dead = Some(key);
-        self.chain()
+        Ok(self.chain(base))
     }
 
     fn reloaded_sign_out(mut self, found: Option<Base>) -> Result<Commit, Error> {
@@ -651,14 +649,10 @@ impl Machine {
             &self.work.journal,
         );
         let rotated = carried.filter(|_| self.work.issue == Issue::Rotate);
-        let subject = match &self.work.issue {
-            Issue::SignIn(subject) => Some(&**subject),
-            _ => journal
-                .subject
-                .as_ref()
-                .map_or(carried.and_then(Record::subject), |subject| {
-                    subject.as_deref()
-                }),
+        let subject = match (&journal.subject, &self.work.issue) {
+            (Some(subject), _) => subject.as_deref(),
+            (None, Issue::SignIn(subject)) => Some(&**subject),
+            (None, _) => carried.and_then(Record::subject),
         };
         let (created, expiry) = self.new_times();
         let authenticated = match self.work.issue {
@@ -701,7 +695,7 @@ fn carried(work: &Work) -> Option<&Base> {
 }
 
 fn read(stored: Stored, key: &Key) -> Result<Base, Error> {
-    let record = Record::decode(&stored.bytes)?;
+    let record = Record::decode(stored)?;
     let chain = record
         .retired
         .iter()
@@ -709,7 +703,6 @@ fn read(stored: Stored, key: &Key) -> Result<Base, Error> {
         .collect();
     Ok(Base {
         key: key.clone(),
-        stored,
         record,
         chain,
     })
@@ -719,7 +712,13 @@ impl Config {
     fn alive(&self, base: &Base, now: UnixTime) -> bool {
         let record = &base.record;
         let lifetime = self.lifetime(record.expiry);
-        record.retired.is_none() && lifetime.alive(record.created, base.stored.expires_at, now)
+        record.retired.is_none()
+            && lifetime.alive(record.created, base.record.stored.expires_at, now)
+    }
+
+    /// Whether the grace lasts. A clock that was ahead when the record was retired, and is not any more, must not lengthen it.
+    fn readable(&self, retired: &Retired, now: UnixTime) -> bool {
+        now < retired.until && retired.until <= now + self.settings().grace + SKEW
     }
 
     /// What a reload found; a live record that has expired counts as none.
@@ -821,6 +820,7 @@ impl Replace {
     pub fn then(self, answer: Replaced, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;
+        let key = machine.restore(self.target);
         match (answer, self.step) {
             (Replaced::Stored, ReplaceStep::Save) => Ok(machine.done(Fate::Saved, Directive::Keep)),
             (Replaced::Stored, ReplaceStep::Retire) => machine.issue(),
@@ -830,7 +830,7 @@ impl Replace {
             (Replaced::Changed, _) => {
                 machine.conflict()?;
                 let lost = machine.uncertain.then_some(self.write);
-                Ok(machine.reload(self.key, self.step, lost))
+                Ok(machine.reload(key, self.step, lost))
             }
         }
     }
@@ -843,9 +843,10 @@ impl Replace {
     pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;
+        let key = machine.restore(self.target);
         machine.uncertain = true;
         machine.conflict()?;
-        Ok(machine.reload(self.key, self.step, Some(self.write)))
+        Ok(machine.reload(key, self.step, Some(self.write)))
     }
 }
 
@@ -907,8 +908,7 @@ impl Reload {
             ReloadStep::Withdraw(fate) => match found {
                 Some(old) => Ok(Commit::Delete(Delete {
                     machine,
-                    key,
-                    old,
+                    target: Target::Other(key, old),
                     step: DeleteStep::Withdraw(fate),
                 })),
                 None => Ok(machine.done(fate, Directive::Keep)),
@@ -957,8 +957,9 @@ impl Delete {
     ///
     /// [`Error::Late`], [`Error::Contended`].
     pub fn then(self, answer: Deleted, now: UnixTime) -> Result<Commit, Error> {
-        let (mut machine, key, step) = (self.machine, self.key, self.step);
+        let (mut machine, step) = (self.machine, self.step);
         machine.now = now;
+        let key = machine.restore(self.target);
         match (answer, step) {
             (Deleted::Changed, _) => {
                 machine.conflict()?;
@@ -970,7 +971,7 @@ impl Delete {
                 Ok(machine.ended(Fate::Saved))
             }
             (Deleted::Gone, DeleteStep::Chain) => machine.successor_gone(key),
-            (Deleted::Deleted, DeleteStep::Chain) => Ok(machine.successor_deleted(key)),
+            (Deleted::Deleted, DeleteStep::Chain) => machine.successor_deleted(key),
         }
     }
 
@@ -982,8 +983,9 @@ impl Delete {
     pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;
+        let key = machine.restore(self.target);
         machine.conflict()?;
-        Ok(machine.reload_deleted(self.key, self.step))
+        Ok(machine.reload_deleted(key, self.step))
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::config::Limits;
-use crate::{Error, Expiry, Key, UnixTime};
+use crate::{Error, Expiry, Key, Stored, UnixTime};
 
 const VERSION: u64 = 1;
 const FIELDS: usize = 9;
@@ -41,12 +41,12 @@ pub(crate) type Seed = [u8; 16];
 /// A record, checked as a whole when it is decoded; values stay encoded.
 #[derive(Clone)]
 pub(crate) struct Record {
-    bytes: Bytes,
+    pub(crate) stored: Stored,
     recent: Range<usize>,
     pub(crate) created: UnixTime,
     pub(crate) authenticated: Option<UnixTime>,
     subject: Option<Range<usize>>,
-    pub(crate) retired: Option<Retired>,
+    pub(crate) retired: Option<Box<Retired>>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) seed: Seed,
     values: usize,
@@ -75,8 +75,11 @@ pub(crate) struct Head<'a> {
 
 impl Record {
     /// Checks the whole record, in one pass that allocates nothing.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, Error> {
-        let mut cursor = Cursor { bytes, at: 0 };
+    pub(crate) fn decode(stored: Stored) -> Result<Self, Error> {
+        let mut cursor = Cursor {
+            bytes: &stored.bytes,
+            at: 0,
+        };
         let fields = cursor.len(ARRAY).ok_or(Error::Corrupt)?;
         let version = cursor.uint().ok_or(Error::Corrupt)?;
         if version > VERSION {
@@ -85,10 +88,15 @@ impl Record {
         if fields != FIELDS || version != VERSION {
             return Err(Error::Corrupt);
         }
-        Self::fields(&mut cursor, bytes).ok_or(Error::Corrupt)
+        let at = cursor.at;
+        Self::fields(stored, at).ok_or(Error::Corrupt)
     }
 
-    fn fields(cursor: &mut Cursor<'_>, bytes: &Bytes) -> Option<Self> {
+    fn fields(stored: Stored, at: usize) -> Option<Self> {
+        let mut cursor = Cursor {
+            bytes: &stored.bytes,
+            at,
+        };
         let recent = cursor.bytes()?;
         if recent.is_empty() || recent.len() % NONCE_LEN != 0 || recent.len() > RECENT * NONCE_LEN {
             return None;
@@ -103,10 +111,10 @@ impl Record {
             (cursor.len(ARRAY)? == 2).then_some(())?;
             let successor = cursor.text()?;
             let successor = Key::new(std::str::from_utf8(cursor.slice(successor)?).ok()?)?;
-            Some(Retired {
+            Some(Box::new(Retired {
                 successor,
                 until: cursor.time()?,
-            })
+            }))
         })?;
         let expiry = cursor.optional(|cursor| {
             (cursor.len(ARRAY)? == 3).then_some(())?;
@@ -136,8 +144,8 @@ impl Record {
             previous = name;
             cursor.bytes()?;
         }
-        (cursor.at == bytes.len()).then(|| Self {
-            bytes: bytes.clone(),
+        (cursor.at == stored.bytes.len()).then(|| Self {
+            stored,
             recent,
             created,
             authenticated,
@@ -167,12 +175,15 @@ impl Record {
     }
 
     fn recent(&self) -> &[u8] {
-        self.bytes.get(self.recent.clone()).unwrap_or_default()
+        self.stored
+            .bytes
+            .get(self.recent.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn subject(&self) -> Option<&str> {
         let range = self.subject.clone()?;
-        std::str::from_utf8(self.bytes.get(range)?).ok()
+        std::str::from_utf8(self.stored.bytes.get(range)?).ok()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -187,7 +198,7 @@ impl Record {
     /// Names (UTF-8) and encoded values, in ascending order of the names' bytes.
     pub(crate) fn values(&self) -> Values<'_> {
         let cursor = Cursor {
-            bytes: &self.bytes,
+            bytes: &self.stored.bytes,
             at: self.values,
         };
         Values {

@@ -159,11 +159,8 @@ impl<'a> Session<'a> {
         let limits = self.config.settings().limits;
         let value = f(self.get(name)?);
         let encoded = values::encode(&value, limits)?;
-        let owned: Box<str> = name.into();
-        let again = move |value: Option<&[u8]>| {
-            let value = value
-                .map(|value| values::decode(&owned, value))
-                .transpose()?;
+        let again = move |name: &str, value: Option<&[u8]>, limits| {
+            let value = value.map(|value| values::decode(name, value)).transpose()?;
             values::encode(&f(value), limits).map(Some)
         };
         self.work
@@ -319,12 +316,10 @@ impl<'a> Session<'a> {
     /// ```
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        if let Issue::SignIn(subject) = &self.work.issue {
-            return Some(subject);
-        }
-        match &self.work.journal.subject {
-            Some(subject) => subject.as_deref(),
-            None => self.work.record()?.subject(),
+        match (&self.work.journal.subject, &self.work.issue) {
+            (Some(subject), _) => subject.as_deref(),
+            (None, Issue::SignIn(subject)) => Some(subject),
+            (None, _) => self.work.record()?.subject(),
         }
     }
 
@@ -376,7 +371,7 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         match (&self.work.base, self.work.is_modified()) {
-            (Some(base), false) => base.stored.expires_at,
+            (Some(base), false) => base.record.stored.expires_at,
             _ => {
                 let stored = self.work.record().and_then(|record| record.expiry);
                 let expiry = self.work.journal.expiry.unwrap_or(stored);
@@ -414,7 +409,7 @@ impl<'a> Session<'a> {
             .is_some_and(|owner| owner != subject);
         if anothers {
             work.journal.forget_base();
-            work.journal.replay(None)?;
+            work.journal.replay(None, self.config.settings().limits)?;
         }
         work.issue = Issue::SignIn(subject.into());
         work.journal.subject = None;
@@ -493,7 +488,9 @@ impl<'a> Session<'a> {
     /// ```
     pub fn set_subject(&mut self, subject: Option<&str>) -> Result<(), Error> {
         subject.map_or(Ok(()), check_subject)?;
-        self.work.journal.subject = Some(subject.map(Box::from));
+        if self.subject() != subject {
+            self.work.journal.subject = Some(subject.map(Box::from));
+        }
         Ok(())
     }
 
@@ -513,7 +510,12 @@ impl<'a> Session<'a> {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn set_expiry(&mut self, expiry: impl Into<Option<Expiry>>) {
-        self.work.journal.expiry = Some(expiry.into());
+        let (expiry, journal) = (expiry.into(), self.work.journal.expiry);
+        let known = journal.unwrap_or_else(|| self.work.record().and_then(|record| record.expiry));
+        // As configured already: that alone creates no session.
+        if expiry.is_some() || known.is_some() {
+            self.work.journal.expiry = Some(expiry);
+        }
     }
 
     /// Leaves a value for the next request that asks for flash values, and for that one only: a message after a redirect.
@@ -574,13 +576,15 @@ impl<'a> Session<'a> {
             if !self.work.journal.has(flash) {
                 // What another request leaves under the same name meanwhile is not what was seen here: it stays.
                 let seen = Encoded::from_slice(seen);
-                let end = move |now: Option<&[u8]>| {
+                let end = move |_: &str, now: Option<&[u8]>, _| {
                     Ok(now.filter(|now| *now != &seen[..]).map(Encoded::from_slice))
                 };
                 self.work.journal.update(flash, None, Box::new(end));
             }
         }
-        let value = record.value(&flash_name(name));
+        // After `clear`, or a sign-in of somebody else, they are not this session's any more.
+        let record = self.work.journal.base(Some(record));
+        let value = record.and_then(|record| record.value(&flash_name(name)));
         value.map(|value| values::decode(name, value)).transpose()
     }
 
@@ -644,6 +648,7 @@ impl<'a> Session<'a> {
         let before = values::encode_all(&value, limits)?;
         f(&mut value);
         let after = values::encode_all(&value, limits)?;
+        after.iter().try_for_each(|(name, _)| check_name(name))?;
         for (name, _) in before
             .iter()
             .filter(|(name, _)| after.iter().all(|(kept, _)| kept != name))
@@ -651,7 +656,6 @@ impl<'a> Session<'a> {
             self.set(name, None);
         }
         for (name, value) in after {
-            check_name(&name)?;
             if before
                 .iter()
                 .all(|(known, old)| *known != name || *old != value)

@@ -19,7 +19,7 @@ use crate::UnixTime;
 /// assert_eq!(key.as_str().len(), 51);
 /// assert!(Key::new("with space").is_none());
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(smallvec::SmallVec<[u8; 64]>);
 
 impl Key {
@@ -39,6 +39,11 @@ impl Key {
             && bytes.len() <= Self::MAX_LEN
             && bytes.iter().all(u8::is_ascii_graphic);
         valid.then(|| Self(smallvec::SmallVec::from_slice(bytes)))
+    }
+
+    /// A key of bytes that are known to be valid.
+    pub(crate) fn from_valid(bytes: &[u8]) -> Self {
+        Self(smallvec::SmallVec::from_slice(bytes))
     }
 
     /// The key as text.
@@ -62,6 +67,13 @@ impl Key {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        // One copy: the derived one goes byte by byte.
+        Self(smallvec::SmallVec::from_slice(&self.0))
     }
 }
 

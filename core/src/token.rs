@@ -25,13 +25,14 @@ use crate::Key;
 /// # Ok::<(), cloakroom_core::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(Box<str>);
+pub struct Token(SmallVec<[u8; 88]>);
 
 impl Token {
     /// The token's text, to be handed to the client and to nobody else.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        // Only `mint` makes tokens, and only of ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -157,43 +158,26 @@ impl TokenRules {
 
     /// The token whose randomness is this. Only the first 122 or 256 bits are used.
     pub(crate) fn mint(&self, random: &[u8; 32]) -> (Token, Presented) {
-        let mut id = match self.format {
-            TokenFormat::Random256 => URL_SAFE_NO_PAD.encode(random),
+        let mut text = SmallVec::new();
+        match self.format {
+            TokenFormat::Random256 => append_base64(&mut text, random),
             TokenFormat::UuidV4 => {
-                let [
-                    b0,
-                    b1,
-                    b2,
-                    b3,
-                    b4,
-                    b5,
-                    b6,
-                    b7,
-                    b8,
-                    b9,
-                    b10,
-                    b11,
-                    b12,
-                    b13,
-                    b14,
-                    b15,
-                    ..,
-                ] = *random;
-                let bytes = [
-                    b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15,
-                ];
-                uuid::Builder::from_random_bytes(bytes)
-                    .into_uuid()
-                    .to_string()
+                let mut bytes = uuid::Bytes::default();
+                bytes
+                    .iter_mut()
+                    .zip(random)
+                    .for_each(|(to, from)| *to = *from);
+                let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+                let mut buffer = uuid::Uuid::encode_buffer();
+                text.extend_from_slice(uuid.hyphenated().encode_lower(&mut buffer).as_bytes());
             }
-        };
-        if let Some(key) = self.signing_keys.first() {
-            let mac = key.mac(id.as_bytes());
-            id.push('.');
-            URL_SAFE_NO_PAD.encode_string(mac, &mut id);
         }
-        let presented = Presented(SmallVec::from_slice(id.as_bytes()));
-        (Token(id.into_boxed_str()), presented)
+        if let Some(key) = self.signing_keys.first() {
+            let mac = key.mac(&text);
+            text.push(b'.');
+            append_base64(&mut text, &mac);
+        }
+        (Token(text.clone()), Presented(text))
     }
 
     /// What a client presented, if it has the one spelling of a token. Allocates nothing for tokens of this configuration.
@@ -241,7 +225,8 @@ impl TokenRules {
                 id.len()
             }
         };
-        Key::new(std::str::from_utf8(text.get(..prefix + len)?).ok()?)
+        // The configuration checked the prefix and the length; the rest is base64url or hexadecimal.
+        Some(Key::from_valid(text.get(..prefix + len)?))
     }
 
     /// Length of the keys, in bytes.
@@ -257,6 +242,13 @@ impl TokenRules {
 /// A token as a client presented it, of the right form but not yet known to be genuine.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Presented(SmallVec<[u8; 88]>);
+
+fn append_base64(text: &mut SmallVec<[u8; 88]>, bytes: &[u8; 32]) {
+    let mut encoded = [0; MAC_LEN];
+    // 32 bytes make 43 characters: the buffer fits.
+    let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut encoded);
+    text.extend_from_slice(&encoded);
+}
 
 /// Canonical base64url only: the engine refuses padding, other alphabets and trailing bits.
 fn decode_32(text: &[u8]) -> Option<[u8; 32]> {

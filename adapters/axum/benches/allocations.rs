@@ -15,7 +15,10 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 async fn main() {
     const REQUESTS: usize = 1_000;
     let mut bare = 0;
-    println!("{:<30} {:>12} {:>6}", "allocations a request", "above bare", "goal");
+    println!(
+        "{:<30} {:>12} {:>6}",
+        "allocations a request", "above bare", "goal"
+    );
     for scenario in &SCENARIOS {
         let subject = Subject::new(scenario).await;
         for _ in 0..100 {
@@ -35,7 +38,11 @@ async fn main() {
             println!("{:<30} {:>12} {:>6}   (absolute)", scenario.name, each, "");
             continue;
         }
-        let goal = scenario.allocations.filter(|goal| *goal < i64::MAX).map(|goal| goal.to_string()).unwrap_or_default();
+        let goal = scenario
+            .allocations
+            .filter(|goal| *goal < i64::MAX)
+            .map(|goal| goal.to_string())
+            .unwrap_or_default();
         println!("{:<30} {:>12} {:>6}", scenario.name, each - bare, goal);
     }
 }

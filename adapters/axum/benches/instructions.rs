@@ -18,7 +18,10 @@ fn main() {
     if let [_, run, name, requests] = &arguments[..]
         && run == "--run"
     {
-        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a known scenario");
+        let scenario = SCENARIOS
+            .iter()
+            .find(|scenario| scenario.name == name)
+            .expect("a known scenario");
         measure(scenario, requests.parse().expect("a number"));
         return;
     }
@@ -33,8 +36,11 @@ fn main() {
         if scenario.name == SCENARIOS[0].name {
             (bare, bare_time) = (instructions, time);
         }
-        let goal =
-            scenario.instructions.filter(|goal| *goal < i64::MAX).map(|goal| goal.to_string()).unwrap_or_default();
+        let goal = scenario
+            .instructions
+            .filter(|goal| *goal < i64::MAX)
+            .map(|goal| goal.to_string())
+            .unwrap_or_default();
         println!(
             "{:<30} {:>14} {:>10} {:>8} {:>12} {:>6}",
             scenario.name,
@@ -49,7 +55,9 @@ fn main() {
 
 /// Nanoseconds for each request.
 fn measure(scenario: &Scenario, requests: u64) -> i64 {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let subject = Subject::new(scenario).await;
         let mut spent = std::time::Duration::ZERO;

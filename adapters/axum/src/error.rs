@@ -53,8 +53,12 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         tracing::error!(error = %self, "session");
         let mut response = Response::new(Body::from(match self.status() {
-            StatusCode::SERVICE_UNAVAILABLE => "Your session cannot be reached right now. Please try again in a moment.",
-            StatusCode::FORBIDDEN => "You are signed in too often. Please sign out somewhere else first.",
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "Your session cannot be reached right now. Please try again in a moment."
+            }
+            StatusCode::FORBIDDEN => {
+                "You are signed in too often. Please sign out somewhere else first."
+            }
             StatusCode::PAYLOAD_TOO_LARGE => "There is too much in your session.",
             _ => "Something went wrong with your session.",
         }));

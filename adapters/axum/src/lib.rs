@@ -76,8 +76,8 @@ mod session;
 mod typed;
 
 pub use cloakroom::{
-    Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits, Listed, SameSite,
-    Sessions, SigningKey,
+    Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
+    Listed, SameSite, Sessions, SigningKey,
 };
 pub use cloakroom_tower::{OnError, SessionLayer};
 pub use error::Error;

@@ -32,7 +32,11 @@ impl<S: Sync, K: 'static> FromRequestParts<S> for Session<K> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let session = parts.extensions.get::<cloakroom::Session<K>>().ok_or(Error::NO_LAYER)?.clone();
+        let session = parts
+            .extensions
+            .get::<cloakroom::Session<K>>()
+            .ok_or(Error::NO_LAYER)?
+            .clone();
         session.load().await?;
         Ok(Self(session))
     }

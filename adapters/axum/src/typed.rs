@@ -79,7 +79,10 @@ impl<S: Sync, T: DeserializeOwned, K: 'static> FromRequestParts<S> for Typed<T, 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let session = <Session<K> as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        Ok(Self { value: session.typed()?, session })
+        Ok(Self {
+            value: session.typed()?,
+            session,
+        })
     }
 }
 

@@ -49,7 +49,10 @@ impl<S: Store> Sessions<S> {
                     Ok(answer) => create.then(answer, self.now())?,
                     Err(error) => retries.spend(error).map(|()| create.lost(self.now()))??,
                 },
-                Commit::Replace(replace) => match store.replace(replace.key(), replace.old(), replace.write()).await {
+                Commit::Replace(replace) => match store
+                    .replace(replace.key(), replace.old(), replace.write())
+                    .await
+                {
                     Ok(answer) => replace.then(answer, self.now())?,
                     Err(error) => retries.spend(error).map(|()| replace.lost(self.now()))??,
                 },
@@ -74,10 +77,15 @@ impl<S: Store> Sessions<S> {
 
 fn report(outcome: &Outcome) {
     if outcome.conflicts > 0 {
-        tracing::debug!(conflicts = outcome.conflicts, "session saved after conflicts");
+        tracing::debug!(
+            conflicts = outcome.conflicts,
+            "session saved after conflicts"
+        );
     }
     match outcome.fate {
-        Fate::Superseded => tracing::info!("session changes dropped: the token had been rotated away"),
+        Fate::Superseded => {
+            tracing::info!("session changes dropped: the token had been rotated away")
+        }
         Fate::Gone => tracing::info!("session changes dropped: the session has ended meanwhile"),
         _ => {}
     }

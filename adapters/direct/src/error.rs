@@ -48,7 +48,9 @@ impl fmt::Display for Error {
             Self::Store(error) => error.fmt(f),
             Self::Session(error) => error.fmt(f),
             Self::Entropy(error) => write!(f, "the system gave no randomness for a token: {error}"),
-            Self::TooManySessions => f.write_str("this user is signed in too often; end another session first"),
+            Self::TooManySessions => {
+                f.write_str("this user is signed in too often; end another session first")
+            }
         }
     }
 }

@@ -33,8 +33,8 @@ mod session;
 mod sessions;
 
 pub use cloakroom_core::{
-    Builder, Config, ConfigError, Directive, Exchange, Expiry, Fate, Issued, Key, KeyFormat, Lifetimes, Limits,
-    Outcome, SameSite, SigningKey, Token, TokenFormat, UnixTime, http,
+    Builder, Config, ConfigError, Directive, Exchange, Expiry, Fate, Issued, Key, KeyFormat,
+    Lifetimes, Limits, Outcome, SameSite, SigningKey, Token, TokenFormat, UnixTime, http,
 };
 pub use cloakroom_store::{Directory, SharedDirectory, SharedStore, Store, StoreError, Sweep};
 pub use error::Error;

@@ -106,14 +106,20 @@ impl Listed {
     /// }
     /// ```
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        let mut exchange = self.exchange.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut exchange = self
+            .exchange
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(exchange.session()?.get(name)?)
     }
 }
 
 impl fmt::Debug for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listed").field("id", &self.id).field("created_at", &self.created_at).finish_non_exhaustive()
+        f.debug_struct("Listed")
+            .field("id", &self.id)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,14 +157,27 @@ impl<S: Directory> Sessions<S> {
                     let (created_at, expires_at) = (session.created_at(), session.expires_at());
                     let authenticated_at = session.authenticated_at();
                     let exchange = exchange.into();
-                    listed.push((key, Listed { id, created_at, authenticated_at, expires_at, exchange }));
+                    listed.push((
+                        key,
+                        Listed {
+                            id,
+                            created_at,
+                            authenticated_at,
+                            expires_at,
+                            exchange,
+                        },
+                    ));
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "a session of this subject cannot be read and is not listed"),
+                Err(error) => {
+                    tracing::warn!(%error, "a session of this subject cannot be read and is not listed")
+                }
             }
         }
         // By key where the times are the same, so that the order does not jump.
-        listed.sort_by(|(a_key, a), (b_key, b)| (b.authenticated_at, a_key).cmp(&(a.authenticated_at, b_key)));
+        listed.sort_by(|(a_key, a), (b_key, b)| {
+            (b.authenticated_at, a_key).cmp(&(a.authenticated_at, b_key))
+        });
         Ok(listed.into_iter().map(|(_, listed)| listed).collect())
     }
 
@@ -204,10 +223,15 @@ impl<S: Directory> Sessions<S> {
     /// # }
     /// ```
     pub async fn revoke_others(&self, subject: &str, keep: Option<&str>) -> Result<usize, Error> {
-        self.revoke_where(subject, |listed| Some(listed) != keep).await
+        self.revoke_where(subject, |listed| Some(listed) != keep)
+            .await
     }
 
-    async fn revoke_where(&self, subject: &str, doomed: impl Fn(&str) -> bool) -> Result<usize, Error> {
+    async fn revoke_where(
+        &self,
+        subject: &str,
+        doomed: impl Fn(&str) -> bool,
+    ) -> Result<usize, Error> {
         let mut ended = 0;
         for listed in self.list(subject).await? {
             if doomed(&listed.id) {
@@ -219,7 +243,10 @@ impl<S: Directory> Sessions<S> {
     }
 
     async fn end(&self, listed: Listed) -> Result<(), Error> {
-        let mut exchange = listed.exchange.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut exchange = listed
+            .exchange
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         exchange.session()?.destroy();
         self.drive(exchange.finish(self.now())).await.map(drop)
     }
@@ -253,14 +280,23 @@ impl<S: Directory> Limit<S> for Most {
 }
 
 impl Most {
-    async fn limited<S: Directory>(&self, sessions: &Sessions<S>, mut exchange: Exchange) -> Result<Outcome, Error> {
+    async fn limited<S: Directory>(
+        &self,
+        sessions: &Sessions<S>,
+        mut exchange: Exchange,
+    ) -> Result<Outcome, Error> {
         let Some(subject) = exchange.signs_in().map(str::to_owned) else {
             return sessions.drive(exchange.finish(sessions.now())).await;
         };
         if self.excess == Excess::Refuse {
             let own = exchange.session()?.id();
             let listed = sessions.list(&subject).await?;
-            if listed.iter().filter(|listed| Some(&listed.id) != own.as_ref()).count() >= self.sessions {
+            if listed
+                .iter()
+                .filter(|listed| Some(&listed.id) != own.as_ref())
+                .count()
+                >= self.sessions
+            {
                 return Err(Error::TooManySessions);
             }
             return sessions.drive(exchange.finish(sessions.now())).await;

@@ -4,10 +4,17 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cloakroom_core::{Commit, Config, Error as SessionError, Exchange, Expiry, Key, Outcome, Session as CoreSession, Stored, UnixTime};
+use cloakroom_core::http::tokens_of_line;
+use cloakroom_core::{
+    Commit, Config, Error as SessionError, Exchange, Expiry, Key, Outcome, Session as CoreSession,
+    Stored, UnixTime,
+};
 use cloakroom_store::Store;
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use crate::drive::load_key;
 use crate::sessions::Inner;
@@ -39,24 +46,43 @@ use crate::{Error, Sessions};
 /// # }
 /// ```
 pub struct Session<K = ()> {
-    shared: Arc<Shared>,
+    state: Arc<Mutex<State>>,
+    backend: Arc<dyn Backend>,
     kind: PhantomData<fn() -> K>,
 }
 
-struct Shared {
-    state: Mutex<State>,
-    backend: Arc<dyn Backend>,
+struct State {
+    /// What the client presented, kept until somebody asks for the session: most requests of most applications never do.
+    cookies: SmallVec<[HeaderValue; 1]>,
+    exchange: Option<Exchange>,
+    phase: Phase,
 }
 
-struct State {
-    /// None once it has been taken to be committed.
-    exchange: Option<Exchange>,
-    /// Somebody asked for the session, whether or not it could be loaded.
-    touched: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nobody has asked for the session yet.
+    Untouched,
+    /// Somebody has, whether or not it could be loaded.
+    Touched,
+    /// The exchange has been taken to be committed.
+    Closed,
+}
+
+impl State {
+    fn exchange(&mut self, backend: &dyn Backend) -> Result<&mut Exchange, SessionError> {
+        if self.phase == Phase::Untouched {
+            self.phase = Phase::Touched;
+            if self.exchange.is_none() {
+                self.exchange = Some(backend.open(&self.cookies));
+            }
+        }
+        self.exchange.as_mut().ok_or(SessionError::Closed)
+    }
 }
 
 /// `Sessions` without the store's type.
 trait Backend: Send + Sync {
+    fn open(&self, cookies: &[HeaderValue]) -> Exchange;
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
     fn commit(self: Arc<Self>, exchange: Exchange) -> Committing;
     fn config(&self) -> &Config;
@@ -66,6 +92,13 @@ trait Backend: Send + Sync {
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 impl<S: Store> Backend for Inner<S> {
+    fn open(&self, cookies: &[HeaderValue]) -> Exchange {
+        let tokens = cookies
+            .iter()
+            .flat_map(|line| tokens_of_line(&self.config, line));
+        Exchange::open(&self.config, tokens, self.now())
+    }
+
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
         Box::pin(load_key(&*self.store, key))
     }
@@ -76,7 +109,7 @@ impl<S: Store> Backend for Inner<S> {
             return Committing::Pending(Box::pin(async move { sessions.commit(exchange).await }));
         }
         match exchange.finish(sessions.now()) {
-            Commit::Done(outcome) => Committing::Done(Ok(outcome)),
+            Commit::Done(outcome) => Committing::Done(outcome),
             commit => Committing::Pending(Box::pin(async move { sessions.drive(commit).await })),
         }
     }
@@ -98,7 +131,7 @@ impl<S: Store> Backend for Inner<S> {
 /// async fn outcome(committing: Committing) -> Result<Option<Outcome>, Error> {
 ///     match committing {
 ///         Committing::Untouched => Ok(None),
-///         Committing::Done(outcome) => outcome.map(Some),
+///         Committing::Done(outcome) => Ok(Some(outcome)),
 ///         Committing::Pending(commit) => commit.await.map(Some),
 ///     }
 /// }
@@ -107,15 +140,39 @@ pub enum Committing {
     /// Nobody asked for the session: there is nothing to commit and nothing to tell the client.
     Untouched,
     /// It was only read, or it could not be loaded. No store call was needed.
-    Done(Result<Outcome, Error>),
+    Done(Outcome),
     /// There are store calls to make.
     Pending(Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>),
 }
 
 impl<K> Session<K> {
     pub(crate) fn new<S: Store>(exchange: Exchange, sessions: Arc<Inner<S>>) -> Self {
-        let state = Mutex::new(State { exchange: Some(exchange), touched: false });
-        Self { shared: Arc::new(Shared { state, backend: sessions }), kind: PhantomData }
+        Self::from_state(SmallVec::new(), Some(exchange), sessions)
+    }
+
+    pub(crate) fn of_request<S: Store>(request: &HeaderMap, sessions: Arc<Inner<S>>) -> Self {
+        Self::from_state(
+            request.get_all(COOKIE).iter().cloned().collect(),
+            None,
+            sessions,
+        )
+    }
+
+    fn from_state(
+        cookies: SmallVec<[HeaderValue; 1]>,
+        exchange: Option<Exchange>,
+        backend: Arc<dyn Backend>,
+    ) -> Self {
+        let state = State {
+            cookies,
+            exchange,
+            phase: Phase::Untouched,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            backend,
+            kind: PhantomData,
+        }
     }
 
     /// Loads what is to be loaded, once; further calls cost nothing. Store calls as [`Sessions::load`].
@@ -133,22 +190,26 @@ impl<K> Session<K> {
     /// ```
     pub async fn load(&self) -> Result<(), Error> {
         while let Some(key) = self.wanted()? {
-            let found = self.shared.backend.load(&key).await?;
+            let found = self.backend.load(&key).await?;
             let mut state = self.state();
-            let exchange = state.exchange.as_mut().ok_or(SessionError::Closed)?;
+            let exchange = state.exchange(&*self.backend)?;
             // A clone may have loaded it in the meantime.
             if exchange.wants_load() == Some(&key) {
                 exchange.handle_loaded(&key, found)?;
             }
         }
-        self.read(|_| ()).map_err(Error::from)
+        Ok(())
     }
 
+    /// What is to be loaded next. Where nothing is, the session counts as accessed.
     fn wanted(&self) -> Result<Option<Key>, Error> {
         let mut state = self.state();
-        state.touched = true;
-        let exchange = state.exchange.as_ref().ok_or(SessionError::Closed)?;
-        Ok(exchange.wants_load().cloned())
+        let exchange = state.exchange(&*self.backend)?;
+        let wanted = exchange.wants_load().cloned();
+        if wanted.is_none() {
+            exchange.session()?;
+        }
+        Ok(wanted)
     }
 
     /// Takes the exchange to be committed: for adapters. From here on the session is closed. With `keep_changes` false
@@ -161,15 +222,16 @@ impl<K> Session<K> {
     /// assert!(matches!(session.commit(true), Committing::Untouched));
     /// ```
     pub fn commit(&self, keep_changes: bool) -> Committing {
-        let (exchange, touched) = {
-            let mut state = self.state();
-            (state.exchange.take(), state.touched)
+        let mut state = self.state();
+        let phase = std::mem::replace(&mut state.phase, Phase::Closed);
+        let Some(mut exchange) = state.exchange.take().filter(|_| phase == Phase::Touched) else {
+            return Committing::Untouched;
         };
-        let Some(mut exchange) = exchange.filter(|_| touched) else { return Committing::Untouched };
+        drop(state);
         if !keep_changes {
             exchange.discard_changes();
         }
-        self.shared.backend.clone().commit(exchange)
+        self.backend.clone().commit(exchange)
     }
 
     /// The configuration.
@@ -182,32 +244,17 @@ impl<K> Session<K> {
     /// ```
     #[must_use]
     pub fn config(&self) -> &Config {
-        self.shared.backend.config()
-    }
-
-    /// Whether somebody asked for the session: then the response depends on the cookie, even if it could not be loaded.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// fn needs_vary(session: &Session) -> bool {
-    ///     session.is_touched()
-    /// }
-    /// ```
-    #[must_use]
-    pub fn is_touched(&self) -> bool {
-        self.state().touched
+        self.backend.config()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A function of the handler's that panicked under the lock left no half of a change behind: changes are noted after it.
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read<R>(&self, f: impl FnOnce(&mut CoreSession<'_>) -> R) -> Result<R, SessionError> {
         let mut state = self.state();
-        state.touched = true;
-        let exchange = state.exchange.as_mut().ok_or(SessionError::Closed)?;
-        Ok(f(&mut exchange.session()?))
+        Ok(f(&mut state.exchange(&*self.backend)?.session()?))
     }
 }
 
@@ -651,7 +698,10 @@ impl<K> Session<K> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn update_typed<T: Serialize + DeserializeOwned>(&self, f: impl FnOnce(&mut T)) -> Result<(), SessionError> {
+    pub fn update_typed<T: Serialize + DeserializeOwned>(
+        &self,
+        f: impl FnOnce(&mut T),
+    ) -> Result<(), SessionError> {
         self.read(|session| session.update_typed(f))?
     }
 
@@ -709,14 +759,18 @@ impl<K> Session<K> {
     /// # }
     /// ```
     pub fn csrf_token(&self) -> Result<String, Error> {
-        let entropy = self.shared.backend.entropy()?;
+        let entropy = self.backend.entropy()?;
         Ok(self.read(|session| session.csrf_token(entropy))?)
     }
 }
 
 impl<K> Clone for Session<K> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), kind: PhantomData }
+        Self {
+            state: self.state.clone(),
+            backend: self.backend.clone(),
+            kind: PhantomData,
+        }
     }
 }
 

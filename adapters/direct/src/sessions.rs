@@ -58,7 +58,13 @@ impl<S: Store> Sessions<S> {
     /// let sessions = Sessions::new(MemoryStore::new());
     /// ```
     pub fn new(store: S) -> Self {
-        Self(Arc::new(Inner { store: Arc::new(store), config: Config::default(), clock: None, entropy: None, limit: None }))
+        Self(Arc::new(Inner {
+            store: Arc::new(store),
+            config: Config::default(),
+            clock: None,
+            entropy: None,
+            limit: None,
+        }))
     }
 
     /// With this configuration. Warns (once for each call, with `tracing`) if its cookie is sent without Secure.
@@ -71,7 +77,10 @@ impl<S: Store> Sessions<S> {
     #[must_use]
     pub fn with_config(self, config: Config) -> Self {
         if config.is_insecure() {
-            tracing::warn!(cookie = config.cookie_name(), "the session cookie is sent without Secure: for development only");
+            tracing::warn!(
+                cookie = config.cookie_name(),
+                "the session cookie is sent without Secure: for development only"
+            );
         }
         self.change(|inner| inner.config = config)
     }
@@ -100,7 +109,10 @@ impl<S: Store> Sessions<S> {
     /// });
     /// ```
     #[must_use]
-    pub fn with_entropy(self, entropy: impl Fn(&mut [u8]) -> Result<(), Error> + Send + Sync + 'static) -> Self {
+    pub fn with_entropy(
+        self,
+        entropy: impl Fn(&mut [u8]) -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
         self.change(|inner| inner.entropy = Some(Arc::new(entropy)))
     }
 
@@ -244,6 +256,19 @@ impl<S: Store> Sessions<S> {
         Session::new(self.open(presented), self.0.clone())
     }
 
+    /// The same for an HTTP request: takes note of its Cookie lines, and looks at them only when the session is asked for.
+    ///
+    /// ```
+    /// # use cloakroom::{Session, Sessions};
+    /// # use cloakroom_memory::MemoryStore;
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let request = http::Request::new(());
+    /// let session: Session = sessions.http_session(request.headers());
+    /// ```
+    pub fn http_session<K>(&self, request: &http::HeaderMap) -> Session<K> {
+        Session::of_request(request, self.0.clone())
+    }
+
     /// The store.
     ///
     /// ```
@@ -270,14 +295,18 @@ impl<S: Store> Sessions<S> {
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        match &self.0.clock {
-            Some(clock) => clock(),
-            None => SystemTime::now().into(),
-        }
+        self.0.now()
     }
 }
 
 impl<S> Inner<S> {
+    pub(crate) fn now(&self) -> UnixTime {
+        match &self.clock {
+            Some(clock) => clock(),
+            None => SystemTime::now().into(),
+        }
+    }
+
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
         let mut bytes = [0; N];
         match &self.entropy {
@@ -308,6 +337,8 @@ impl<S> Clone for Inner<S> {
 
 impl<S> fmt::Debug for Sessions<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Sessions")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
     }
 }

@@ -35,7 +35,12 @@ struct Pending<B> {
 
 impl<F, K, E, B> ResponseFuture<F, K, E, B> {
     pub(crate) fn new(inner: F, session: Session<K>, on_error: Arc<E>) -> Self {
-        Self { inner, session, on_error, committing: None }
+        Self {
+            inner,
+            session,
+            on_error,
+            committing: None,
+        }
     }
 }
 
@@ -51,19 +56,26 @@ where
         let config = this.session.config();
         if this.committing.is_none() {
             let mut response = ready!(this.inner.poll(cx))?;
-            let keep_changes = !response.status().is_server_error() || config.saves_on_server_error();
+            let keep_changes =
+                !response.status().is_server_error() || config.saves_on_server_error();
             match this.session.commit(keep_changes) {
                 Committing::Untouched => return Poll::Ready(Ok(response)),
                 Committing::Done(outcome) => {
-                    finish(config, outcome, &mut response, &**this.on_error);
+                    finish(config, Ok(outcome), &mut response, &**this.on_error);
                     return Poll::Ready(Ok(response));
                 }
-                Committing::Pending(commit) => *this.committing = Some(Pending { response, commit }),
+                Committing::Pending(commit) => {
+                    *this.committing = Some(Pending { response, commit })
+                }
             }
         }
-        let Some(pending) = this.committing else { return Poll::Pending };
+        let Some(pending) = this.committing else {
+            return Poll::Pending;
+        };
         let outcome = ready!(pending.commit.as_mut().poll(cx));
-        let Some(Pending { mut response, .. }) = this.committing.take() else { return Poll::Pending };
+        let Some(Pending { mut response, .. }) = this.committing.take() else {
+            return Poll::Pending;
+        };
         finish(config, outcome, &mut response, &**this.on_error);
         Poll::Ready(Ok(response))
     }

@@ -52,7 +52,11 @@ impl<S: Store> SessionLayer<S> {
 impl<S: Store> From<Sessions<S>> for SessionLayer<S> {
     /// For sessions that the application also uses elsewhere: to list and end a user's sessions.
     fn from(sessions: Sessions<S>) -> Self {
-        Self { sessions, on_error: Arc::new(StatusOnly), kind: PhantomData }
+        Self {
+            sessions,
+            on_error: Arc::new(StatusOnly),
+            kind: PhantomData,
+        }
     }
 }
 
@@ -66,7 +70,10 @@ impl<S: Store, K, E> SessionLayer<S, K, E> {
     /// ```
     #[must_use]
     pub fn with_config(self, config: Config) -> Self {
-        Self { sessions: self.sessions.with_config(config), ..self }
+        Self {
+            sessions: self.sessions.with_config(config),
+            ..self
+        }
     }
 
     /// Puts a `Session<N>` into the requests instead of a `Session`: for several independent ones.
@@ -79,7 +86,11 @@ impl<S: Store, K, E> SessionLayer<S, K, E> {
     /// ```
     #[must_use]
     pub fn named<N>(self) -> SessionLayer<S, N, E> {
-        SessionLayer { sessions: self.sessions, on_error: self.on_error, kind: PhantomData }
+        SessionLayer {
+            sessions: self.sessions,
+            on_error: self.on_error,
+            kind: PhantomData,
+        }
     }
 
     /// What to answer when a session could not be saved. Default: [`StatusOnly`].
@@ -92,7 +103,11 @@ impl<S: Store, K, E> SessionLayer<S, K, E> {
     /// ```
     #[must_use]
     pub fn on_error<F>(self, on_error: F) -> SessionLayer<S, K, F> {
-        SessionLayer { sessions: self.sessions, on_error: Arc::new(on_error), kind: PhantomData }
+        SessionLayer {
+            sessions: self.sessions,
+            on_error: Arc::new(on_error),
+            kind: PhantomData,
+        }
     }
 }
 
@@ -106,12 +121,18 @@ impl<S: Store, K, E, T> Layer<T> for SessionLayer<S, K, E> {
 
 impl<S, K, E> Clone for SessionLayer<S, K, E> {
     fn clone(&self) -> Self {
-        Self { sessions: self.sessions.clone(), on_error: self.on_error.clone(), kind: PhantomData }
+        Self {
+            sessions: self.sessions.clone(),
+            on_error: self.on_error.clone(),
+            kind: PhantomData,
+        }
     }
 }
 
 impl<S, K, E> fmt::Debug for SessionLayer<S, K, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLayer").field("sessions", &self.sessions).finish_non_exhaustive()
+        f.debug_struct("SessionLayer")
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-use cloakroom::{Sessions, Store, http as mapping};
+use cloakroom::{Sessions, Store};
 use http::{Request, Response};
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,7 +27,12 @@ pub struct SessionService<T, S, K = (), E = crate::StatusOnly> {
 
 impl<T, S, K, E> SessionService<T, S, K, E> {
     pub(crate) fn new(inner: T, sessions: Sessions<S>, on_error: Arc<E>) -> Self {
-        Self { inner, sessions, on_error, kind: PhantomData }
+        Self {
+            inner,
+            sessions,
+            on_error,
+            kind: PhantomData,
+        }
     }
 
     /// The inner service.
@@ -85,7 +90,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
-        let session = self.sessions.session::<K>(mapping::tokens(self.sessions.config(), request.headers()));
+        let session = self.sessions.http_session::<K>(request.headers());
         request.extensions_mut().insert(session.clone());
         ResponseFuture::new(self.inner.call(request), session, self.on_error.clone())
     }
@@ -93,12 +98,18 @@ where
 
 impl<T: Clone, S, K, E> Clone for SessionService<T, S, K, E> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.sessions.clone(), self.on_error.clone())
+        Self::new(
+            self.inner.clone(),
+            self.sessions.clone(),
+            self.on_error.clone(),
+        )
     }
 }
 
 impl<T, S, K, E> fmt::Debug for SessionService<T, S, K, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionService").field("sessions", &self.sessions).finish_non_exhaustive()
+        f.debug_struct("SessionService")
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
     }
 }

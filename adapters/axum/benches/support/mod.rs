@@ -1,8 +1,8 @@
 //! The requests that the benchmarks send, in process, to an axum application with and without sessions.
 
+use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use axum::Router;
 use cloakroom::{Directive, Sessions};
 use cloakroom_axum::{Error, Session, SessionLayer};
 use cloakroom_memory::MemoryStore;
@@ -44,24 +44,56 @@ const fn scenario(
     cookies: Cookies,
 ) -> Scenario {
     let (allocations, instructions) = (Some(goals.0), Some(goals.1));
-    Scenario { name, allocations, instructions, store_calls, path, cookies, application: Application::Sessions }
+    Scenario {
+        name,
+        allocations,
+        instructions,
+        store_calls,
+        path,
+        cookies,
+        application: Application::Sessions,
+    }
 }
 
 const fn beside(name: &'static str, cookies: Cookies, application: Application) -> Scenario {
-    Scenario { name, allocations: None, instructions: None, store_calls: "0", path: "/untouched", cookies, application }
+    Scenario {
+        name,
+        allocations: None,
+        instructions: None,
+        store_calls: "0",
+        path: "/untouched",
+        cookies,
+        application,
+    }
 }
 
 /// The bare handler first: it is what the others are measured against.
 pub const SCENARIOS: [Scenario; 9] = [
     beside("bare handler", Cookies::Session, Application::Bare),
-    beside("a layer that does nothing", Cookies::Session, Application::Nothing),
+    beside(
+        "a layer that does nothing",
+        Cookies::Session,
+        Application::Nothing,
+    ),
     scenario("untouched", (4, 3_000), "0", "/untouched", Cookies::Session),
-    scenario("untouched, 8 foreign cookies", (4, 3_000), "0", "/untouched", Cookies::Foreign),
+    scenario(
+        "untouched, 8 foreign cookies",
+        (4, 3_000),
+        "0",
+        "/untouched",
+        Cookies::Foreign,
+    ),
     scenario("read", (8, 6_000), "1", "/read", Cookies::Session),
     scenario("counter", (14, 11_000), "2", "/counter", Cookies::Session),
     scenario("create", (12, 8_000), "1", "/counter", Cookies::None),
     scenario("unknown token", (6, 6_000), "1", "/read", Cookies::Unknown),
-    scenario("rotate", (i64::MAX, i64::MAX), "3", "/rotate", Cookies::Session),
+    scenario(
+        "rotate",
+        (i64::MAX, i64::MAX),
+        "3",
+        "/rotate",
+        Cookies::Session,
+    ),
 ];
 
 async fn untouched() -> &'static str {
@@ -152,21 +184,40 @@ impl Subject {
             Application::Nothing => routes.layer(Nothing),
             Application::Sessions => routes.layer(SessionLayer::from(sessions.clone())),
         };
-        let foreign: String = (0..8).map(|n| format!("_tracker_{n}=GA1.2.1234567890.170000000{n}; ")).collect();
+        // As `axum::serve` does: everything is turned into routes once, not for each request.
+        let app = app.with_state(());
+        let foreign: String = (0..8)
+            .map(|n| format!("_tracker_{n}=GA1.2.1234567890.170000000{n}; "))
+            .collect();
         let cookie = match scenario.cookies {
             Cookies::None => None,
             Cookies::Session => Some(format!("__Host-session={token}")),
             Cookies::Foreign => Some(format!("{foreign}__Host-session={token}")),
-            Cookies::Unknown => Some("__Host-session=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8".to_owned()),
+            Cookies::Unknown => {
+                Some("__Host-session=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8".to_owned())
+            }
         };
         let cookie = cookie.map(|cookie| cookie.try_into().expect("a cookie is a header value"));
-        Self { app, path: scenario.path, cookie, cookie_is_consumed: scenario.name == "rotate", sessions }
+        Self {
+            app,
+            path: scenario.path,
+            cookie,
+            cookie_is_consumed: scenario.name == "rotate",
+            sessions,
+        }
     }
 
     pub async fn request(&self) -> Request<Body> {
-        let mut request = Request::get(self.path).header(header::HOST, "localhost").body(Body::empty()).expect("valid");
+        let mut request = Request::get(self.path)
+            .header(header::HOST, "localhost")
+            .body(Body::empty())
+            .expect("valid");
         let cookie = if self.cookie_is_consumed {
-            Some(format!("__Host-session={}", fill(&self.sessions).await).try_into().expect("valid"))
+            Some(
+                format!("__Host-session={}", fill(&self.sessions).await)
+                    .try_into()
+                    .expect("valid"),
+            )
         } else {
             self.cookie.clone()
         };

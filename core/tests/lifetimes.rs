@@ -1,0 +1,392 @@
+//! Timeouts, clocks and touches, each at t-1, t and t+1.
+
+mod support;
+
+use std::time::Duration;
+
+use cloakroom_core::{Config, Directive, Exchange, Expiry, Fate, Lifetimes, Stored, UnixTime};
+use support::{START, World, count, insert, issued, keeps, sign_in};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn with(idle: u64, absolute: u64, grace: u64) -> World {
+    let config = Config::builder()
+        .idle_timeout(seconds(idle))
+        .absolute_timeout(seconds(absolute))
+        .rotation_grace(seconds(grace));
+    World::with(config.build().expect("a good configuration"))
+}
+
+/// Whether a session is alive for the machine, even if the store returns whatever it has.
+fn alive(world: &World, token: &str, now: u64) -> bool {
+    let now = UnixTime::from_secs(now);
+    let mut exchange = Exchange::open(&world.config, [token.as_bytes()], now);
+    while let Some(key) = exchange.wants_load().cloned() {
+        let found = world.records.get(&key).cloned();
+        exchange.handle_loaded(&key, found).expect("it can be read");
+    }
+    !exchange.session().expect("loaded").is_new()
+}
+
+fn check_end(world: &World, token: &str, end: u64) {
+    for (now, expected) in [(end - 1, true), (end, false), (end + 1, false)] {
+        assert_eq!(
+            alive(world, token, now),
+            expected,
+            "{} s after the end",
+            now as i64 - end as i64
+        );
+    }
+}
+
+// R12, R14: whatever the store returns.
+#[test]
+fn the_idle_timeout_is_enforced_by_the_machine() {
+    let mut world = with(600, 6_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    check_end(&world, &token, START + 600);
+    world.later(500);
+    keeps(&world.request(Some(&token), |_| {}), Fate::Unchanged);
+    check_end(&world, &token, START + 1_100);
+    world.later(500);
+    keeps(&world.request(Some(&token), count), Fate::Saved);
+    check_end(&world, &token, START + 1_600);
+}
+
+// R13, R14
+#[test]
+fn the_absolute_timeout_is_extended_neither_by_activity_nor_by_rotation() {
+    let mut world = with(600, 1_000, 30);
+    let mut token = world.issue(None, insert("n", 1));
+    for _ in 0..3 {
+        world.later(300);
+        world.request(Some(&token), count);
+        token = world.issue(Some(&token), |session| session.rotate());
+    }
+    check_end(&world, &token, START + 1_000);
+    // Even if the store kept it.
+    let key = world.key(&token);
+    world.records.get_mut(&key).expect("there").expires_at = UnixTime::MAX;
+    check_end(&world, &token, START + 1_000);
+}
+
+#[test]
+fn a_sign_in_starts_the_absolute_timeout_anew() {
+    let mut world = with(600, 1_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    world.later(500);
+    let token = world.issue(Some(&token), sign_in("ada"));
+    world.later(500);
+    world.request(Some(&token), |_| {});
+    check_end(&world, &token, START + 1_500);
+}
+
+// R14
+#[test]
+fn an_expired_record_is_neither_read_nor_written_even_in_the_middle_of_a_commit() {
+    let mut world = with(600, 6_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    world.later(590);
+    let commit = world.begin(Some(&token), count);
+    world.request(Some(&token), insert("other", 1));
+    let key = world.key(&token);
+    // The store does not know of the end.
+    world.records.get_mut(&key).expect("there").expires_at = UnixTime::from_secs(START + 595);
+    let cloakroom_core::Commit::Replace(replace) = world.until(commit, "replace") else {
+        panic!("nothing is replaced");
+    };
+    let now = UnixTime::from_secs(START + 595);
+    let Ok(cloakroom_core::Commit::Reload(reload)) =
+        replace.then(cloakroom_core::Replaced::Changed, now)
+    else {
+        panic!("nothing is loaded again");
+    };
+    let found = world.records.get(&key).cloned();
+    let Ok(cloakroom_core::Commit::Done(outcome)) = reload.then(found, now) else {
+        panic!("it is not done");
+    };
+    assert_eq!(outcome.fate, Fate::Gone);
+}
+
+// R06, R08
+#[test]
+fn the_old_token_reads_for_the_grace_and_not_a_second_longer() {
+    for grace in [1, 30, 3_600] {
+        let mut world = with(6_000, 60_000, grace);
+        let old = world.issue(None, insert("n", 1));
+        let new = world.issue(Some(&old), sign_in("ada"));
+        check_end(&world, &old, START + grace);
+        assert!(alive(&world, &new, START + grace));
+    }
+}
+
+// R06
+#[test]
+fn with_a_grace_of_zero_the_old_token_is_dead_at_once() {
+    let mut world = with(600, 6_000, 0);
+    let old = world.issue(None, insert("secret", 1));
+    world.issue(Some(&old), sign_in("ada"));
+    assert!(!alive(&world, &old, START));
+    let kept = &world.records[&world.key(&old)];
+    assert!(
+        kept.bytes.len() + 10 < record.bytes.len() + 80,
+        "and its data is not kept"
+    );
+    assert!(!kept.bytes.windows(6).any(|part| part == b"secret"));
+}
+
+// R15: no panic, and no life gained, whatever the clock does.
+#[test]
+fn a_clock_that_jumps_to_an_extreme_neither_panics_nor_gives_life() {
+    for (at, jump) in [
+        (START, u64::MAX),
+        (START, 0),
+        (0, u64::MAX),
+        (u64::MAX, 0),
+        (UnixTime::MAX.as_secs(), START),
+    ] {
+        let mut world = with(600, 6_000, 30);
+        world.now = UnixTime::from_secs(at).as_secs();
+        let born = world.now;
+        let token = world.issue(None, insert("n", 1));
+        let handlers: [fn(&mut cloakroom_core::Session<'_>); 5] = [
+            |_| {},
+            count,
+            |session| session.rotate(),
+            |session| session.sign_in("ada").expect("good"),
+            |session| session.destroy(),
+        ];
+        for handler in handlers {
+            world.now = born;
+            let commit = world.begin(Some(&token), handler);
+            world.now = UnixTime::from_secs(jump).as_secs();
+            let _ = world.run(commit);
+            let _ = world.request(Some(&token), handler);
+        }
+        // Back where it was: the session has not outlived its absolute timeout.
+        assert!(!alive(&world, &token, born.saturating_add(6_000)));
+    }
+}
+
+// R15
+#[test]
+fn a_session_of_the_future_is_refused_beyond_the_skew() {
+    let mut world = with(600, 6_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    for (back, expected) in [
+        (0, true),
+        (59, true),
+        (60, true),
+        (61, false),
+        (START, false),
+    ] {
+        assert_eq!(
+            alive(&world, &token, START - back),
+            expected,
+            "{back} s back"
+        );
+    }
+}
+
+// R15
+#[test]
+fn a_clock_that_was_ahead_during_a_rotation_does_not_lengthen_the_grace() {
+    let mut world = with(600, 6_000, 30);
+    let old = world.issue(None, insert("n", 1));
+    let commit = world.begin(Some(&old), |session| session.rotate());
+    let commit = world.until(commit, "replace");
+    // The old record is retired by a node, or a clock, that is 500 s ahead.
+    let ahead = UnixTime::from_secs(START + 500);
+    let cloakroom_core::Commit::Replace(replace) = commit else {
+        panic!("nothing is replaced");
+    };
+    let now = UnixTime::from_secs(START);
+    let reload = replace
+        .then(cloakroom_core::Replaced::Changed, ahead)
+        .expect("again");
+    let key = world.key(&old);
+    let found = world.records.get(&key).cloned();
+    let cloakroom_core::Commit::Reload(reload) = reload else {
+        panic!("nothing is loaded again");
+    };
+    let commit = reload.then(found, ahead).expect("live");
+    let cloakroom_core::Commit::Reload(reload) = commit else {
+        panic!("nothing is loaded again");
+    };
+    let found = world.records.get(reload.key()).cloned();
+    let cloakroom_core::Commit::Replace(rewrite) = reload.then(found, ahead).expect("there") else {
+        panic!("nothing is written again");
+    };
+    let stored = Stored::new(rewrite.write().bytes.clone(), rewrite.write().expires_at, 9);
+    world.records.insert(rewrite.key().clone(), stored);
+    let retire = rewrite
+        .then(cloakroom_core::Replaced::Stored, ahead)
+        .expect("written");
+    world.run(retire).expect("retired");
+    assert_eq!(now, world.now());
+    assert!(!alive(&world, &old, START), "its end is too far away");
+    assert!(alive(&world, &old, START + 490));
+    assert!(!alive(&world, &old, START + 530));
+}
+
+// R56: at most one touch in a tenth of the idle timeout; a read costs nothing else.
+#[test]
+fn a_read_is_touched_only_after_a_tenth_of_the_idle_timeout() {
+    let mut world = with(600, 6_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    let bytes = world.records[&world.key(&token)].bytes.clone();
+    for (at, expected) in [
+        (0, 1),
+        (59, 1),
+        (60, 2),
+        (61, 1),
+        (119, 1),
+        (120, 2),
+        (121, 1),
+    ] {
+        world.now = START + at;
+        world.take_calls();
+        keeps(
+            &world.request(Some(&token), |session| assert!(!session.is_new())),
+            Fate::Unchanged,
+        );
+        let calls = world.take_calls();
+        assert_eq!(calls, ["load", "touch"][..expected], "at {at}");
+    }
+    assert_eq!(
+        world.records[&world.key(&token)].bytes,
+        bytes,
+        "never rewritten"
+    );
+    // Where the absolute timeout is the nearer one, there is nothing to extend.
+    world.now = START + 5_999;
+    world
+        .records
+        .get_mut(&world.key(&token))
+        .expect("there")
+        .expires_at = UnixTime::from_secs(START + 6_000);
+    world.take_calls();
+    world.request(Some(&token), |_| {});
+    assert_eq!(world.take_calls(), ["load"]);
+}
+
+#[test]
+fn a_touch_shortens_what_a_clock_that_was_ahead_left() {
+    let mut world = with(600, 60_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    let key = world.key(&token);
+    world.records.get_mut(&key).expect("there").expires_at = UnixTime::from_secs(START + 5_000);
+    world.request(Some(&token), |_| {});
+    assert_eq!(
+        world.records[&key].expires_at,
+        UnixTime::from_secs(START + 600)
+    );
+}
+
+#[test]
+fn a_touch_that_finds_nothing_says_gone() {
+    let mut world = with(600, 6_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    world.later(300);
+    let commit = world.begin(Some(&token), |_| {});
+    world.records.clear();
+    keeps(&world.run(commit).expect("no error"), Fate::Gone);
+}
+
+// R26
+#[test]
+fn an_expiry_of_its_own_survives_later_requests_writes_rotations_and_sign_ins() {
+    let own = Expiry::new().idle(seconds(5_000)).absolute(seconds(50_000));
+    let mut world = with(600, 6_000, 30);
+    let mut token = world.issue(None, |session| {
+        session.set_expiry(own);
+        session.insert("n", 1).expect("good");
+    });
+    check_end(&world, &token, START + 5_000);
+    let handlers: [fn(&mut cloakroom_core::Session<'_>); 4] = [
+        |_| {},
+        count,
+        |session| session.rotate(),
+        |session| session.sign_in("ada").expect("good"),
+    ];
+    for (n, handler) in handlers.into_iter().enumerate() {
+        world.later(1_000);
+        let outcome = world.request(Some(&token), handler);
+        token = issued(&outcome).unwrap_or(token);
+        let end = START + 5_000 + 1_000 * (n as u64 + 1);
+        check_end(&world, &token, end);
+        assert_eq!(
+            world.see(&token, |session| session.expires_at().as_secs()),
+            end
+        );
+    }
+    world.request(Some(&token), |session| session.set_expiry(None));
+    check_end(&world, &token, world.now + 600);
+}
+
+#[test]
+fn an_expiry_as_configured_already_changes_nothing() {
+    let mut world = World::new();
+    let outcome = world.request(None, |session| session.set_expiry(None));
+    keeps(&outcome, Fate::Unchanged);
+    assert!(world.records.is_empty());
+}
+
+// R16
+#[test]
+fn the_presets_are_those_of_nist() {
+    for (preset, idle, absolute) in [
+        (Lifetimes::NIST_AAL1, 30 * 86_400, 30 * 86_400),
+        (Lifetimes::NIST_AAL2, 3_600, 86_400),
+        (Lifetimes::NIST_AAL3, 900, 43_200),
+        (Lifetimes::default(), 1_800, 43_200),
+    ] {
+        assert_eq!(
+            (preset.idle, preset.absolute),
+            (seconds(idle), seconds(absolute))
+        );
+        let config = Config::builder().lifetimes(preset).build();
+        let mut world = World::with(config.expect("good"));
+        let token = world.issue(None, insert("n", 1));
+        check_end(&world, &token, START + idle);
+        world
+            .records
+            .get_mut(&world.key(&token))
+            .expect("there")
+            .expires_at = UnixTime::MAX;
+        check_end(&world, &token, START + absolute);
+    }
+}
+
+// R17: the server's expiry is what counts; a cookie that outlives the browser is asked for.
+#[test]
+fn max_age_is_sent_only_if_asked_for_and_is_the_rest_of_the_absolute_timeout() {
+    let age = |world: &mut World, token: Option<&str>, own: Option<Expiry>| {
+        let outcome = world.request(token, |session| {
+            session.set_expiry(own);
+            session.rotate();
+            session.insert("n", 1).expect("good");
+        });
+        match outcome.directive {
+            Directive::Issue(issued) => (
+                issued.max_age.map(|age| age.as_secs()),
+                issued.token.expose().to_owned(),
+            ),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut world = with(600, 6_000, 30);
+    assert_eq!(age(&mut world, None, None).0, None);
+    let (first, token) = age(&mut world, None, Some(Expiry::new().persistent()));
+    assert_eq!(first, Some(6_000));
+    world.later(100);
+    let own = Some(Expiry::new().persistent());
+    assert_eq!(age(&mut world, Some(&token), own).0, Some(5_900));
+    let long = Expiry::new().persistent().absolute(seconds(u64::MAX));
+    assert_eq!(age(&mut world, None, Some(long)).0, Some(34_560_000));
+    let config = Config::builder().persistent(true).build();
+    let mut world = World::with(config.expect("good"));
+    assert_eq!(age(&mut world, None, None).0, Some(43_200));
+}

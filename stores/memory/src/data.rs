@@ -1,0 +1,213 @@
+//! What all handles of a store share.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use cloakroom_store::{
+    Created, Deleted, Key, Replaced, StoreError, Stored, Touched, UnixTime, Write,
+};
+
+use crate::hashing::Hashing;
+use crate::limits::Limits;
+use crate::record::Record;
+use crate::shard::Shard;
+
+/// So many that threads seldom meet, and that five million records are 40,000 in each, which is what growing a table or
+/// turning back a clock pauses for; so few that an empty store is small.
+pub(crate) const SHARDS: usize = 128;
+
+/// Expiry work that a write does in passing. A record needs about four steps in its life, so that writes keep up.
+const STEPS_IN_PASSING: usize = 8;
+
+/// Expiry work under one lock. The longest that a sweep keeps anybody waiting.
+const STEPS_IN_SWEEP: usize = 128;
+
+/// Records that a write removes at a time when the store is full.
+const ROOM: usize = 64;
+
+pub(crate) type Clock = Box<dyn Fn() -> UnixTime + Send + Sync>;
+
+pub(crate) struct Data {
+    pub(crate) shards: Box<[Mutex<Shard>]>,
+    pub(crate) limits: Limits,
+    pub(crate) hashing: Hashing,
+    /// None: the system's.
+    pub(crate) clock: Option<Clock>,
+}
+
+/// The clock is read while the shard is locked, so that no shard ever sees time go back because two threads changed places;
+/// and before anything changes, so that a clock that panics breaks nothing.
+impl Data {
+    pub(crate) fn load(&self, key: &Key) -> Option<Stored> {
+        let (shard, hash) = self.place(key);
+        let stored = {
+            let shard = lock(shard);
+            shard.get(shard.find(hash, key)?).stored()
+        };
+        (self.now() < stored.expires_at).then_some(stored)
+    }
+
+    pub(crate) fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
+        let (shard, hash) = self.place(key);
+        let record = Record::new(key, write);
+        let cost = record.cost();
+        loop {
+            {
+                let (mut shard, now) = self.write(shard);
+                if let Some(slot) = shard.find(hash, key) {
+                    if now.as_secs() < shard.get(slot).expires() {
+                        return Ok(Created::Taken);
+                    }
+                    self.remove(&mut shard, slot);
+                }
+                if shard.has_room() && self.limits.reserve(cost, write.subject.is_some()) {
+                    shard.insert(&self.hashing, hash, record);
+                    return Ok(Created::Stored);
+                }
+            }
+            self.make_room()?;
+        }
+    }
+
+    pub(crate) fn replace(
+        &self,
+        key: &Key,
+        old: &Stored,
+        write: &Write,
+    ) -> Result<Replaced, StoreError> {
+        let (shard, hash) = self.place(key);
+        let record = Record::new(key, write);
+        loop {
+            {
+                let (mut shard, now) = self.write(shard);
+                let Some(slot) = living(&shard, hash, key, now) else {
+                    return Ok(Replaced::Gone);
+                };
+                let found = shard.get(slot);
+                if found.version != old.version {
+                    return Ok(Replaced::Changed);
+                }
+                if self.limits.exchange(found.cost(), record.cost()) {
+                    let replaced = shard.replace(&self.hashing, slot, record);
+                    drop(shard);
+                    drop(replaced);
+                    return Ok(Replaced::Stored);
+                }
+            }
+            self.make_room()?;
+        }
+    }
+
+    pub(crate) fn touch(&self, key: &Key, expires_at: UnixTime) -> Touched {
+        let (shard, hash) = self.place(key);
+        let (mut shard, now) = self.write(shard);
+        match living(&shard, hash, key, now) {
+            Some(slot) => {
+                shard.touch(slot, expires_at);
+                Touched::Extended
+            }
+            None => Touched::Gone,
+        }
+    }
+
+    pub(crate) fn delete(&self, key: &Key, old: &Stored) -> Deleted {
+        let (shard, hash) = self.place(key);
+        let (mut shard, now) = self.write(shard);
+        match living(&shard, hash, key, now) {
+            None => Deleted::Gone,
+            Some(slot) if shard.get(slot).version != old.version => Deleted::Changed,
+            Some(slot) => {
+                self.remove(&mut shard, slot);
+                Deleted::Deleted
+            }
+        }
+    }
+
+    pub(crate) fn list(&self, subject: &str) -> Vec<(Key, Stored)> {
+        let hash = self.hashing.subject(subject.as_bytes());
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            lock(shard).list(hash, subject, &mut found);
+        }
+        if !found.is_empty() {
+            let now = self.now();
+            found.retain(|(_, stored)| now < stored.expires_at);
+        }
+        found
+    }
+
+    /// Removes up to `limit` expired records; stops early if `stop` says so. Never holds a lock for long.
+    pub(crate) fn sweep(&self, limit: usize, stop: impl Fn() -> bool) -> usize {
+        let mut removed = 0;
+        for shard in &self.shards {
+            loop {
+                if removed == limit || stop() {
+                    return removed;
+                }
+                let mut shard = lock(shard);
+                let now = self.now();
+                let limit = limit - removed;
+                let (some, more) =
+                    shard.expire(&self.hashing, &self.limits, now, limit, STEPS_IN_SWEEP);
+                removed += some;
+                if !more {
+                    break;
+                }
+            }
+        }
+        removed
+    }
+
+    fn now(&self) -> UnixTime {
+        match &self.clock {
+            None => SystemTime::now().into(),
+            Some(clock) => clock(),
+        }
+    }
+
+    fn place(&self, key: &Key) -> (&Mutex<Shard>, u32) {
+        let hash = self.hashing.key(key.as_bytes());
+        // The shard from the upper half, the place in it from the lower.
+        let number = (hash >> 32) as usize % self.shards.len();
+        (&self.shards[number], hash as u32)
+    }
+
+    /// The shard, locked, with some expiry work done.
+    fn write<'a>(&self, shard: &'a Mutex<Shard>) -> (MutexGuard<'a, Shard>, UnixTime) {
+        let mut shard = lock(shard);
+        let now = self.now();
+        shard.expire(
+            &self.hashing,
+            &self.limits,
+            now,
+            usize::MAX,
+            STEPS_IN_PASSING,
+        );
+        (shard, now)
+    }
+
+    fn remove(&self, shard: &mut Shard, slot: u32) {
+        if let Some(record) = shard.remove(&self.hashing, slot) {
+            self.limits.release(record.cost());
+        }
+    }
+
+    #[cold]
+    fn make_room(&self) -> Result<(), StoreError> {
+        match self.sweep(ROOM, || false) {
+            0 => Err(self.limits.full()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A panic while the lock was held can only have come from the clock, before anything changed: the shard is whole.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn living(shard: &Shard, hash: u32, key: &Key, now: UnixTime) -> Option<u32> {
+    shard
+        .find(hash, key)
+        .filter(|slot| now.as_secs() < shard.get(*slot).expires())
+}
