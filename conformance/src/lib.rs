@@ -1,1 +1,14 @@
-//! cloakroom-conformance
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "adapter")]
+pub mod adapter;
+mod case;
+mod clock;
+pub mod instrumented;
+mod runner;
+pub mod store;
+
+pub use case::Case;
+pub use clock::FakeClock;
+pub use instrumented::Instrumented;
+pub use runner::{Outcome, Report, Suite, Tally, Verdict};

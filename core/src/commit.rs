@@ -146,19 +146,19 @@ pub enum Fate {
 
 /// Wants randomness, for a token or for the mark of a write.
 pub struct Mint {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Box<Machine>,
 }
 
 /// Wants a record created.
 pub struct Create {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Box<Machine>,
     pub(crate) key: Key,
     pub(crate) write: Write,
 }
 
 /// Wants a record replaced, if it is still the one that was loaded.
 pub struct Replace {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Box<Machine>,
     pub(crate) target: Target,
     pub(crate) write: Write,
     pub(crate) step: ReplaceStep,
@@ -202,7 +202,7 @@ pub(crate) enum ReplaceStep {
 
 /// Wants a record loaded again.
 pub struct Reload {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Box<Machine>,
     pub(crate) key: Key,
     pub(crate) step: ReloadStep,
 }
@@ -224,14 +224,14 @@ pub(crate) enum ReloadStep {
 
 /// Wants a record to live longer.
 pub struct Touch {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Box<Machine>,
     pub(crate) key: Key,
     pub(crate) expires_at: UnixTime,
 }
 
 /// Wants a record deleted, if it is still the one that was loaded.
 pub struct Delete {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Box<Machine>,
     pub(crate) target: Target,
     pub(crate) step: DeleteStep,
 }

@@ -216,34 +216,32 @@ struct New {
 }
 
 impl Machine {
+    /// What to do first, if anything. A machine with nothing to do is not worth a box.
     fn start(mut self) -> Commit {
-        if self.work.destroyed {
-            return self.sign_out();
-        }
         let live = self
             .work
             .base
             .as_ref()
             .map(|base| base.record.retired.is_none());
+        let modified = self.work.is_modified();
         match (live, &self.work.issue) {
-            (_, Issue::SignIn(_)) | (Some(true), Issue::Rotate) => {
-                Commit::Mint(Mint { machine: self })
-            }
+            _ if self.work.destroyed => Box::new(self).sign_out(),
+            (_, Issue::SignIn(_)) | (Some(true), Issue::Rotate) => Box::new(self).mint(),
             (None, _) if self.work.creates() => {
                 self.work.issue = Issue::No;
-                Commit::Mint(Mint { machine: self })
+                Box::new(self).mint()
             }
-            (None, _) => self.done(Fate::Unchanged, Directive::Keep),
-            (Some(true), Issue::No) if self.work.is_modified() => {
-                Commit::Mint(Mint { machine: self })
-            }
+            (None, _) => self.outcome(Fate::Unchanged, Directive::Keep),
+            (Some(true), Issue::No) if modified => Box::new(self).mint(),
             (Some(true), Issue::No) => self.touch(),
             // Rule retiredmint: a plain write with a retired token is dropped, and never creates a session.
-            (Some(false), Issue::No) if !self.work.is_modified() => {
-                self.done(Fate::Unchanged, Directive::Keep)
-            }
-            (Some(false), _) => self.done(Fate::Superseded, Directive::Keep),
+            (Some(false), Issue::No) if !modified => self.outcome(Fate::Unchanged, Directive::Keep),
+            (Some(false), _) => self.outcome(Fate::Superseded, Directive::Keep),
         }
+    }
+
+    fn mint(self: Box<Self>) -> Commit {
+        Commit::Mint(Mint { machine: self })
     }
 
     fn touch(self) -> Commit {
@@ -254,17 +252,17 @@ impl Machine {
             {
                 let key = base.key.clone();
                 return Commit::Touch(Touch {
-                    machine: self,
+                    machine: Box::new(self),
                     key,
                     expires_at,
                 });
             }
         }
-        self.done(Fate::Unchanged, Directive::Keep)
+        self.outcome(Fate::Unchanged, Directive::Keep)
     }
 
     /// Creates the new record of a creation, rotation or sign-in.
-    fn create(mut self) -> Result<Commit, Error> {
+    fn create(mut self: Box<Self>) -> Result<Commit, Error> {
         let write = self.new_record()?;
         let key = self.new_key()?;
         Ok(Commit::Create(Create {
@@ -275,7 +273,7 @@ impl Machine {
     }
 
     /// The new record is there: now the old one is retired, if there is one.
-    fn created(self) -> Result<Commit, Error> {
+    fn created(self: Box<Self>) -> Result<Commit, Error> {
         match &self.work.base {
             Some(base) if base.record.retired.is_none() => self.retire(),
             _ => self.issue(),
@@ -283,7 +281,7 @@ impl Machine {
     }
 
     /// Replaces the session's record by its changed self.
-    fn save(mut self) -> Result<Commit, Error> {
+    fn save(mut self: Box<Self>) -> Result<Commit, Error> {
         let (Some(base), limits) = (&self.work.base, self.config.settings().limits) else {
             return Err(Error::Misuse);
         };
@@ -314,7 +312,7 @@ impl Machine {
     }
 
     /// Replaces the old record by a retired one: its data, read-only, and the key of its successor.
-    fn retire(mut self) -> Result<Commit, Error> {
+    fn retire(mut self: Box<Self>) -> Result<Commit, Error> {
         let (Some(base), Some(new)) = (&self.work.base, &self.new) else {
             return Err(Error::Misuse);
         };
@@ -344,7 +342,7 @@ impl Machine {
         self.replace_base(write, ReplaceStep::Retire)
     }
 
-    fn replace_base(mut self, write: Write, step: ReplaceStep) -> Result<Commit, Error> {
+    fn replace_base(mut self: Box<Self>, write: Write, step: ReplaceStep) -> Result<Commit, Error> {
         // Rule nocas: replace only what is still as it was loaded.
         let target = self.take_base()?;
         Ok(Commit::Replace(Replace {
@@ -368,7 +366,11 @@ impl Machine {
     }
 
     /// What became of the record that was to be replaced by its changed self.
-    fn reloaded_save(mut self, found: Option<Base>, lost: Option<Write>) -> Result<Commit, Error> {
+    fn reloaded_save(
+        mut self: Box<Self>,
+        found: Option<Base>,
+        lost: Option<Write>,
+    ) -> Result<Commit, Error> {
         let Some(current) = found else {
             return Ok(self.done(Fate::Gone, Directive::Keep));
         };
@@ -398,7 +400,7 @@ impl Machine {
 
     /// What became of the old record that was to be retired.
     fn reloaded_retire(
-        mut self,
+        mut self: Box<Self>,
         found: Option<Base>,
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
@@ -436,7 +438,7 @@ impl Machine {
 
     /// Writes the new record again, over what it is.
     fn reloaded_new(
-        mut self,
+        mut self: Box<Self>,
         key: Key,
         found: Option<Stored>,
         step: ReplaceStep,
@@ -466,7 +468,7 @@ impl Machine {
         }))
     }
 
-    fn rewritten(self, step: ReplaceStep) -> Result<Commit, Error> {
+    fn rewritten(self: Box<Self>, step: ReplaceStep) -> Result<Commit, Error> {
         if step == ReplaceStep::Strip {
             self.issue()
         } else {
@@ -474,7 +476,7 @@ impl Machine {
         }
     }
 
-    fn reload_new(self, step: ReloadStep) -> Result<Commit, Error> {
+    fn reload_new(self: Box<Self>, step: ReloadStep) -> Result<Commit, Error> {
         let key = self.new_key()?;
         Ok(Commit::Reload(Reload {
             machine: self,
@@ -483,7 +485,7 @@ impl Machine {
         }))
     }
 
-    fn sign_out(mut self) -> Commit {
+    fn sign_out(mut self: Box<Self>) -> Commit {
         match self.work.base.take() {
             None => self.ended(Fate::Unchanged),
             // Rule blinddelete: delete only what is still as it was loaded.
@@ -493,7 +495,7 @@ impl Machine {
     }
 
     /// A retired session is signed out by deleting its successors, newest first, then its own record.
-    fn chain(mut self, base: Base) -> Commit {
+    fn chain(mut self: Box<Self>, base: Base) -> Commit {
         let Some(key) = base.chain.last().cloned() else {
             return self.delete_base(base, DeleteStep::ChainStart);
         };
@@ -505,7 +507,7 @@ impl Machine {
         })
     }
 
-    fn delete_base(self, base: Base, step: DeleteStep) -> Commit {
+    fn delete_base(self: Box<Self>, base: Base, step: DeleteStep) -> Commit {
         let target = Target::Base(base);
         Commit::Delete(Delete {
             machine: self,
@@ -514,7 +516,7 @@ impl Machine {
         })
     }
 
-    fn reloaded_chain(mut self, key: Key, found: Option<Base>) -> Result<Commit, Error> {
+    fn reloaded_chain(mut self: Box<Self>, key: Key, found: Option<Base>) -> Result<Commit, Error> {
         let Some(current) = found else {
             return self.successor_gone(key);
         };
@@ -535,7 +537,7 @@ impl Machine {
         }
     }
 
-    fn successor_gone(self, key: Key) -> Result<Commit, Error> {
+    fn successor_gone(self: Box<Self>, key: Key) -> Result<Commit, Error> {
         // Nothing of the chain was seen to end: it may have been rotated on, beyond the grace.
         if self.is_late() && self.dead.is_none() {
             Err(Error::Late)
@@ -544,14 +546,14 @@ impl Machine {
         }
     }
 
-    fn successor_deleted(mut self, key: Key) -> Result<Commit, Error> {
+    fn successor_deleted(mut self: Box<Self>, key: Key) -> Result<Commit, Error> {
         let mut base = self.work.base.take().ok_or(Error::Misuse)?;
         base.chain.pop();
         self.dead = Some(key);
         Ok(self.chain(base))
     }
 
-    fn reloaded_sign_out(mut self, found: Option<Base>) -> Result<Commit, Error> {
+    fn reloaded_sign_out(mut self: Box<Self>, found: Option<Base>) -> Result<Commit, Error> {
         let Some(mut current) = found else {
             return self.found_gone();
         };
@@ -563,7 +565,7 @@ impl Machine {
     }
 
     /// The record that was to be deleted is not there.
-    fn found_gone(self) -> Result<Commit, Error> {
+    fn found_gone(self: Box<Self>) -> Result<Commit, Error> {
         // After the grace it may have been a retired one, and its successor lives: that is no sign-out.
         if self.is_late() {
             Err(Error::Late)
@@ -577,7 +579,7 @@ impl Machine {
     }
 
     /// The session is signed out. What the handler did afterwards belongs to a new one.
-    fn ended(mut self, fate: Fate) -> Commit {
+    fn ended(mut self: Box<Self>, fate: Fate) -> Commit {
         self.work.base = None;
         if self.work.creates() {
             return Commit::Mint(Mint { machine: self });
@@ -591,7 +593,7 @@ impl Machine {
     }
 
     /// The client gets the new token.
-    fn issue(self) -> Result<Commit, Error> {
+    fn issue(self: Box<Self>) -> Result<Commit, Error> {
         let token = self.new.as_ref().ok_or(Error::Misuse)?.token.clone();
         let (created, expiry) = self.new_times();
         let lifetime = self.config.lifetime(expiry);
@@ -602,7 +604,11 @@ impl Machine {
         Ok(self.done(Fate::Saved, Directive::Issue(Issued { token, max_age })))
     }
 
-    fn done(self, fate: Fate, directive: Directive) -> Commit {
+    fn done(self: Box<Self>, fate: Fate, directive: Directive) -> Commit {
+        self.outcome(fate, directive)
+    }
+
+    fn outcome(&self, fate: Fate, directive: Directive) -> Commit {
         Commit::Done(Outcome {
             directive,
             accessed: self.accessed,
@@ -851,7 +857,7 @@ impl Replace {
 }
 
 impl Machine {
-    fn reload(self, key: Key, step: ReplaceStep, lost: Option<Write>) -> Commit {
+    fn reload(self: Box<Self>, key: Key, step: ReplaceStep, lost: Option<Write>) -> Commit {
         let step = match step {
             ReplaceStep::Save => ReloadStep::Save(lost),
             ReplaceStep::Retire => ReloadStep::Retire(lost),
@@ -990,7 +996,7 @@ impl Delete {
 }
 
 impl Machine {
-    fn reload_deleted(self, key: Key, step: DeleteStep) -> Commit {
+    fn reload_deleted(self: Box<Self>, key: Key, step: DeleteStep) -> Commit {
         let step = match step {
             DeleteStep::SignOut | DeleteStep::ChainStart => ReloadStep::SignOut,
             DeleteStep::Chain => ReloadStep::Chain,

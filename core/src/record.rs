@@ -221,6 +221,7 @@ pub(crate) struct Values<'a> {
 impl<'a> Iterator for Values<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let name = self.cursor.text()?;
@@ -376,27 +377,21 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// The argument of the next item, if that is of this major type (RFC 8949, section 3).
+    #[inline]
     fn item(&mut self, major: u8) -> Option<u64> {
-        let first = *self.bytes.get(self.at)?;
-        if first >> 5 != major {
-            return None;
-        }
-        let short = first & 0x1f;
-        let len = match short {
-            0..24 => {
-                self.at += 1;
-                return Some(u64::from(short));
-            }
-            24..28 => 1 << (short - 24),
+        let (first, rest) = self.bytes.get(self.at..)?.split_first()?;
+        let short = first ^ (major << 5);
+        let (argument, len) = match short {
+            0..24 => (u64::from(short), 0),
+            24 => (u64::from(*rest.first()?), 1),
+            25 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
+            26 => (u64::from(u32::from_be_bytes(*rest.first_chunk()?)), 4),
+            27 => (u64::from_be_bytes(*rest.first_chunk()?), 8),
+            // Another type, or no definite length.
             _ => return None,
         };
-        let argument = self.bytes.get(self.at + 1..self.at + 1 + len)?;
         self.at += 1 + len;
-        Some(
-            argument
-                .iter()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-        )
+        Some(argument)
     }
 
     fn uint(&mut self) -> Option<u64> {
@@ -407,6 +402,7 @@ impl<'a> Cursor<'a> {
         self.uint().map(UnixTime::from_secs)
     }
 
+    #[inline]
     fn len(&mut self, major: u8) -> Option<usize> {
         self.item(major)?.try_into().ok()
     }
@@ -434,6 +430,7 @@ impl<'a> Cursor<'a> {
         self.bytes.get(range)
     }
 
+    #[inline]
     fn skip(&mut self, len: usize) -> Option<Range<usize>> {
         let end = self
             .at

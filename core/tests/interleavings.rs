@@ -65,10 +65,6 @@ fn holds(ops: &[Op], n: usize, signed_in: bool, faults: Faults, at_least: usize)
     );
     // Should the number of states drop, the check has lost something.
     assert!(found.states >= at_least, "only {} states", found.states);
-    #[allow(clippy::print_stderr)]
-    {
-        eprintln!("{} states", found.states);
-    }
 }
 
 fn finds(habit: Habit, ops: &[Op], wrong: &str) {
@@ -92,14 +88,14 @@ fn two_requests_keep_all_properties_with_a_crash_a_lost_reply_and_a_lost_answer(
 #[test]
 fn three_requests_keep_all_properties() {
     for signed_in in [false, true] {
-        holds(&ALL, 3, signed_in, Faults::NONE, 250_000);
+        holds(&ALL, 3, signed_in, Faults::NONE, 260_000);
     }
 }
 
 // R07, R20, R62: those of three requests that end, rotate or count, with one fault of any kind anywhere.
 #[test]
 fn three_requests_keep_all_properties_with_any_one_fault() {
-    holds(&HARD, 3, true, Faults::ANY_ONE, 500_000);
+    holds(&HARD, 3, true, Faults::ANY_ONE, 1_400_000);
 }
 
 #[test]

@@ -80,7 +80,10 @@ fn store_calls_are_as_few_as_promised() {
         (|_| {}, &["load"]),
         (count, &["load", "replace"]),
         (|session| session.rotate(), &["load", "create", "replace"]),
-        (|session| session.sign_in("ada").expect("good"), &["load", "create", "replace"]),
+        (
+            |session| session.sign_in("ada").expect("good"),
+            &["load", "create", "replace"],
+        ),
         (|session| session.destroy(), &["load", "delete"]),
     ];
     for (handler, calls) in handlers {
@@ -97,7 +100,10 @@ fn values_of_all_kinds_come_back() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     enum Kind {
         Plain,
-        With { many: Vec<Option<i64>>, text: String },
+        With {
+            many: Vec<Option<i64>>,
+            text: String,
+        },
     }
     let mut world = World::new();
     let kind = || Kind::With {
@@ -145,8 +151,17 @@ fn names_and_subjects_are_checked() {
     let mut exchange = world.open(None);
     let mut session = exchange.session().expect("new");
     for (name, good) in [
-        ("", false), ("a", true), ("a b", true), ("ü", true), ("a\0", false), ("\u{1}a", false),
-        ("a\n", false), ("\u{7f}", false), ("\u{85}", false), (&long[..255], true), (&long, false),
+        ("", false),
+        ("a", true),
+        ("a b", true),
+        ("ü", true),
+        ("a\0", false),
+        ("\u{1}a", false),
+        ("a\n", false),
+        ("\u{7f}", false),
+        ("\u{85}", false),
+        (&long[..255], true),
+        (&long, false),
     ] {
         let (name_error, subject_error) = (Error::InvalidName, Error::InvalidSubject);
         let expected = |error: &Error| if good { Ok(()) } else { Err(error.clone()) };
@@ -155,7 +170,11 @@ fn names_and_subjects_are_checked() {
         let updated = session.update(name, |_: Option<u64>| 1).map(|_| ());
         assert_eq!(updated, expected(&name_error), "{name:?}");
         assert_eq!(session.sign_in(name), expected(&subject_error), "{name:?}");
-        assert_eq!(session.set_subject(Some(name)), expected(&subject_error), "{name:?}");
+        assert_eq!(
+            session.set_subject(Some(name)),
+            expected(&subject_error),
+            "{name:?}"
+        );
     }
 }
 
@@ -194,7 +213,9 @@ fn an_update_that_cannot_run_again_is_an_error_and_writes_nothing() {
     let mut world = World::new();
     let token = world.issue(None, insert("n", 1));
     let commit = world.begin(Some(&token), count);
-    world.request(Some(&token), |session| session.insert("n", "text").expect("good"));
+    world.request(Some(&token), |session| {
+        session.insert("n", "text").expect("good")
+    });
     assert!(matches!(world.run(commit), Err(Error::Decode { .. })));
     let text = world.see(&token, |session| session.get::<String>("n"));
     assert_eq!(text, Ok(Some("text".to_owned())));
@@ -211,9 +232,16 @@ fn clear_removes_all_values_also_those_that_came_meanwhile_and_keeps_the_session
     let commit = world.begin(Some(&token), |session| {
         session.clear();
         assert!(session.is_empty() && !session.is_new());
-        assert_eq!(session.flashed::<u64>("note"), Ok(None), "flash values are values");
+        assert_eq!(
+            session.flashed::<u64>("note"),
+            Ok(None),
+            "flash values are values"
+        );
         session.insert("after", 1).expect("good");
-        assert_eq!(session.update("n", |n: Option<u64>| n.unwrap_or(0) + 1), Ok(1));
+        assert_eq!(
+            session.update("n", |n: Option<u64>| n.unwrap_or(0) + 1),
+            Ok(1)
+        );
     });
     world.request(Some(&token), insert("meanwhile", 1));
     keeps(&world.run(commit).expect("saved"), Fate::Saved);
@@ -237,14 +265,20 @@ fn destroy_and_then_insert_is_a_new_session_under_a_new_token() {
     let newer = world.issue(Some(&token), |session| {
         session.destroy();
         assert!(session.is_new() && session.is_empty() && session.id().is_none());
-        assert_eq!((session.subject(), session.authenticated_at()), (None, None));
+        assert_eq!(
+            (session.subject(), session.authenticated_at()),
+            (None, None)
+        );
         session.insert("new", 1).expect("good");
     });
     assert_ne!(newer, token);
     assert!(!world.lives(&token));
     world.see(&newer, |session| {
         assert_eq!(session.keys().collect::<Vec<_>>(), ["new"]);
-        assert_eq!((session.subject(), session.created_at().as_secs()), (None, START + 10));
+        assert_eq!(
+            (session.subject(), session.created_at().as_secs()),
+            (None, START + 10)
+        );
         assert_ne!(session.id(), id);
     });
 }
@@ -256,13 +290,22 @@ fn the_cookie_is_cleared_by_an_own_sign_out_only() {
     let token = world.issue(None, sign_in("ada"));
     let late = world.begin(Some(&token), |_| {});
     let outcome = world.request(Some(&token), |session| session.sign_out());
-    assert_eq!((outcome.directive, outcome.fate), (Directive::Clear, Fate::Saved));
+    assert_eq!(
+        (outcome.directive, outcome.fate),
+        (Directive::Clear, Fate::Saved)
+    );
     keeps(&world.run(late).expect("no error"), Fate::Unchanged);
     // The next request still carries the dead token: a read does not clear it, a sign-out does.
     keeps(&world.request(Some(&token), |_| {}), Fate::Unchanged);
     let outcome = world.request(Some(&token), |session| session.sign_out());
-    assert_eq!((outcome.directive, outcome.fate), (Directive::Clear, Fate::Unchanged));
-    keeps(&world.request(None, |session| session.sign_out()), Fate::Unchanged);
+    assert_eq!(
+        (outcome.directive, outcome.fate),
+        (Directive::Clear, Fate::Unchanged)
+    );
+    keeps(
+        &world.request(None, |session| session.sign_out()),
+        Fate::Unchanged,
+    );
 }
 
 // R06, R22
@@ -274,7 +317,10 @@ fn a_sign_in_keeps_the_data_and_notes_who_and_when() {
     let newer = world.issue(Some(&token), |session| {
         session.sign_in("ada").expect("good");
         assert_eq!(session.subject(), Some("ada"));
-        assert_eq!(session.authenticated_at().map(UnixTime::as_secs), Some(START + 100));
+        assert_eq!(
+            session.authenticated_at().map(UnixTime::as_secs),
+            Some(START + 100)
+        );
         assert_eq!(session.created_at().as_secs(), START + 100);
         assert_eq!(session.get::<u64>("cart"), Ok(Some(3)));
     });
@@ -284,12 +330,18 @@ fn a_sign_in_keeps_the_data_and_notes_who_and_when() {
     for token in [&newer, &rotated] {
         world.see(token, |session| {
             assert_eq!(session.subject(), Some("ada"));
-            assert_eq!(session.authenticated_at().map(UnixTime::as_secs), Some(START + 100));
+            assert_eq!(
+                session.authenticated_at().map(UnixTime::as_secs),
+                Some(START + 100)
+            );
         });
     }
     // The old token stays what it was.
     world.see(&token, |session| {
-        assert_eq!((session.subject(), session.authenticated_at()), (None, None));
+        assert_eq!(
+            (session.subject(), session.authenticated_at()),
+            (None, None)
+        );
     });
     // A second sign-in of the same subject is a newer one.
     world.later(100);
@@ -311,7 +363,11 @@ fn a_sign_in_of_another_subject_carries_nothing_over() {
     let bobs = world.issue(Some(&adas), |session| {
         count(session);
         session.sign_in("bob").expect("good");
-        assert_eq!(session.get::<u64>("n"), Ok(Some(1)), "counted over nothing of hers");
+        assert_eq!(
+            session.get::<u64>("n"),
+            Ok(Some(1)),
+            "counted over nothing of hers"
+        );
         assert_eq!(session.flashed::<u64>("note"), Ok(None));
         session.insert("bobs", 1).expect("good");
     });
@@ -322,7 +378,12 @@ fn a_sign_in_of_another_subject_carries_nothing_over() {
         assert_eq!(session.flashed::<u64>("note"), Ok(None));
     });
     // The old token is ada's, read-only, for the grace.
-    assert_eq!(world.see(&adas, |session| session.subject().map(str::to_owned)).as_deref(), Some("ada"));
+    assert_eq!(
+        world
+            .see(&adas, |session| session.subject().map(str::to_owned))
+            .as_deref(),
+        Some("ada")
+    );
 }
 
 #[test]
@@ -336,21 +397,36 @@ fn of_set_subject_and_sign_in_the_last_call_counts() {
     };
     let mut world = World::new();
     for (handler, expected) in [
-        ((|session| session.sign_in("ada").expect("good")) as Handler, Some("ada")),
-        (|session| {
-            session.set_subject(Some("bob")).expect("good");
-            session.sign_in("ada").expect("good");
-        }, Some("ada")),
-        (|session| {
-            session.sign_in("ada").expect("good");
-            session.set_subject(Some("bob")).expect("good");
-            assert_eq!(session.subject(), Some("bob"));
-        }, Some("bob")),
-        (|session| {
-            session.sign_in("ada").expect("good");
-            session.set_subject(None).expect("good");
-        }, None),
-        (|session| session.set_subject(Some("bob")).expect("good"), Some("bob")),
+        (
+            (|session| session.sign_in("ada").expect("good")) as Handler,
+            Some("ada"),
+        ),
+        (
+            |session| {
+                session.set_subject(Some("bob")).expect("good");
+                session.sign_in("ada").expect("good");
+            },
+            Some("ada"),
+        ),
+        (
+            |session| {
+                session.sign_in("ada").expect("good");
+                session.set_subject(Some("bob")).expect("good");
+                assert_eq!(session.subject(), Some("bob"));
+            },
+            Some("bob"),
+        ),
+        (
+            |session| {
+                session.sign_in("ada").expect("good");
+                session.set_subject(None).expect("good");
+            },
+            None,
+        ),
+        (
+            |session| session.set_subject(Some("bob")).expect("good"),
+            Some("bob"),
+        ),
     ] {
         assert_eq!(subject(&mut world, handler).as_deref(), expected);
     }
@@ -365,10 +441,21 @@ fn set_subject_keeps_the_token_and_is_no_sign_in() {
     });
     keeps(&outcome, Fate::Saved);
     world.see(&token, |session| {
-        assert_eq!((session.subject(), session.authenticated_at()), (Some("guest"), None));
+        assert_eq!(
+            (session.subject(), session.authenticated_at()),
+            (Some("guest"), None)
+        );
     });
-    keeps(&world.request(Some(&token), |session| session.set_subject(None).expect("good")), Fate::Saved);
-    assert_eq!(world.see(&token, |session| session.subject().map(str::to_owned)), None);
+    keeps(
+        &world.request(Some(&token), |session| {
+            session.set_subject(None).expect("good")
+        }),
+        Fate::Saved,
+    );
+    assert_eq!(
+        world.see(&token, |session| session.subject().map(str::to_owned)),
+        None
+    );
 }
 
 #[test]
@@ -377,7 +464,11 @@ fn a_flash_value_lives_for_the_next_request_that_asks() {
     let token = world.issue(None, |session| {
         session.flash("note", "saved").expect("good");
         session.flash("other", 1).expect("good");
-        assert_eq!(session.flashed::<String>("note"), Ok(None), "not for this one");
+        assert_eq!(
+            session.flashed::<String>("note"),
+            Ok(None),
+            "not for this one"
+        );
         assert!(session.is_empty() && session.len() == 0 && !session.contains("note"));
     });
     // A request that does not ask leaves it.
@@ -389,17 +480,26 @@ fn a_flash_value_lives_for_the_next_request_that_asks() {
         session.flash("again", 2).expect("good");
     });
     // Meanwhile another request leaves one under the same name, and one replaces a value by the same.
-    world.request(Some(&token), |session| session.flash("note", "newer").expect("good"));
+    world.request(Some(&token), |session| {
+        session.flash("note", "newer").expect("good")
+    });
     keeps(&world.run(commit).expect("saved"), Fate::Saved);
     world.request(Some(&token), |session| {
         assert_eq!(session.flashed("note"), Ok(Some("newer".to_owned())));
-        assert_eq!(session.flashed::<u64>("other"), Ok(None), "asking for one ends all");
+        assert_eq!(
+            session.flashed::<u64>("other"),
+            Ok(None),
+            "asking for one ends all"
+        );
         assert_eq!(session.flashed::<u64>("again"), Ok(Some(2)));
     });
     world.take_calls();
-    keeps(&world.request(Some(&token), |session| {
-        assert_eq!(session.flashed::<u64>("again"), Ok(None));
-    }), Fate::Unchanged);
+    keeps(
+        &world.request(Some(&token), |session| {
+            assert_eq!(session.flashed::<u64>("again"), Ok(None));
+        }),
+        Fate::Unchanged,
+    );
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -429,18 +529,27 @@ fn a_typed_session_writes_only_the_fields_that_changed() {
         done.expect("good");
     });
     world.request(Some(&token), |session| {
-        session.update_typed(|shop: &mut Shop| shop.visits = 9).expect("good");
+        session
+            .update_typed(|shop: &mut Shop| shop.visits = 9)
+            .expect("good");
         session.insert("foreign", 1).expect("good");
         session.flash("note", 1).expect("good");
     });
     keeps(&world.run(commit).expect("saved"), Fate::Saved);
     let shop = world.see(&token, |session| session.typed::<Shop>());
-    let expected = Shop { visits: 9, cart: vec!["tea".into()], coupon: None };
+    let expected = Shop {
+        visits: 9,
+        cart: vec!["tea".into()],
+        coupon: None,
+    };
     assert_eq!(shop, Ok(expected));
     assert_eq!(world.number(&token, "foreign"), Some(1));
-    keeps(&world.request(Some(&token), |session| {
-        session.update_typed(|_: &mut Shop| {}).expect("good");
-    }), Fate::Unchanged);
+    keeps(
+        &world.request(Some(&token), |session| {
+            session.update_typed(|_: &mut Shop| {}).expect("good");
+        }),
+        Fate::Unchanged,
+    );
 }
 
 #[test]
@@ -522,11 +631,18 @@ fn what_is_over_a_limit_is_an_error_and_writes_nothing() {
     let before = world.records.clone();
     let handlers: [Handler; 3] = [
         |session| {
-            assert!(matches!(session.insert("x", vec![0; 600]), Err(Error::TooLarge { limit: 512, .. })));
+            assert!(matches!(
+                session.insert("x", vec![0; 600]),
+                Err(Error::TooLarge { limit: 512, .. })
+            ));
             let updated = session.update("x", |_: Option<Vec<u8>>| vec![0; 600]);
             assert!(matches!(updated, Err(Error::TooLarge { .. })));
-            session.insert("x", vec![0; 300]).expect("each alone is good");
-            session.insert("y", vec![0; 300]).expect("each alone is good");
+            session
+                .insert("x", vec![0; 300])
+                .expect("each alone is good");
+            session
+                .insert("y", vec![0; 300])
+                .expect("each alone is good");
         },
         |session| {
             for name in ["x", "y", "z"] {
@@ -600,9 +716,15 @@ fn an_exchange_can_be_asked_twice() {
     let key = exchange.wants_load().cloned();
     assert_eq!(exchange.wants_load(), key.as_ref());
     let found = world.load(&key.clone().expect("wanted"));
-    exchange.handle_loaded(&key.expect("wanted"), found).expect("good");
+    exchange
+        .handle_loaded(&key.expect("wanted"), found)
+        .expect("good");
     for n in 1..=2 {
-        exchange.session().expect("loaded").insert("n", n).expect("good");
+        exchange
+            .session()
+            .expect("loaded")
+            .insert("n", n)
+            .expect("good");
     }
     let outcome = world.run(exchange.finish(world.now())).expect("saved");
     assert_eq!((issued(&outcome), outcome.fate), (None, Fate::Saved));

@@ -31,6 +31,7 @@ mod error;
 mod listed;
 mod session;
 mod sessions;
+mod slot;
 
 pub use cloakroom_core::{
     Builder, Config, ConfigError, Directive, Exchange, Expiry, Fate, Issued, Key, KeyFormat,

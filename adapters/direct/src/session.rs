@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use cloakroom_core::http::tokens_of_line;
 use cloakroom_core::{
@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 use crate::drive::load_key;
 use crate::sessions::Inner;
+use crate::slot::{Phase, Slot};
 use crate::{Error, Sessions};
 
 /// A handle on one exchange's session, shared by a handler and the adapter that commits it.
@@ -46,42 +47,13 @@ use crate::{Error, Sessions};
 /// # }
 /// ```
 pub struct Session<K = ()> {
-    state: Arc<Mutex<State>>,
+    slot: Slot,
     backend: Arc<dyn Backend>,
     kind: PhantomData<fn() -> K>,
 }
 
-struct State {
-    /// What the client presented, kept until somebody asks for the session: most requests of most applications never do.
-    cookies: SmallVec<[HeaderValue; 1]>,
-    exchange: Option<Exchange>,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Nobody has asked for the session yet.
-    Untouched,
-    /// Somebody has, whether or not it could be loaded.
-    Touched,
-    /// The exchange has been taken to be committed.
-    Closed,
-}
-
-impl State {
-    fn exchange(&mut self, backend: &dyn Backend) -> Result<&mut Exchange, SessionError> {
-        if self.phase == Phase::Untouched {
-            self.phase = Phase::Touched;
-            if self.exchange.is_none() {
-                self.exchange = Some(backend.open(&self.cookies));
-            }
-        }
-        self.exchange.as_mut().ok_or(SessionError::Closed)
-    }
-}
-
 /// `Sessions` without the store's type.
-trait Backend: Send + Sync {
+pub(crate) trait Backend: Send + Sync {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange;
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
     fn commit(self: Arc<Self>, exchange: Exchange) -> Committing;
@@ -89,7 +61,7 @@ trait Backend: Send + Sync {
     fn entropy(&self) -> Result<[u8; 32], Error>;
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 impl<S: Store> Backend for Inner<S> {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange {
@@ -163,13 +135,8 @@ impl<K> Session<K> {
         exchange: Option<Exchange>,
         backend: Arc<dyn Backend>,
     ) -> Self {
-        let state = State {
-            cookies,
-            exchange,
-            phase: Phase::Untouched,
-        };
         Self {
-            state: Arc::new(Mutex::new(state)),
+            slot: Slot::new(cookies, exchange),
             backend,
             kind: PhantomData,
         }
@@ -191,7 +158,7 @@ impl<K> Session<K> {
     pub async fn load(&self) -> Result<(), Error> {
         while let Some(key) = self.wanted()? {
             let found = self.backend.load(&key).await?;
-            let mut state = self.state();
+            let mut state = self.slot.lock();
             let exchange = state.exchange(&*self.backend)?;
             // A clone may have loaded it in the meantime.
             if exchange.wants_load() == Some(&key) {
@@ -203,7 +170,7 @@ impl<K> Session<K> {
 
     /// What is to be loaded next. Where nothing is, the session counts as accessed.
     fn wanted(&self) -> Result<Option<Key>, Error> {
-        let mut state = self.state();
+        let mut state = self.slot.lock();
         let exchange = state.exchange(&*self.backend)?;
         let wanted = exchange.wants_load().cloned();
         if wanted.is_none() {
@@ -222,7 +189,7 @@ impl<K> Session<K> {
     /// assert!(matches!(session.commit(true), Committing::Untouched));
     /// ```
     pub fn commit(&self, keep_changes: bool) -> Committing {
-        let mut state = self.state();
+        let mut state = self.slot.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Closed);
         let Some(mut exchange) = state.exchange.take().filter(|_| phase == Phase::Touched) else {
             return Committing::Untouched;
@@ -247,13 +214,8 @@ impl<K> Session<K> {
         self.backend.config()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A function of the handler's that panicked under the lock left no half of a change behind: changes are noted after it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn read<R>(&self, f: impl FnOnce(&mut CoreSession<'_>) -> R) -> Result<R, SessionError> {
-        let mut state = self.state();
+        let mut state = self.slot.lock();
         Ok(f(&mut state.exchange(&*self.backend)?.session()?))
     }
 }
@@ -767,7 +729,7 @@ impl<K> Session<K> {
 impl<K> Clone for Session<K> {
     fn clone(&self) -> Self {
         Self {
-            state: self.state.clone(),
+            slot: self.slot.clone(),
             backend: self.backend.clone(),
             kind: PhantomData,
         }

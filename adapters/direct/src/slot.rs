@@ -1,0 +1,114 @@
+//! What the handles on one exchange share, and where it is kept for the next one.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cloakroom_core::{Error as SessionError, Exchange};
+use http::HeaderValue;
+use smallvec::SmallVec;
+
+use crate::session::Backend;
+
+pub(crate) struct State {
+    /// What the client presented, kept until somebody asks for the session: most requests of most applications never do.
+    pub(crate) cookies: SmallVec<[HeaderValue; 1]>,
+    pub(crate) exchange: Option<Exchange>,
+    pub(crate) phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nobody has asked for the session yet.
+    Untouched,
+    /// Somebody has, whether or not it could be loaded.
+    Touched,
+    /// The exchange has been taken to be committed.
+    Closed,
+}
+
+impl State {
+    pub(crate) fn exchange(
+        &mut self,
+        backend: &dyn Backend,
+    ) -> Result<&mut Exchange, SessionError> {
+        if self.phase == Phase::Untouched {
+            self.phase = Phase::Touched;
+            if self.exchange.is_none() {
+                self.exchange = Some(backend.open(&self.cookies));
+            }
+        }
+        self.exchange.as_mut().ok_or(SessionError::Closed)
+    }
+}
+
+/// A shared [`State`]. The last handle leaves the (emptied) allocation to the next exchange on its thread: every request of an
+/// application has one, and most never use it.
+pub(crate) struct Slot(Option<Arc<Mutex<State>>>);
+
+/// The most that a thread keeps; each is about a kilobyte.
+const MAX_SPARE: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Arc<Mutex<State>>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Slot {
+    pub(crate) fn new(cookies: SmallVec<[HeaderValue; 1]>, exchange: Option<Exchange>) -> Self {
+        // While the thread ends there is none.
+        let spare = SPARE
+            .try_with(|spare| spare.borrow_mut().pop())
+            .ok()
+            .flatten();
+        if let Some(mut shared) = spare
+            && let Some(state) = Arc::get_mut(&mut shared)
+        {
+            let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            state.cookies = cookies;
+            state.exchange = exchange;
+            state.phase = Phase::Untouched;
+            return Self(Some(shared));
+        }
+        let state = State {
+            cookies,
+            exchange,
+            phase: Phase::Untouched,
+        };
+        Self(Some(Arc::new(Mutex::new(state))))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        let Some(shared) = &self.0 else {
+            unreachable!("only `drop` empties a slot")
+        };
+        // A function of the handler's that panicked under the lock left no half of a change behind: changes are noted
+        // after it.
+        shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Slot {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Some(mut shared) = self.0.take() else {
+            return;
+        };
+        let Some(state) = Arc::get_mut(&mut shared) else {
+            return;
+        };
+        let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.phase = Phase::Closed;
+        state.exchange = None;
+        state.cookies.clear();
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MAX_SPARE {
+                spare.push(shared);
+            }
+        });
+    }
+}

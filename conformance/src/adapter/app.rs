@@ -1,0 +1,321 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use cloakroom::{Session, Sessions};
+use cloakroom_core::Session as CoreSession;
+use cloakroom_memory::MemoryStore;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::script::{self, Results, Script};
+use super::stage::Stage;
+use crate::Instrumented;
+
+/// The store under the sessions of the suite's application.
+///
+/// ```
+/// use cloakroom::{Sessions, Store};
+/// use cloakroom_conformance::adapter::AppStore;
+///
+/// fn any_store(sessions: Sessions<impl Store>) {}
+/// # fn works(sessions: Sessions<AppStore>) { any_store(sessions) }
+/// ```
+pub type AppStore = Arc<Instrumented<MemoryStore>>;
+
+/// The kind of the application's second session, in its second cookie: `Session<Second>`.
+///
+/// ```
+/// use cloakroom::Session;
+/// use cloakroom_conformance::adapter::Second;
+///
+/// fn user(session: &Session<Second>) -> Option<String> {
+///     session.subject().ok().flatten()
+/// }
+/// ```
+#[derive(Debug)]
+pub enum Second {}
+
+/// The application that a [`Fixture`](super::Fixture) serves: its sessions, and what its handlers do.
+///
+/// An HTTP fixture mounts these routes, for every method. The text of the header `conformance-script` ([`App::SCRIPT`], empty if
+/// it is missing) goes to the handler as it is.
+///
+/// | path | extracts | answers with |
+/// |---|---|---|
+/// | `/script` | `Session` | [`script`](App::script) |
+/// | `/untouched` | nothing | [`untouched`](App::untouched) |
+/// | `/nested/script` (in a nested router) | `Session` | [`script`](App::script) |
+/// | `/second` | `Session<Second>` | [`script`](App::script) |
+/// | `/both` | `Session`, `Session<Second>` | [`both`](App::both) |
+/// | `/stream` | `Session` | [`stream`](App::stream), its body not collected but passed on |
+/// | `/upgrade` | `Session` | 101 after [`script`](App::script); then [`late`](App::late), as one WebSocket text message |
+///
+/// Around all of them, the layer (or what it is called) with [`sessions`](App::sessions) and with [`error_page`](App::error_page) as its hook for failed
+/// commits, and the one with [`second`](App::second), named [`Second`], with what is the hook's default.
+///
+/// Anything else than HTTP performs each message's script: [`perform`](App::perform).
+#[derive(Clone)]
+pub struct App {
+    pub(super) sessions: Sessions<AppStore>,
+    pub(super) second: Sessions<AppStore>,
+    pub(super) stage: Stage,
+}
+
+impl App {
+    /// The request header that carries the script.
+    ///
+    /// ```
+    /// assert_eq!(cloakroom_conformance::adapter::App::SCRIPT, "conformance-script");
+    /// ```
+    pub const SCRIPT: &'static str = "conformance-script";
+
+    /// The sessions of the application, ready to be handed to the adapter: configuration, store, clock and randomness are
+    /// those of the case.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<AppStore> {
+        self.sessions.clone()
+    }
+
+    /// The independent sessions in the second cookie.
+    #[must_use]
+    pub fn second(&self) -> Sessions<AppStore> {
+        self.second.clone()
+    }
+
+    /// The handler: does to the session what the request says.
+    ///
+    /// ```
+    /// use cloakroom::Session;
+    /// use cloakroom_conformance::adapter::{App, Reply};
+    ///
+    /// async fn handler(app: App, session: Session, request: http::request::Parts) -> Reply {
+    ///     let script = request.headers.get(App::SCRIPT).and_then(|script| script.to_str().ok());
+    ///     app.script(&session, script.unwrap_or_default()).await
+    /// }
+    /// ```
+    pub async fn script<K>(&self, session: &Session<K>, script: &str) -> Reply {
+        match Script::parse(script) {
+            Ok(script) => self.reply(script::perform(&script.now, Some(session), &self.stage).await),
+            Err(error) => Reply::refusal(error),
+        }
+    }
+
+    /// The handler that wants no session.
+    pub async fn untouched(&self, script: &str) -> Reply {
+        match Script::parse(script) {
+            Ok(script) => self.reply(script::perform::<()>(&script.now, None, &self.stage).await),
+            Err(error) => Reply::refusal(error),
+        }
+    }
+
+    /// The handler that wants both sessions.
+    pub async fn both(&self, one: &Session, other: &Session<Second>, script: &str) -> Reply {
+        let script = match Script::parse(script) {
+            Ok(script) => script,
+            Err(error) => return Reply::refusal(error),
+        };
+        let mut results = script::perform(&script.now, Some(one), &self.stage).await;
+        let more = script::perform(&script.then, Some(other), &self.stage).await;
+        results.values.extend(more.values);
+        self.reply(results)
+    }
+
+    /// The handler whose body goes on using the session while it is sent.
+    pub async fn stream(&self, session: &Session, script: &str) -> Reply {
+        let mut reply = self.script(session, script).await;
+        let (app, session, script) = (self.clone(), session.clone(), script.to_owned());
+        reply.body.late = Some(Box::pin(async move {
+            app.late(&session, &script).await.into()
+        }));
+        reply
+    }
+
+    /// What an upgraded connection does with the session and then sends.
+    pub async fn late(&self, session: &Session, script: &str) -> String {
+        match Script::parse(script) {
+            Ok(script) => {
+                let results = script::perform(&script.then, Some(session), &self.stage).await;
+                results.to_text()
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// The application's page for a commit that failed.
+    pub fn error_page(&self, error: &cloakroom::Error) -> Reply {
+        let status = StatusCode::from_u16(error.status_hint());
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static(Self::PAGE), HeaderValue::from_static("not saved"));
+        Reply {
+            status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            headers,
+            body: Body::of("[]".into(), self.stage.clone()),
+        }
+    }
+
+    /// Performs a message's script, for transports other than HTTP: the results as text, to be sent back.
+    ///
+    /// # Errors
+    ///
+    /// When the script says that the handler fails: then nothing may be saved.
+    ///
+    /// ```
+    /// use cloakroom::Outcome;
+    /// use cloakroom_conformance::adapter::App;
+    ///
+    /// async fn message(app: &App, token: Option<&str>, script: &str) -> Result<(String, Outcome), cloakroom::Error> {
+    ///     app.sessions().with(token, |session| app.perform(session, script)).await
+    /// }
+    /// ```
+    pub fn perform(
+        &self,
+        session: &mut CoreSession<'_>,
+        script: &str,
+    ) -> Result<String, cloakroom_core::Error> {
+        // Any error does: the suite only wants one.
+        let failed = cloakroom_core::Error::Misuse;
+        let script = Script::parse(script).map_err(|_| failed.clone())?;
+        let results = script::perform_now(&script.now, session, &self.stage);
+        if results.failed { Err(failed) } else { Ok(results.to_text()) }
+    }
+
+    pub(super) const PAGE: &'static str = "conformance-page";
+
+    /// The gate that is reached when somebody asks for the first bytes of a body.
+    pub(super) const BODY: &'static str = "body";
+
+    fn reply(&self, results: Results) -> Reply {
+        let status = if results.failed { 500 } else { results.status.unwrap_or(200) };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        let mut headers = HeaderMap::new();
+        for (name, value) in &results.headers {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+                headers.append(name, value);
+            }
+        }
+        let body = Body::of(results.to_text().into(), self.stage.clone());
+        Reply { status, headers, body }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+/// What a handler of the application answers: to be turned into the framework's response, with nothing added or left out.
+///
+/// ```
+/// use cloakroom_conformance::adapter::{Body, Reply};
+///
+/// fn response(reply: Reply) -> http::Response<Body> {
+///     reply.into()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The lines of the head. A name may be there more than once.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+impl Reply {
+    fn refusal(error: String) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            headers: HeaderMap::new(),
+            body: Body::of(error.into(), Stage::default()),
+        }
+    }
+}
+
+impl From<Reply> for Response<Body> {
+    fn from(reply: Reply) -> Self {
+        let mut response = Self::new(reply.body);
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        response
+    }
+}
+
+/// The body of a [`Reply`]: an `http_body::Body`; for frameworks that know other streams, [`chunk`](Body::chunk) after chunk.
+///
+/// ```
+/// use cloakroom_conformance::adapter::Body;
+///
+/// async fn whole(mut body: Body) -> Vec<u8> {
+///     let mut bytes = Vec::new();
+///     while let Some(chunk) = body.chunk().await {
+///         bytes.extend_from_slice(&chunk);
+///     }
+///     bytes
+/// }
+/// ```
+pub struct Body {
+    first: Option<Bytes>,
+    late: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
+    stage: Stage,
+}
+
+impl Body {
+    /// The next part, or `None` at the end.
+    pub async fn chunk(&mut self) -> Option<Bytes> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn of(first: Bytes, stage: Stage) -> Self {
+        let (first, late) = (Some(first), None);
+        Self { first, late, stage }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.stage.reach(App::BODY);
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
+        let Some(late) = &mut self.late else {
+            return Poll::Ready(None);
+        };
+        late.as_mut().poll(cx).map(|bytes| {
+            self.late = None;
+            Some(bytes)
+        })
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.poll(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.late.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.first, &self.late) {
+            (Some(first), None) => SizeHint::with_exact(first.len() as u64),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Body(..)")
+    }
+}

@@ -1,0 +1,150 @@
+//! What no polite client sends, and upgraded connections: on raw sockets, HTTP/1.1.
+
+use crate::adapter::Ability;
+use crate::adapter::raw::Raw;
+use crate::adapter::script::{Op, Script, get, increment, insert, wait};
+use crate::adapter::world::{Context, World, results, soon};
+use crate::case::{Stop, checks, ensure, fail, same};
+
+use super::cycle::closed;
+
+checks! { Context:
+    "adapter/any-bytes", ["R39", "R03", "I12"],
+    "whatever bytes a Cookie line has, the request is answered or refused, nothing is created, and the server goes on",
+    "RFC 9110, section 5.5; DESIGN.md, invariant 12" => any_bytes;
+
+    "adapter/cookie-behind-any-bytes", ["R38", "R39"],
+    "bytes outside of ASCII in other cookies do not hide the session's",
+    "RFC 10025, section 5.7" => behind_any_bytes;
+
+    "adapter/large-cookie-lines", ["R38", "I12"],
+    "64 KiB of other cookies are refused, or do not hide the session's; they cost no store call more",
+    "RFC 10025, section 6.1" => large;
+
+    "adapter/upgrade-commits-first", ["R69", "R63"],
+    "what a handler did before a WebSocket is saved and told in the head of the 101 response; the session is closed afterwards",
+    "RFC 6455, section 4.2.2; REQUIREMENTS.md, R69" => upgrade;
+}
+
+async fn any_bytes(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let name = world.config.cookie_name().as_bytes();
+    for byte in 0..=u8::MAX {
+        let line = [b"cookie: ", name, b"=", &[byte][..]].concat();
+        answered(&world, &[&line]).await?;
+    }
+    // A token's length, and one byte that cannot be in a token.
+    for byte in [0, 9, 10, 13, 0x7f, 0x80, 0xff, b'"', b',', b'\\'] {
+        let mut token = [b'A'; 43];
+        token[20] = byte;
+        let line = [b"cookie: ", name, b"=", &token[..]].concat();
+        answered(&world, &[&line]).await?;
+    }
+    let long = [b"cookie: ", name, &[b'='; 4096][..]].concat();
+    let many = b"cookie: ;;=;=;".repeat(1);
+    for line in [&b"cookie:"[..], b"cookie: ", b"cookie", b"cookie : a=b", b"cookie: =", b"cookie: ;", b" cookie: folded", &long, &many] {
+        answered(&world, &[line]).await?;
+    }
+    answered(&world, &[&b"cookie: a=b"[..]; 60]).await?;
+    same("the records", world.records(), 0)?;
+    world.visitor().send([insert("a", 1)]).await?.ok().map(drop)
+}
+
+/// A request with these lines gets a 200 without a session, or a 4xx, or its connection is closed.
+async fn answered(world: &World, lines: &[&[u8]]) -> Result<(), Stop> {
+    let mut raw = Raw::connect(world.http()?.address).await?;
+    raw.request("/script", lines, &Script::from([Op::IsNew])).await?;
+    match raw.head().await? {
+        None => Ok(()),
+        Some(head) if (400..500).contains(&head.status) => Ok(()),
+        Some(head) if head.status == 200 => {
+            ensure(raw.bytes(6).await? == b"[true]", "bytes that nobody issued led to a session")?;
+            ensure(head.all("set-cookie").is_empty(), "a read with such bytes set a cookie")
+        }
+        Some(head) => fail(format!("a Cookie line made the server answer {}", head.status)),
+    }
+}
+
+async fn behind_any_bytes(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let visitor = world.visitor_with(vec![insert("a", 7)]).await?;
+    let pair = world.http()?.pair(visitor.token()?).into_bytes();
+    for junk in [&b"name=J\xf6rg"[..], b"\xff\xfe", "k\u{e4}se=\u{1f9c0}".as_bytes(), b"a=\x80; b=\t; c"] {
+        for line in [[b"cookie: ", junk, b"; ", &pair].concat(), [b"cookie: ", &pair, b"; ", junk].concat()] {
+            let mut raw = Raw::connect(world.http()?.address).await?;
+            raw.request("/script", &[&line], &Script::from([get("a")])).await?;
+            match raw.head().await? {
+                // RFC 9110 leaves a server free to refuse these bytes in any field.
+                Some(head) if head.status == 400 => {}
+                Some(head) if head.status == 200 => {
+                    ensure(raw.bytes(3).await? == b"[7]", "other cookies' bytes hide the session's")?;
+                }
+                _ => return fail("no answer to a Cookie line with bytes outside of ASCII"),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn large(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let visitor = world.visitor_with(vec![insert("a", 7)]).await?;
+    let pair = world.http()?.pair(visitor.token()?);
+    for filler in ["x=y; ", ";", "=", "__Host-session; ", "__Host-sessio=a; "] {
+        let line = format!("cookie: {}; {pair}", filler.repeat(64 * 1024 / filler.len()));
+        let mut raw = Raw::connect(world.http()?.address).await?;
+        raw.request("/script", &[line.as_bytes()], &Script::from([get("a")])).await?;
+        match raw.head().await? {
+            Some(head) if head.status == 200 => {
+                ensure(raw.bytes(3).await? == b"[7]", "64 KiB of other cookies hide the session's")?;
+                world.called("a request with 64 KiB of cookies", &["load: found"])?;
+            }
+            Some(head) if (400..500).contains(&head.status) => {}
+            None => {}
+            Some(head) => return fail(format!("64 KiB of cookies made the server answer {}", head.status)),
+        }
+    }
+    Ok(())
+}
+
+async fn upgrade(context: Context) -> Result<(), Stop> {
+    context.require(Ability::Upgrade)?;
+    let world = context.world().await?;
+    let mut raw = Raw::connect(world.http()?.address).await?;
+    let lines: [&[u8]; 4] = [
+        b"connection: upgrade",
+        b"upgrade: websocket",
+        b"sec-websocket-version: 13",
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    let then = vec![wait("late"), get("a"), insert("late", 1), Op::SignOut];
+    raw.request("/upgrade", &lines, &Script { now: vec![increment("a")], then }).await?;
+    let Some(head) = raw.head().await? else {
+        return fail("no answer to an upgrade");
+    };
+    same("the status", head.status, 101)?;
+    world.called("an upgrade whose head is there", &["create: Stored"])?;
+    let cookies = head.all("set-cookie");
+    let cookie = cookies.first().and_then(|line| line.split(';').next()).unwrap_or_default().to_owned();
+    ensure(!cookie.is_empty(), "no cookie in the head of the 101 response")?;
+    world.stage.open("late");
+    let message = soon("a message on the upgraded connection", message(&mut raw)).await??;
+    closed(&results(&message)?)?;
+    let got = world.http()?.send("/script", &[cookie], &[], &[Op::Keys, get("a")].into()).await?;
+    got.quiet()?.are(serde_json::json!([["a"], 1])).map(drop)
+}
+
+/// One unmasked, unfragmented text message (RFC 6455, section 5.2).
+async fn message(raw: &mut Raw) -> Result<String, Stop> {
+    let head = raw.bytes(2).await?;
+    same("the first byte of a text message", head[0], 0x81)?;
+    let length = match head[1] {
+        126 => {
+            let length = raw.bytes(2).await?;
+            usize::from(u16::from_be_bytes([length[0], length[1]]))
+        }
+        length @ 0..126 => usize::from(length),
+        _ => return fail("a message that is masked, or longer than any of the suite"),
+    };
+    Ok(String::from_utf8_lossy(&raw.bytes(length).await?).into_owned())
+}

@@ -1,0 +1,112 @@
+//! How often the store is asked.
+
+use serde_json::json;
+
+use crate::adapter::script::{Op, get, increment, insert, sign_in};
+use crate::adapter::world::Context;
+use crate::case::{Stop, checks, ensure, same};
+
+checks! { Context:
+    "adapter/anonymous-read-is-free", ["R25", "I2"],
+    "reading the session of a visitor without a token asks the store nothing, writes nothing and tells the client nothing",
+    "CVE-2015-5143" => anonymous_read;
+
+    "adapter/read-is-one-load", ["I2", "R56"],
+    "a request that only reads costs one load, writes nothing and tells the client nothing",
+    "DESIGN.md, invariant 2" => read;
+
+    "adapter/counter-is-two-calls", ["I3"],
+    "a request that changes a session costs one load and one replace, and tells the client nothing",
+    "Issue 2, \"Measured\"" => counter;
+
+    "adapter/create-is-one-call", ["I9"],
+    "the first value of a visitor costs one create, and issues a token",
+    "Issue 2, \"Measured\"" => create;
+
+    "adapter/rotate-is-three-calls", ["R06"],
+    "a rotation and a sign-in cost a load, a create and a replace",
+    "Issue 2, \"Measured\"" => rotate;
+
+    "adapter/sign-out-is-two-calls", ["R19"],
+    "a sign-out costs one load and one delete",
+    "DESIGN.md, \"The machine\"" => sign_out;
+
+    "adapter/same-value-is-no-write", ["R56"],
+    "a value that is set to what it is already is not written",
+    "DESIGN.md, invariant 2" => same_value;
+
+    "adapter/touch-is-rare", ["R56"],
+    "reading moves the expiry only after a tenth of the idle timeout, and then once",
+    "DESIGN.md, \"Lifetimes\"" => touch;
+}
+
+async fn anonymous_read(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let ops = [get("a"), Op::Contains("a".into()), Op::Len, Op::IsEmpty, Op::Keys, Op::IsNew, Op::Subject];
+    let got = world.visitor().send(ops).await?.quiet()?;
+    got.are(json!([null, false, 0, true, [], true, null]))?;
+    // What changes nothing creates nothing.
+    let idle = [Op::Remove("a".into()), Op::Take("a".into()), Op::Clear, Op::Rotate, Op::Flashed("a".into())];
+    world.visitor().send(idle).await?.quiet()?;
+    same("the records", world.records(), 0)?;
+    world.called("an anonymous read", &[])
+}
+
+async fn read(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let ops = [get("a"), Op::Contains("a".into()), Op::Len, Op::IsEmpty, Op::Keys, Op::IsNew, Op::IsModified];
+    let got = visitor.send(ops).await?.quiet()?;
+    got.are(json!([1, true, 1, false, ["a"], false, false]))?;
+    world.called("a read", &["load: found"])
+}
+
+async fn counter(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![increment("n")]).await?;
+    visitor.send([increment("n")]).await?.quiet()?.are(json!([2]))?;
+    world.called("a counter", &["load: found", "replace: Stored"])
+}
+
+async fn create(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor();
+    visitor.send([insert("a", 1)]).await?.ok()?;
+    ensure(visitor.token.is_some(), "no token was issued")?;
+    world.called("a creation", &["create: Stored"])
+}
+
+async fn rotate(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let three = ["load: found", "create: Stored", "replace: Stored"];
+    visitor.send([Op::Rotate]).await?.ok()?;
+    world.called("a rotation", &three)?;
+    visitor.send([sign_in("ada")]).await?.ok()?;
+    world.called("a sign-in", &three)
+}
+
+async fn sign_out(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![sign_in("ada")]).await?;
+    visitor.send([Op::SignOut]).await?.ok()?;
+    world.called("a sign-out", &["load: found", "delete: Deleted"])
+}
+
+async fn same_value(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    visitor.send([insert("a", 1), Op::Remove("b".into())]).await?.quiet()?;
+    world.called("setting a value to what it is", &["load: found"])
+}
+
+async fn touch(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    for (later, want) in [(179, &["load: found"][..]), (1, &["load: found", "touch: Extended"]), (0, &["load: found"])] {
+        world.advance(later);
+        visitor.value("a").await?;
+        world.called(&format!("a read {later} s later"), want)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Where a token is looked for, and where not.
+
+use serde_json::json;
+
+use super::token::UNKNOWN;
+use crate::adapter::script::{Op, Script, get, insert};
+use crate::adapter::world::{Context, Got, World};
+use crate::case::{Stop, checks, ensure, same};
+
+checks! { Context:
+    "adapter/token-only-in-the-cookie", ["R09"],
+    "a token in the URL, the body, another header or another cookie is ignored",
+    "OWASP Session Management Cheat Sheet, \"Cookies\"" => only_in_the_cookie;
+
+    "adapter/several-cookie-lines", ["R35"],
+    "several Cookie lines, as HTTP/2 clients send them, mean the same as one joined",
+    "RFC 9113, section 8.2.3; RFC 10025, section 5.8" => several_lines;
+
+    "adapter/duplicate-cookies", ["R36"],
+    "of several cookies of the same name the one that lives counts, in any order, with a bounded number of loads",
+    "RFC 10025, section 5.8" => duplicates;
+
+    "adapter/two-living-tokens", ["I11", "R36"],
+    "of two distinct living tokens under one name neither is trusted; the same one twice is one",
+    "DESIGN.md, invariant 11" => two_living;
+
+    "adapter/cookie-taken-as-it-is", ["R37"],
+    "cookie names are case-sensitive, nothing is percent-decoded, quotes are kept",
+    "RFC 10025, section 5.7" => as_it_is;
+
+    "adapter/garbage-beside-the-cookie", ["R38"],
+    "other cookies, broken pairs and empty ones around the cookie do not hide it",
+    "RFC 10025, section 5.7" => garbage;
+}
+
+async fn only_in_the_cookie(context: Context) -> Result<(), Stop> {
+    let (world, token) = known(&context).await?;
+    let (http, script) = (world.http()?, Script::from([Op::IsNew]));
+    let (pair, bearer) = (http.pair(&token), format!("Bearer {token}"));
+    let other = format!("other={token}; session={token}");
+    let in_path = format!("/script?session={token}&{pair}");
+    let answers = [
+        http.send(&in_path, &[], &[], &script).await?,
+        http.post("/script", format!("{pair}&session={token}"), &script).await?,
+        http.send("/script", &[], &[("authorization", &bearer), ("x-session", &token)], &script).await?,
+        http.send("/script", &[], &[("cookie2", &pair), ("set-cookie", &pair)], &script).await?,
+        http.send("/script", &[other], &[], &script).await?,
+    ];
+    for got in answers {
+        got.are(json!([true]))?;
+    }
+    world.called("requests without the cookie", &[])
+}
+
+async fn several_lines(context: Context) -> Result<(), Stop> {
+    let (world, token) = known(&context).await?;
+    let pair = world.http()?.pair(&token);
+    for lines in [
+        vec!["a=1", "b=2", &pair],
+        vec![&pair, "a=1"],
+        vec!["a=1; b=2", &format!("c=3; {pair}"), "d=4"],
+        vec!["", &pair, ""],
+    ] {
+        with_cookies(&world, &lines, [get("a")]).await?.are(json!([1]))?;
+    }
+    Ok(())
+}
+
+async fn duplicates(context: Context) -> Result<(), Stop> {
+    let (world, token) = known(&context).await?;
+    let http = world.http()?;
+    let (living, unknown) = (http.pair(&token), http.pair(UNKNOWN));
+    let malformed = http.pair("x");
+    for lines in [
+        vec![format!("{living}; {unknown}")],
+        vec![format!("{unknown}; {living}")],
+        vec![format!("{malformed}; {living}; {malformed}")],
+        vec![unknown.clone(), living.clone()],
+        vec![living.clone(), unknown.clone(), malformed.clone()],
+    ] {
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        with_cookies(&world, &lines, [get("a")]).await?.are(json!([1]))?;
+    }
+    // Sixty that are well-formed.
+    world.control().reset();
+    let many: Vec<_> = (0..60).map(|n| http.pair(&format!("{n:02}{}", &UNKNOWN[2..]))).collect();
+    let line = format!("{}; {living}", many.join("; "));
+    with_cookies(&world, &[&line], [Op::IsNew]).await?.ok()?;
+    let loads = world.calls().len();
+    ensure(loads <= 8, format!("{loads} loads for one request"))
+}
+
+async fn two_living(context: Context) -> Result<(), Stop> {
+    let (world, token) = known(&context).await?;
+    let other = world.visitor_with(vec![insert("a", 2)]).await?;
+    let http = world.http()?;
+    let (one, other) = (http.pair(&token), http.pair(other.token()?));
+    for line in [format!("{one}; {other}"), format!("{other}; {one}")] {
+        let got = with_cookies(&world, &[&line], [Op::IsNew, get("a"), Op::Subject]).await?;
+        got.quiet()?.are(json!([true, null, null]))?;
+    }
+    with_cookies(&world, &[&format!("{one}; {one}")], [get("a")]).await?.are(json!([1]))?;
+    // Neither was harmed.
+    with_cookies(&world, &[&one], [get("a")]).await?.are(json!([1]))?;
+    with_cookies(&world, &[&other], [get("a")]).await?.are(json!([2]))?;
+    Ok(())
+}
+
+async fn as_it_is(context: Context) -> Result<(), Stop> {
+    let (world, token) = known(&context).await?;
+    let name = world.config.cookie_name().to_owned();
+    let encoded: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for line in [
+        format!("{}={token}", name.to_ascii_lowercase()),
+        format!("{}={token}", name.to_ascii_uppercase()),
+        format!("%5F%5FHost-session={token}"),
+        format!("x{name}={token}"),
+        format!("{name}x={token}"),
+        format!("{name}=\"{token}\""),
+        format!("{name}={encoded}"),
+        format!("{name}"),
+        format!("={name}={token}"),
+    ] {
+        let got = with_cookies(&world, &[&line], [Op::IsNew]).await?;
+        got.quiet()?.are(json!([true]))?;
+    }
+    Ok(())
+}
+
+async fn garbage(context: Context) -> Result<(), Stop> {
+    let (world, token) = known(&context).await?;
+    let pair = world.http()?.pair(&token);
+    for line in [
+        format!(";;; ; {pair};;"),
+        format!("=; ==; a; =b; {pair}; c=d=e"),
+        format!("a=\"x; {pair}; y\""),
+        format!("$Version=1; {pair}; $Path=/"),
+        format!("{{}}=[]; a b c; {pair}"),
+        format!("  {pair}  "),
+        format!("{}{pair}", "a=b; ".repeat(400)),
+    ] {
+        with_cookies(&world, &[&line], [get("a")]).await?.are(json!([1]))?;
+    }
+    same("the records", world.records(), 1)
+}
+
+/// A world with a session in which `a` is 1, and its token.
+async fn known(context: &Context) -> Result<(World, String), Stop> {
+    let world = context.world().await?;
+    let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let token = visitor.token()?.to_owned();
+    Ok((world, token))
+}
+
+async fn with_cookies<const N: usize>(world: &World, lines: &[&str], ops: [Op; N]) -> Result<Got, Stop> {
+    let lines: Vec<_> = lines.iter().map(|&line| line.to_owned()).collect();
+    world.http()?.send("/script", &lines, &[], &ops.into()).await
+}

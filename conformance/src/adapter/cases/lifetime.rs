@@ -1,0 +1,101 @@
+//! How long sessions live, on stores that help and on one that never expires anything.
+
+use crate::adapter::script::{Op, get, insert};
+use crate::adapter::world::{Context, Visitor, World};
+use crate::case::{Stop, checks, ensure};
+use cloakroom_store::UnixTime;
+
+checks! { Context:
+    "adapter/idle-timeout", ["R12"],
+    "a session that nobody uses is there until one second before its idle timeout, and gone from then on",
+    "OWASP ASVS 5.0, 7.3.1" => idle;
+
+    "adapter/absolute-timeout", ["R13"],
+    "neither activity nor rotation keeps a session beyond its absolute timeout",
+    "OWASP ASVS 5.0, 7.3.2" => absolute;
+
+    "adapter/expired-record-is-refused", ["R14", "I5"],
+    "a record that has expired and that a store still returns is no session, and is not adopted",
+    "CVE-2024-35220" => refused;
+
+    "adapter/clock-jumps", ["R15", "I12"],
+    "a clock that jumps ahead, back or to an extreme makes no request fail, and adds nothing to a session's life",
+    "REQUIREMENTS.md, R15" => jumps;
+}
+
+async fn idle(context: Context) -> Result<(), Stop> {
+    for world in both(&context).await? {
+        for (later, known) in [(1_799, true), (1_800, false), (1_801, false)] {
+            let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+            world.advance(later);
+            is(&mut visitor, known, &format!("{later} s after its last use")).await?;
+        }
+        // Each use counts, reading too.
+        let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+        for _ in 0..4 {
+            world.advance(1_799);
+            is(&mut visitor, true, "1799 s after it was read").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn absolute(context: Context) -> Result<(), Stop> {
+    for use_it in [Op::IsNew, Op::Rotate, insert("b", 1)] {
+        for world in both(&context).await? {
+            let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+            for _ in 0..25 {
+                world.advance(1_700);
+                visitor.send([use_it.clone()]).await?.ok()?;
+            }
+            world.advance(43_199 - 25 * 1_700);
+            is(&mut visitor, true, "one second before its absolute timeout").await?;
+            world.advance(1);
+            is(&mut visitor, false, "at its absolute timeout").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn refused(context: Context) -> Result<(), Stop> {
+    let world = context.world_that_keeps_all(|builder| builder).await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let old = visitor.clone();
+    world.advance(1_800);
+    visitor.send([get("a"), Op::IsNew]).await?.quiet()?.are(serde_json::json!([null, true]))?;
+    visitor.send([insert("b", 1)]).await?.ok()?;
+    ensure(visitor.token != old.token, "the token of an expired session was adopted")?;
+    visitor.send([Op::Keys]).await?.are(serde_json::json!([["b"]])).map(drop)
+}
+
+async fn jumps(context: Context) -> Result<(), Stop> {
+    for world in both(&context).await? {
+        let start = world.clock.now();
+        let at = |seconds: u64| UnixTime::from_secs(start.as_secs() + seconds);
+        let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+        // Ahead within its life, used there, and back: what it gained is taken back at the next use.
+        world.clock.set(at(1_500));
+        is(&mut visitor, true, "after 1500 s").await?;
+        world.clock.set(start);
+        is(&mut visitor, true, "when the clock is back").await?;
+        world.clock.set(at(1_800));
+        is(&mut visitor, false, "its idle timeout after the clock was back").await?;
+        for extreme in [UnixTime::from_secs(0), UnixTime::MAX, UnixTime::from_secs(1)] {
+            world.clock.set(extreme);
+            for ops in [vec![get("a")], vec![insert("b", 1)], vec![Op::Rotate], vec![Op::SignOut]] {
+                visitor.clone().send(ops).await?.ok()?;
+            }
+            world.visitor().send([insert("a", 1)]).await?.ok()?;
+        }
+    }
+    Ok(())
+}
+
+async fn both(context: &Context) -> Result<[World; 2], Stop> {
+    Ok([context.world().await?, context.world_that_keeps_all(|builder| builder).await?])
+}
+
+async fn is(visitor: &mut Visitor, known: bool, when: &str) -> Result<(), Stop> {
+    let what = if known { "missing" } else { "still there" };
+    ensure(visitor.is_known().await? == known, format!("the session is {what} {when}"))
+}

@@ -1,0 +1,122 @@
+//! Writes that happened, and whose answer was lost.
+
+use serde_json::json;
+
+use crate::adapter::Told;
+use crate::adapter::script::{Op, get, increment, insert, sign_in};
+use crate::adapter::world::{Context, reached};
+use crate::case::{Stop, checks, ensure, same};
+use crate::instrumented::Operation;
+
+checks! { Context:
+    "adapter/lost-reply-counts-once", ["R62"],
+    "an increment that was saved, and whose answer was lost, is counted once",
+    "REQUIREMENTS.md, R62" => counts_once;
+
+    "adapter/lost-reply-among-others", ["R62", "R53"],
+    "an increment whose answer was lost is counted once, also if others wrote before that was looked into",
+    "REQUIREMENTS.md, R62" => among_others;
+
+    "adapter/lost-reply-at-create", ["R62"],
+    "a creation whose answer was lost leaves one session, whose token the client has",
+    "REQUIREMENTS.md, R62" => at_create;
+
+    "adapter/lost-reply-at-rotation", ["R62", "R07", "I7"],
+    "a rotation or sign-in that lost any of its answers leaves one privileged session, whose token the client has, with the data",
+    "DESIGN.md, invariant 7" => at_rotation;
+
+    "adapter/lost-reply-at-sign-out", ["R62", "I4"],
+    "a sign-out whose answer was lost has signed out",
+    "REQUIREMENTS.md, R62" => at_sign_out;
+
+    "adapter/lost-reply-at-touch", ["R62", "R56"],
+    "a read whose touch lost its answer succeeds",
+    "REQUIREMENTS.md, R62" => at_touch;
+}
+
+async fn counts_once(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![increment("n")]).await?;
+    for n in 2..5 {
+        world.control().on(Operation::Replace).lose_reply();
+        visitor.send([increment("n")]).await?.quiet()?;
+        same("the counter", visitor.value("n").await?, n.into())?;
+    }
+    // Twice in one request.
+    world.control().on(Operation::Replace).lose_reply();
+    world.control().on(Operation::Load).skip(1).fail();
+    visitor.send([increment("n")]).await?.quiet()?;
+    same("the counter", visitor.value("n").await?, 5.into())
+}
+
+async fn among_others(context: Context) -> Result<(), Stop> {
+    for landed in [true, false] {
+        let world = context.world().await?;
+        let mut visitor = world.visitor_with(vec![increment("n")]).await?;
+        let gate = world.control().on(Operation::Replace).pause_after();
+        let slow = visitor.start([increment("n")]);
+        match landed {
+            true => world.control().on(Operation::Replace).lose_reply(),
+            false => world.control().on(Operation::Replace).fail(),
+        }
+        if landed {
+            reached(&gate, "of the increment").await?;
+            visitor.send([increment("n")]).await?.quiet()?;
+            visitor.send([increment("n")]).await?.quiet()?;
+        }
+        gate.open();
+        slow.answer().await?.quiet()?;
+        let want = if landed { 4 } else { 2 };
+        same("the counter", visitor.value("n").await?, want.into())?;
+    }
+    Ok(())
+}
+
+async fn at_create(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor();
+    world.control().on(Operation::Create).lose_reply();
+    visitor.send([increment("n")]).await?.ok()?;
+    ensure(visitor.token.is_some(), "no token was issued")?;
+    same("the counter", visitor.value("n").await?, 1.into())?;
+    same("the records", world.records(), 1)
+}
+
+async fn at_rotation(context: Context) -> Result<(), Stop> {
+    for rotation in [Op::Rotate, sign_in("ada")] {
+        for operation in [Operation::Load, Operation::Create, Operation::Replace] {
+            let world = context.world().await?;
+            let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
+            let mut old = visitor.clone();
+            world.control().on(operation).lose_reply();
+            visitor.send([rotation.clone(), increment("n")]).await?.ok()?;
+            ensure(visitor.token != old.token, "no new token was issued")?;
+            let subject = if rotation == Op::Rotate { json!(null) } else { json!("ada") };
+            visitor.send([get("cart"), get("n"), Op::Subject]).await?.quiet()?.are(json!(["tea", 1, subject]))?;
+            old.send([get("cart"), Op::Subject]).await?.quiet()?.are(json!(["tea", null]))?;
+            same("the records: the new one and the retired one", world.records(), 2)?;
+        }
+    }
+    Ok(())
+}
+
+async fn at_sign_out(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![sign_in("ada")]).await?;
+    let mut old = visitor.clone();
+    world.control().on(Operation::Delete).lose_reply();
+    let got = visitor.send([Op::SignOut]).await?.ok()?;
+    same("what the client was told to do with its token", got.told, Told::Forget)?;
+    ensure(!old.is_known().await?, "the session lives on after its sign-out")?;
+    same("the records", world.records(), 0)
+}
+
+async fn at_touch(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    world.advance(1_000);
+    world.control().on(Operation::Touch).lose_reply();
+    visitor.send([get("a")]).await?.quiet()?.are(json!([1]))?;
+    world.advance(1_799);
+    ensure(visitor.is_known().await?, "the touch was not made")
+}

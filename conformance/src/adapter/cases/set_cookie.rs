@@ -1,0 +1,235 @@
+//! The Set-Cookie line: its attributes, its company, and on which responses it is.
+
+use std::time::Duration;
+
+use cloakroom::SameSite;
+use serde_json::json;
+
+use crate::adapter::Told;
+use crate::adapter::http::{attributes, only};
+use crate::adapter::script::{Op, get, header, insert, sign_in};
+use crate::adapter::world::Context;
+use crate::case::{Stop, checks, ensure, same};
+
+checks! { Context:
+    "adapter/cookie-defaults", ["R27", "R17"],
+    "by default the cookie is `__Host-session` with Path=/, Secure, HttpOnly and SameSite=Lax, without Domain, Max-Age and Expires",
+    "OWASP ASVS 5.0, 3.3.1 to 3.3.4" => defaults;
+
+    "adapter/cookie-as-configured", ["R27", "R17"],
+    "name, path, domain, SameSite, Partitioned and Max-Age are as configured",
+    "RFC 10025, section 4.1" => configured;
+
+    "adapter/removal-cookie", ["R19"],
+    "the cookie that removes has the same name, path, domain and flags, and is expired",
+    "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1" => removal;
+
+    "adapter/one-line-per-name", ["R32"],
+    "there is one Set-Cookie line for the session, and the application's other cookies keep their lines",
+    "RFC 10025, section 4.1" => one_line;
+
+    "adapter/cookie-on-every-status", ["R33", "I6"],
+    "the cookie is on redirects and client errors, too, and what they changed is saved",
+    "RFC 10025, section 5.7" => every_status;
+
+    "adapter/server-error-saves-nothing", ["R33", "I10"],
+    "the changes of a response with a 5xx status are dropped, and it has no cookie",
+    "DESIGN.md, invariant 10" => server_error;
+
+    "adapter/server-error-saves-if-configured", ["R33"],
+    "with `save_on_server_error` the changes of a response with a 5xx status are saved, and the cookie is there",
+    "cloakroom_core::Builder::save_on_server_error" => server_error_saves;
+
+    "adapter/rotate-then-server-error", ["R65"],
+    "a rotation or sign-in whose response has a 5xx status leaves the client a working session",
+    "REQUIREMENTS.md, R65" => rotate_then_error;
+
+    "adapter/no-needless-cookie", ["I6", "I2"],
+    "reads, plain writes, touches and superseded writes send no cookie",
+    "DESIGN.md, invariant 6" => needless;
+
+    "adapter/clear-site-data", ["R44"],
+    "a sign-out sends Clear-Site-Data if configured, and nothing else does",
+    "OWASP Session Management Cheat Sheet, \"Session Expiration\"" => clear_site_data;
+}
+
+async fn defaults(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    for ops in [[insert("a", 1)], [sign_in("ada")]] {
+        let got = world.visitor().send(ops).await?.ok()?;
+        let line = only(got.head()?.set_cookie("__Host-session"))?;
+        same("the attributes", attributes(&line), list(&["httponly", "path=/", "samesite=lax", "secure"]))?;
+    }
+    Ok(())
+}
+
+async fn configured(context: Context) -> Result<(), Stop> {
+    let world = context
+        .world_with(|builder| {
+            builder
+                .cookie_name("__Secure-shop")
+                .domain("shop.example")
+                .same_site(SameSite::None)
+                .partitioned(true)
+                .persistent(true)
+        })
+        .await?;
+    let mut visitor = world.visitor();
+    let got = visitor.send([insert("a", 1)]).await?.ok()?;
+    let line = only(got.head()?.set_cookie("__Secure-shop"))?;
+    let want = ["domain=shop.example", "httponly", "max-age=43200", "partitioned", "path=/", "samesite=none", "secure"];
+    same("the attributes", attributes(&line), list(&want))?;
+    // What is left of the absolute timeout.
+    world.advance(1_000);
+    let got = visitor.send([Op::Rotate]).await?.ok()?;
+    let line = only(got.head()?.set_cookie("__Secure-shop"))?;
+    ensure(attributes(&line).contains(&"max-age=42200".to_owned()), "Max-Age is not the rest of the absolute timeout")?;
+    // For one session only.
+    let world = context.world_with(|builder| builder.absolute_timeout(Duration::from_secs(50_000))).await?;
+    let got = world.visitor().send([insert("a", 1), Op::SetExpiry(600, 6_000, true)]).await?.ok()?;
+    let line = only(got.head()?.set_cookie("__Host-session"))?;
+    ensure(attributes(&line).contains(&"max-age=6000".to_owned()), "a persistent session has no Max-Age")
+}
+
+async fn removal(context: Context) -> Result<(), Stop> {
+    for shop in [false, true] {
+        let world = context
+            .world_with(|builder| match shop {
+                false => builder,
+                true => builder.cookie_name("__Secure-shop").domain("shop.example").path("/shop").same_site(SameSite::Strict),
+            })
+            .await?;
+        let name = world.config.cookie_name();
+        let mut visitor = world.visitor();
+        let set = visitor.send([sign_in("ada")]).await?.ok()?;
+        let removed = visitor.send([Op::SignOut]).await?.ok()?;
+        let line = only(removed.head()?.set_cookie(name))?;
+        let mut got = attributes(&line);
+        got.retain(|attribute| attribute != "max-age=0" && !attribute.starts_with("expires="));
+        let want = attributes(&only(set.head()?.set_cookie(name))?);
+        same("the attributes of the cookie that removes, compared to those of the one that sets", got, want)?;
+        ensure(line.contains("Max-Age=0"), "the cookie that removes has no Max-Age=0")?;
+        ensure(line.contains("Expires=Thu, 01 Jan 1970 00:00:00 GMT"), "the cookie that removes has no date in the past")?;
+    }
+    Ok(())
+}
+
+async fn one_line(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let theme = "theme=dark; Path=/; Expires=Wed, 21 Oct 2099 07:28:00 GMT";
+    let others = || [header("set-cookie", theme), header("set-cookie", "lang=de")];
+    let mut visitor = world.visitor();
+    let [a, b] = others();
+    // The application's own attempt at the session's cookie gives way.
+    let got = visitor.send([a, b, header("set-cookie", "__Host-session=forged"), insert("a", 1)]).await?.ok()?;
+    let lines = got.head()?.all("set-cookie");
+    same("the Set-Cookie lines", lines.len(), 3)?;
+    ensure(lines.contains(&theme.to_owned()) && lines.contains(&"lang=de".to_owned()), "the application's cookies are lost")?;
+    ensure(visitor.value("a").await? == 1, "the cookie that was issued leads nowhere")?;
+    let [a, b] = others();
+    let got = visitor.send([a, b, Op::SignOut]).await?.ok()?;
+    same("the Set-Cookie lines of a sign-out", got.head()?.all("set-cookie").len(), 3)?;
+    same("what the client was told to do with its token", got.told, Told::Forget)
+}
+
+async fn every_status(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    for status in [201, 204, 302, 303, 307, 400, 401, 404, 422, 499] {
+        let mut visitor = world.visitor();
+        let got = with_status(&world, &mut visitor, insert("a", status), status).await?;
+        got.head()?.is(status)?;
+        ensure(visitor.token.is_some(), format!("no cookie with status {status}"))?;
+        same("the value", visitor.value("a").await?, status.into())?;
+        with_status(&world, &mut visitor, insert("a", "again"), status).await?;
+        same("the value", visitor.value("a").await?, "again".into())?;
+        let got = with_status(&world, &mut visitor, Op::SignOut, status).await?;
+        same("what the client was told to do with its token", got.told, Told::Forget)?;
+    }
+    same("the records", world.records(), 0)
+}
+
+async fn server_error(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    for status in [500, 502, 503, 599] {
+        for op in [insert("a", 2), sign_in("ada"), Op::SignOut, Op::Clear] {
+            let got = visitor.send([op, Op::Status(status)]).await?;
+            got.head()?.is(status)?;
+            got.failed("a response with a 5xx status")?;
+        }
+        world.visitor().send([insert("a", 1), Op::Status(status)]).await?.failed("a creation with a 5xx status")?;
+    }
+    same("the records", world.records(), 1)?;
+    visitor.send([get("a"), Op::Subject]).await?.are(json!([1, null])).map(drop)
+}
+
+async fn server_error_saves(context: Context) -> Result<(), Stop> {
+    let world = context.world_with(|builder| builder.save_on_server_error(true)).await?;
+    let mut visitor = world.visitor();
+    let got = visitor.send([insert("a", 1), Op::Status(500)]).await?;
+    got.head()?.is(500)?;
+    ensure(visitor.token.is_some(), "no cookie, though the changes are to be saved")?;
+    visitor.send([insert("a", 2), Op::Status(503)]).await?;
+    same("the value", visitor.value("a").await?, 2.into())
+}
+
+async fn rotate_then_error(context: Context) -> Result<(), Stop> {
+    for save in [false, true] {
+        let world = context.world_with(|builder| builder.save_on_server_error(save)).await?;
+        for rotation in [Op::Rotate, sign_in("ada")] {
+            let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
+            visitor.send([rotation, Op::Status(500)]).await?;
+            visitor.send([get("cart"), increment()]).await?.quiet()?.are(json!(["tea", 1]))?;
+            visitor.send([get("n")]).await?.are(json!([1]))?;
+        }
+    }
+    Ok(())
+}
+
+fn increment() -> Op {
+    crate::adapter::script::increment("n")
+}
+
+async fn needless(context: Context) -> Result<(), Stop> {
+    let world = context.world_with(|builder| builder.persistent(true)).await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    for op in [get("a"), insert("a", 2), increment(), Op::Clear, Op::Csrf, Op::SetExpiry(600, 6_000, true)] {
+        world.advance(200);
+        visitor.send([op]).await?.quiet()?;
+    }
+    let mut old = visitor.clone();
+    visitor.send([Op::Rotate]).await?.ok()?;
+    old.send([insert("a", 3)]).await?.quiet()?;
+    Ok(())
+}
+
+async fn clear_site_data(context: Context) -> Result<(), Stop> {
+    for configured in [false, true] {
+        let world = context.world_with(|builder| builder.clear_site_data(configured)).await?;
+        let mut visitor = world.visitor();
+        for (op, wanted) in [(sign_in("ada"), false), (insert("a", 1), false), (Op::SignOut, configured)] {
+            let got = visitor.send([op]).await?.ok()?;
+            same("whether there is Clear-Site-Data", !got.head()?.all("clear-site-data").is_empty(), wanted)?;
+        }
+    }
+    Ok(())
+}
+
+/// A response with this status has no body of results where HTTP allows for none.
+async fn with_status(
+    world: &crate::adapter::world::World,
+    visitor: &mut crate::adapter::world::Visitor,
+    op: Op,
+    status: u16,
+) -> Result<crate::adapter::world::Got, Stop> {
+    let http = world.http()?;
+    let cookies: Vec<_> = visitor.token.iter().map(|token| http.pair(token)).collect();
+    let script = vec![op, Op::Status(status), header("location", "/elsewhere")].into();
+    let got = http.head("/script", &cookies, &script).await?;
+    visitor.obey(&got);
+    Ok(got)
+}
+
+fn list(attributes: &[&str]) -> Vec<String> {
+    attributes.iter().map(|&attribute| attribute.to_owned()).collect()
+}

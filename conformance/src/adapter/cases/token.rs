@@ -1,0 +1,156 @@
+//! Tokens that nobody issued.
+
+use crate::adapter::Told;
+use crate::adapter::script::{Op, get, insert, sign_in};
+use crate::adapter::world::{Context, World};
+use crate::case::{Stop, checks, ensure, same};
+
+checks! { Context:
+    "adapter/unknown-token-is-not-adopted", ["R02", "I5"],
+    "a well-formed token that leads nowhere costs one load, creates nothing, and a write or a sign-in with it issues another one",
+    "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"" => unknown;
+
+    "adapter/malformed-token-is-free", ["R03", "I5", "I12"],
+    "a malformed token asks the store nothing, is no error and is never adopted",
+    "OWASP Session Management Cheat Sheet, \"Manage Session ID as Any Other User Input\"" => malformed;
+
+    "adapter/one-spelling-per-token", ["R04"],
+    "padding, case, alphabet, trailing-bit and encoding variants of a token do not lead to its session",
+    "RFC 4648, section 3.5" => one_spelling;
+
+    "adapter/collision-leaves-the-other", ["R05", "I9"],
+    "a token that is taken already is replaced by a fresh one, and the other session stays as it was",
+    "DESIGN.md, invariant 9" => collision;
+
+    "adapter/collisions-are-bounded", ["R05", "I12"],
+    "randomness that never changes makes the request fail visibly after a bounded number of tries",
+    "DESIGN.md, invariant 12" => bounded;
+}
+
+/// Well-formed, and never issued.
+pub(super) const UNKNOWN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+async fn unknown(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.with_token(Some(UNKNOWN.to_owned()));
+    visitor.send([get("a"), Op::Keys]).await?.quiet()?;
+    world.called("a read with an unknown token", &["load: none"])?;
+    same("the records after a read", world.records(), 0)?;
+    for (ops, records) in [(vec![insert("a", 1)], 1), (vec![sign_in("ada")], 2)] {
+        let got = visitor.clone().send(ops).await?.ok()?;
+        issued_another(&got.told, UNKNOWN)?;
+        world.called("a write with an unknown token", &["load: none", "create: Stored"])?;
+        same("the records after a write", world.records(), records)?;
+    }
+    ensure(!visitor.is_known().await?, "the unknown token leads to a session now")
+}
+
+async fn malformed(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    for token in malformed_tokens() {
+        let mut visitor = world.with_token(Some(token.clone()));
+        visitor.send([Op::Keys, Op::IsNew]).await?.quiet()?.are(serde_json::json!([[], true]))?;
+        world.called("a read with a malformed token", &[])?;
+        let got = visitor.send([insert("a", 1)]).await?.ok()?;
+        issued_another(&got.told, &token)?;
+        world.called("a write with a malformed token", &["create: Stored"])?;
+    }
+    Ok(())
+}
+
+fn malformed_tokens() -> Vec<String> {
+    let mut tokens: Vec<String> = [
+        "",
+        "x",
+        "../../etc/passwd",
+        "$ne",
+        "{\"$ne\":null}",
+        "session:1",
+        "null",
+        "' OR '1'='1",
+        "*",
+        "%00",
+        "%0d%0aset-cookie:a=b",
+    ]
+    .map(String::from)
+    .into();
+    tokens.push("a".repeat(8 * 1024));
+    tokens.extend([&UNKNOWN[1..], &format!("{UNKNOWN}A"), &format!("{}.", &UNKNOWN[1..])].map(str::to_owned));
+    // Outside of the alphabet, at the beginning, in the middle and at the end.
+    for (at, byte) in [(0, "+"), (20, "/"), (20, "="), (20, " "), (42, "=")] {
+        let mut token = UNKNOWN.to_owned();
+        token.replace_range(at..=at, byte);
+        tokens.push(token);
+    }
+    tokens
+}
+
+fn issued_another(told: &Told, presented: &str) -> Result<(), Stop> {
+    let Told::Keep(token) = told else {
+        return crate::case::fail("no token was issued");
+    };
+    ensure(token != presented, "a token that nobody issued was adopted")
+}
+
+async fn one_spelling(context: Context) -> Result<(), Stop> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let world = context.world().await?;
+    let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let token = visitor.token()?.to_owned();
+    let (body, last) = token.split_at(token.len() - 1);
+    let at = ALPHABET.find(last).unwrap_or_default();
+    let mut variants = vec![
+        format!("{token}="),
+        format!("{token}=="),
+        format!("\"{token}\""),
+        format!("{token}%3D"),
+        token.to_ascii_lowercase(),
+        token.to_ascii_uppercase(),
+        token.replace('-', "+").replace('_', "/"),
+        format!("%{:02X}{}", token.as_bytes()[0], &token[1..]),
+        body.to_owned(),
+    ];
+    // Decoders that ignore what is left of the last character take these four for the same.
+    variants.extend((1..4).filter_map(|n| ALPHABET.get(at + n..=at + n)).map(|other| format!("{body}{other}")));
+    for variant in variants.into_iter().filter(|variant| *variant != token) {
+        let mut other = world.with_token(Some(variant));
+        ensure(!other.is_known().await?, "another spelling of a token leads to its session")?;
+    }
+    ensure(visitor.clone().is_known().await?, "the token itself leads nowhere")
+}
+
+async fn collision(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut first = world.visitor_with(vec![insert("a", 1)]).await?;
+    world.stage.entropy().repeat(1);
+    let mut second = world.visitor();
+    second.send([insert("a", 2)]).await?.ok()?;
+    world.called("a creation that collides", &["create: Taken", "create: Stored"])?;
+    distinct(&world, &mut first, &mut second).await?;
+    world.stage.entropy().repeat(1);
+    second.send([Op::Rotate]).await?.ok()?;
+    distinct(&world, &mut first, &mut second).await
+}
+
+async fn distinct(
+    world: &World,
+    first: &mut crate::adapter::world::Visitor,
+    second: &mut crate::adapter::world::Visitor,
+) -> Result<(), Stop> {
+    ensure(first.token()? != second.token()?, "two visitors have the same token")?;
+    same("the value of the first session", first.value("a").await?, 1.into())?;
+    same("the value of the second session", second.value("a").await?, 2.into())?;
+    world.control().reset();
+    Ok(())
+}
+
+async fn bounded(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut first = world.visitor_with(vec![insert("a", 1)]).await?;
+    world.stage.entropy().repeat(usize::MAX);
+    world.visitor().send([insert("a", 2)]).await?.failed("a creation that always collides")?;
+    let tries = world.calls().len();
+    ensure(tries <= 32, format!("{tries} store calls for one creation"))?;
+    world.stage.entropy().repeat(0);
+    same("the value of the other session", first.value("a").await?, 1.into())
+}

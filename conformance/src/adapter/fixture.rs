@@ -1,0 +1,204 @@
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::{App, Claims};
+use crate::store::FixtureError;
+
+/// What the suite needs to know of an adapter: how to start a server that uses it.
+///
+/// ```
+/// use cloakroom_conformance::adapter::{Ability, App, Claims, Fixture, FixtureError, Server};
+/// use tokio::net::TcpListener;
+///
+/// struct Mine;
+///
+/// impl Fixture for Mine {
+///     const NAME: &'static str = "mine";
+///
+///     async fn start(&self, app: App) -> Result<Server, FixtureError> {
+///         let listener = TcpListener::bind("127.0.0.1:0").await?;
+///         let address = listener.local_addr()?;
+///         let server = tokio::spawn(async move {
+///             // Serve `app` with the adapter on `listener`.
+///             # drop((app, listener));
+///         });
+///         Ok(Server::http(address, server.abort_handle()))
+///     }
+///
+///     fn claims(claims: Claims) -> Claims {
+///         claims.can(Ability::Http).can(Ability::Stream)
+///     }
+/// }
+/// ```
+pub trait Fixture: Send + Sync + Sized + 'static {
+    /// What the adapter is called in the suite's output.
+    const NAME: &'static str;
+
+    /// Starts a server of this application. Each case has at least one of its own; some have two on the same store.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started. The case fails.
+    fn start(&self, app: App) -> impl Future<Output = Result<Server, FixtureError>> + Send;
+
+    /// What the adapter can do and what it never will. What is neither claimed nor denied is reported as skipped.
+    fn claims(claims: Claims) -> Claims;
+}
+
+/// A server that a fixture started. Dropping it stops the server.
+pub struct Server {
+    pub(super) reached: Reached,
+    _keep: Box<dyn Any + Send + Sync>,
+}
+
+#[derive(Clone)]
+pub(super) enum Reached {
+    At(SocketAddr),
+    Through(Arc<dyn ErasedClient>),
+}
+
+impl Server {
+    /// A server for HTTP at this address. What stops it when it is dropped goes along: a task's `AbortHandle` is aborted.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::Server;
+    ///
+    /// fn server(address: std::net::SocketAddr, task: tokio::task::JoinHandle<()>) -> Server {
+    ///     Server::http(address, task.abort_handle())
+    /// }
+    /// ```
+    pub fn http(address: SocketAddr, task: tokio::task::AbortHandle) -> Self {
+        Self {
+            reached: Reached::At(address),
+            _keep: Box::new(AbortOnDrop(task)),
+        }
+    }
+
+    /// Anything else that takes a token and a script, and answers with results and what the client is to do with its token.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::{Client, Server};
+    ///
+    /// fn server(client: impl Client) -> Server {
+    ///     Server::messages(client)
+    /// }
+    /// ```
+    pub fn messages(client: impl Client) -> Self {
+        Self {
+            reached: Reached::Through(Arc::new(client)),
+            _keep: Box::new(()),
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Server(..)")
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A client of a transport that is not HTTP.
+///
+/// ```
+/// use cloakroom::Directive;
+/// use cloakroom_conformance::adapter::{Answer, App, Client, Told};
+///
+/// /// No transport at all.
+/// struct Direct(App);
+///
+/// impl Client for Direct {
+///     async fn exchange(&self, token: Option<&str>, script: &str) -> Answer {
+///         let answer = self.0.sessions().with(token, |session| self.0.perform(session, script)).await;
+///         match answer {
+///             Err(error) => Answer::Failed(error.to_string()),
+///             Ok((results, outcome)) => Answer::Done(results, match outcome.directive {
+///                 Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
+///                 Directive::Clear => Told::Forget,
+///                 _ => Told::Nothing,
+///             }),
+///         }
+///     }
+/// }
+/// ```
+pub trait Client: Send + Sync + 'static {
+    /// Sends a message with this token, and waits for the answer. Several run at the same time.
+    fn exchange(
+        &self,
+        token: Option<&str>,
+        script: &str,
+    ) -> impl Future<Output = Answer> + Send;
+}
+
+/// What a client of messages got for an answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// The results, as [`App::perform`] gave them, and what became of the token.
+    Done(String, Told),
+    /// The request failed, visibly to the client.
+    Failed(String),
+}
+
+/// What a client was told to do with its token.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing: it keeps what it has.
+    Nothing,
+    /// To present this one from now on.
+    Keep(String),
+    /// To present none any more.
+    Forget,
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Keep(_) => "Keep(..)",
+            Self::Forget => "Forget",
+        })
+    }
+}
+
+pub(super) type Exchanging<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+pub(super) trait ErasedClient: Send + Sync {
+    fn exchange<'a>(&'a self, token: Option<&'a str>, script: &'a str) -> Exchanging<'a>;
+}
+
+impl<C: Client> ErasedClient for C {
+    fn exchange<'a>(&'a self, token: Option<&'a str>, script: &'a str) -> Exchanging<'a> {
+        Box::pin(Client::exchange(self, token, script))
+    }
+}
+
+pub(super) trait AnyFixture: Send + Sync {
+    fn start(&self, app: App) -> Pin<Box<dyn Future<Output = Result<Server, FixtureError>> + Send + '_>>;
+    fn claims(&self) -> &Claims;
+}
+
+pub(super) struct Typed<F> {
+    pub(super) fixture: F,
+    pub(super) claims: Claims,
+}
+
+impl<F: Fixture> AnyFixture for Typed<F> {
+    fn start(&self, app: App) -> Pin<Box<dyn Future<Output = Result<Server, FixtureError>> + Send + '_>> {
+        Box::pin(self.fixture.start(app))
+    }
+
+    fn claims(&self) -> &Claims {
+        &self.claims
+    }
+}

@@ -1,0 +1,114 @@
+//! The suite for adapters: implement [`Fixture`], then [`run`] it. Needs the feature `adapter`.
+//!
+//! Every case has a server of its own, on a real socket, and a store that logs, fails, loses replies and waits on command
+//! ([`instrumented`](crate::instrumented)), so that races are played, not hoped for. What the handlers do is in the request
+//! ([`App`]), so a new case needs no change in any adapter. The cases run in these ways, which the output names in brackets:
+//!
+//! | way | what it shows | when |
+//! |---|---|---|
+//! | `http1` | all cases | [`Ability::Http`] |
+//! | `http2` | all but those that need raw sockets | [`Ability::Http2`] |
+//! | `messages` | the neutral cases | `Http` denied |
+//!
+//! # Neutral cases
+//!
+//! Most cases say nothing of HTTP: a client presents a token (or none), a handler uses the session, and the client is told to
+//! keep a token, to forget it, or nothing. They are those on store calls, values, tokens, lifetimes, sign-in, sign-out, races,
+//! lost replies and outages (invariants 1 to 8 and 12, without what is said of headers), and run on every transport, through
+//! [`Client`]. What needs more than a token in and a directive out is left to HTTP: cookies, caching, several tokens at once
+//! (invariant 11), and what is about the response's head, a body, a status or a lost connection (most of invariant 10).
+
+mod app;
+mod cases;
+mod claims;
+mod fixture;
+mod http;
+mod raw;
+mod script;
+mod stage;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub use app::{App, AppStore, Body, Reply, Second};
+pub use claims::{Ability, Claims};
+pub use fixture::{Answer, Client, Fixture, Server, Told};
+
+pub use crate::store::FixtureError;
+
+use crate::case::{Case, Check};
+use crate::runner::{self, Suite, Trial};
+use fixture::{AnyFixture, Typed};
+use world::{Context, Via};
+
+/// Checks an adapter: for `main` in a test without a harness (`harness = false` in `Cargo.toml`).
+///
+/// Output, exit status and arguments as those of [`store::run`](crate::store::run).
+///
+/// ```no_run
+/// use cloakroom_conformance::adapter::{self, Fixture};
+/// use std::process::ExitCode;
+///
+/// fn check(fixture: impl Fixture) -> ExitCode {
+///     adapter::run(fixture)
+/// }
+/// ```
+#[must_use]
+pub fn run(fixture: impl Fixture) -> ExitCode {
+    runner::main(suite(fixture))
+}
+
+/// The cases that check this adapter, for a runner of one's own.
+///
+/// ```
+/// use cloakroom_conformance::adapter::{self, Fixture};
+///
+/// async fn passes(fixture: impl Fixture) -> bool {
+///     adapter::suite(fixture).run(|outcome| println!("{outcome}")).await.tally().failed == 0
+/// }
+/// ```
+#[must_use]
+pub fn suite<F: Fixture>(fixture: F) -> Suite {
+    let claims = F::claims(Claims::default());
+    let (http, http2) = (claims.require(Ability::Http), claims.require(Ability::Http2));
+    let fixture: Arc<dyn AnyFixture> = Arc::new(Typed { fixture, claims });
+    let mut trials = Vec::new();
+    let mut add = |checks: &mut dyn Iterator<Item = &'static Check<Context>>, way, via| {
+        for check in checks {
+            let (fixture, run) = (Arc::clone(&fixture), check.run);
+            let start = move || run(Context { fixture, via });
+            trials.push(Trial::new(check.case, format!("{}/{way}", F::NAME), start));
+        }
+    };
+    if let Err(stop) = http {
+        add(&mut cases::neutral(), "messages", Via::Messages);
+        trials.push(Trial::stopped(HTTP, format!("{}/http1", F::NAME), stop));
+        return Suite::new(trials);
+    }
+    add(&mut cases::all(), "http1", Via::Http1);
+    match http2 {
+        Ok(()) => add(&mut cases::neutral().chain(cases::http()), "http2", Via::Http2),
+        Err(stop) => trials.push(Trial::stopped(HTTP, format!("{}/http2", F::NAME), stop)),
+    }
+    Suite::new(trials)
+}
+
+/// Every case of the suite, in the order in which they run.
+///
+/// ```
+/// use cloakroom_conformance::adapter;
+///
+/// assert!(adapter::cases().any(|case| case.id == "adapter/commit-before-head"));
+/// ```
+pub fn cases() -> impl Iterator<Item = Case> {
+    cases::all().map(|check| check.case)
+}
+
+/// Stands for all cases in a way that the fixture does not offer.
+const HTTP: Case = Case {
+    id: "adapter/*",
+    requirements: &["R35"],
+    sentence: "the cases of HTTP hold over every version that the adapter answers",
+    source: "RFC 9110, section 3.1",
+};

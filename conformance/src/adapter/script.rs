@@ -1,0 +1,315 @@
+//! What a request of the suite makes the handler do. The handler is the same in every adapter, so a new case needs no change
+//! in any of them.
+
+use cloakroom::{Expiry, Session, UnixTime};
+use cloakroom_core::{Error as SessionError, Session as CoreSession};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use super::stage::{Entropy, Stage};
+
+/// The operations of one request, as they travel: JSON in a header or a message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Script {
+    /// What the handler does.
+    pub(super) now: Vec<Op>,
+    /// What is done when the response head is out: from a body, or an upgraded connection. Or, where there are two
+    /// sessions, what is done with the other one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) then: Vec<Op>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Op {
+    Get(String),
+    Insert(String, Value),
+    Remove(String),
+    Take(String),
+    /// Adds one to a number, with `update`.
+    Increment(String),
+    Contains(String),
+    Len,
+    IsEmpty,
+    Keys,
+    Clear,
+    IsNew,
+    IsModified,
+    Id,
+    Subject,
+    CreatedAt,
+    AuthenticatedAt,
+    ExpiresAt,
+    SignIn(String),
+    SignOut,
+    Destroy,
+    Rotate,
+    Flash(String, Value),
+    Flashed(String),
+    Csrf,
+    VerifyCsrf(String),
+    /// Idle and absolute timeout in seconds, and whether the cookie is persistent.
+    SetExpiry(u64, u64, bool),
+    /// The response's status.
+    Status(u16),
+    /// One more line of the response's head.
+    Header(String, String),
+    /// The handler waits until the case opens this gate.
+    Wait(String),
+    Panic,
+    /// The handler answers with an error of its own: over HTTP with the status 500.
+    Fail,
+}
+
+impl Script {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("not a script of the suite: {error}"))
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        // Strings and numbers under string keys: always JSON. ASCII, as the suite's own names are.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> From<[Op; N]> for Script {
+    fn from(now: [Op; N]) -> Self {
+        Self::from(Vec::from(now))
+    }
+}
+
+impl From<Vec<Op>> for Script {
+    fn from(now: Vec<Op>) -> Self {
+        let then = Vec::new();
+        Self { now, then }
+    }
+}
+
+/// What a script came to.
+#[derive(Default)]
+pub(super) struct Results {
+    pub(super) values: Vec<Value>,
+    pub(super) status: Option<u16>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) failed: bool,
+}
+
+impl Results {
+    pub(super) fn to_text(&self) -> String {
+        Value::from(self.values.clone()).to_string()
+    }
+}
+
+/// Performs the operations on the handle that adapters hand out.
+pub(super) async fn perform<K>(ops: &[Op], session: Option<&Session<K>>, stage: &Stage) -> Results {
+    let mut results = Results::default();
+    for op in ops {
+        if let Op::Wait(gate) = op {
+            stage.wait(gate).await;
+        }
+        let value = match session {
+            Some(mut session) => on(&mut session, op, stage.entropy()),
+            None => Ok(Value::Null),
+        };
+        results.note(op, value);
+    }
+    results
+}
+
+/// Performs the operations on the session itself, without a handle and without waiting.
+pub(super) fn perform_now(ops: &[Op], session: &mut CoreSession<'_>, stage: &Stage) -> Results {
+    let mut results = Results::default();
+    for op in ops {
+        results.note(op, on(session, op, stage.entropy()));
+    }
+    results
+}
+
+impl Results {
+    fn note(&mut self, op: &Op, value: Result<Value, String>) {
+        match op {
+            Op::Status(status) => self.status = Some(*status),
+            Op::Header(name, value) => self.headers.push((name.clone(), value.clone())),
+            // Not `panic!`, which would print a message that nobody is to worry about.
+            Op::Panic => std::panic::resume_unwind(Box::new("the script says so")),
+            Op::Fail => self.failed = true,
+            _ => {}
+        }
+        let value = value.unwrap_or_else(|error| json!({ "error": error }));
+        self.values.push(value);
+    }
+}
+
+fn on(session: &mut impl Target, op: &Op, entropy: &Entropy) -> Result<Value, String> {
+    let result = match op {
+        Op::Get(name) => session.get(name).map(|value| json!(value)),
+        Op::Insert(name, value) => session.insert(name, value).map(|()| Value::Null),
+        Op::Remove(name) => session.remove(name).map(Value::from),
+        Op::Take(name) => session.take(name).map(|value| json!(value)),
+        Op::Increment(name) => session.increment(name).map(Value::from),
+        Op::Contains(name) => session.contains(name).map(Value::from),
+        Op::Len => session.len().map(Value::from),
+        Op::IsEmpty => session.is_empty().map(Value::from),
+        Op::Keys => session.keys().map(Value::from),
+        Op::Clear => session.clear().map(|()| Value::Null),
+        Op::IsNew => session.is_new().map(Value::from),
+        Op::IsModified => session.is_modified().map(Value::from),
+        Op::Id => session.id().map(|id| json!(id)),
+        Op::Subject => session.subject().map(|subject| json!(subject)),
+        Op::CreatedAt => session.created_at().map(|at| json!(at.as_secs())),
+        Op::AuthenticatedAt => session
+            .authenticated_at()
+            .map(|at| json!(at.map(UnixTime::as_secs))),
+        Op::ExpiresAt => session.expires_at().map(|at| json!(at.as_secs())),
+        Op::SignIn(subject) => session.sign_in(subject).map(|()| Value::Null),
+        Op::SignOut => session.sign_out().map(|()| Value::Null),
+        Op::Destroy => session.destroy().map(|()| Value::Null),
+        Op::Rotate => session.rotate().map(|()| Value::Null),
+        Op::Flash(name, value) => session.flash(name, value).map(|()| Value::Null),
+        Op::Flashed(name) => session.flashed(name).map(|value| json!(value)),
+        Op::Csrf => return session.csrf(entropy).map(Value::from),
+        Op::VerifyCsrf(token) => session.verify_csrf(token).map(Value::from),
+        Op::SetExpiry(idle, absolute, persistent) => {
+            let expiry = Expiry::new()
+                .idle(Duration::from_secs(*idle))
+                .absolute(Duration::from_secs(*absolute));
+            let expiry = if *persistent { expiry.persistent() } else { expiry };
+            session.set_expiry(expiry).map(|()| Value::Null)
+        }
+        Op::Status(_) | Op::Header(..) | Op::Wait(_) | Op::Panic | Op::Fail => Ok(Value::Null),
+    };
+    result.map_err(|error| error.to_string())
+}
+
+type Answer<T> = Result<T, SessionError>;
+
+/// What there is to do with a session, whether through a handle or not.
+trait Target {
+    fn get(&mut self, name: &str) -> Answer<Option<Value>>;
+    fn insert(&mut self, name: &str, value: &Value) -> Answer<()>;
+    fn remove(&mut self, name: &str) -> Answer<bool>;
+    fn take(&mut self, name: &str) -> Answer<Option<Value>>;
+    fn increment(&mut self, name: &str) -> Answer<u64>;
+    fn contains(&mut self, name: &str) -> Answer<bool>;
+    fn len(&mut self) -> Answer<usize>;
+    fn is_empty(&mut self) -> Answer<bool>;
+    fn keys(&mut self) -> Answer<Vec<String>>;
+    fn clear(&mut self) -> Answer<()>;
+    fn is_new(&mut self) -> Answer<bool>;
+    fn is_modified(&mut self) -> Answer<bool>;
+    fn id(&mut self) -> Answer<Option<String>>;
+    fn subject(&mut self) -> Answer<Option<String>>;
+    fn created_at(&mut self) -> Answer<UnixTime>;
+    fn authenticated_at(&mut self) -> Answer<Option<UnixTime>>;
+    fn expires_at(&mut self) -> Answer<UnixTime>;
+    fn sign_in(&mut self, subject: &str) -> Answer<()>;
+    fn sign_out(&mut self) -> Answer<()>;
+    fn destroy(&mut self) -> Answer<()>;
+    fn rotate(&mut self) -> Answer<()>;
+    fn flash(&mut self, name: &str, value: &Value) -> Answer<()>;
+    fn flashed(&mut self, name: &str) -> Answer<Option<Value>>;
+    fn csrf(&mut self, entropy: &Entropy) -> Result<String, String>;
+    fn verify_csrf(&mut self, token: &str) -> Answer<bool>;
+    fn set_expiry(&mut self, expiry: Expiry) -> Answer<()>;
+}
+
+/// `$method(arguments) -> type` for both: the handle's methods all answer with a `Result`, and so do some of the session's.
+macro_rules! targets {
+    (
+        fallible: { $($fallible:ident($($fa:ident: $ft:ty),*) -> $fr:ty;)* }
+        infallible: { $($plain:ident($($pa:ident: $pt:ty),*) -> $pr:ty, $map:expr;)* }
+    ) => {
+        impl<K> Target for &Session<K> {
+            $(fn $fallible(&mut self, $($fa: $ft),*) -> Answer<$fr> {
+                Session::$fallible(self, $($fa),*)
+            })*
+            $(fn $plain(&mut self, $($pa: $pt),*) -> Answer<$pr> {
+                Session::$plain(self, $($pa),*)
+            })*
+            fn increment(&mut self, name: &str) -> Answer<u64> {
+                self.update(name, |n: Option<u64>| n.unwrap_or(0) + 1)
+            }
+            fn csrf(&mut self, _: &Entropy) -> Result<String, String> {
+                self.csrf_token().map_err(|error| error.to_string())
+            }
+        }
+
+        impl Target for CoreSession<'_> {
+            $(fn $fallible(&mut self, $($fa: $ft),*) -> Answer<$fr> {
+                CoreSession::$fallible(self, $($fa),*)
+            })*
+            $(fn $plain(&mut self, $($pa: $pt),*) -> Answer<$pr> {
+                Ok($map(CoreSession::$plain(self, $($pa),*)))
+            })*
+            fn increment(&mut self, name: &str) -> Answer<u64> {
+                self.update(name, |n: Option<u64>| n.unwrap_or(0) + 1)
+            }
+            fn csrf(&mut self, entropy: &Entropy) -> Result<String, String> {
+                let mut bytes = [0; 32];
+                entropy.fill(&mut bytes);
+                Ok(self.csrf_token(bytes))
+            }
+        }
+    };
+}
+
+targets! {
+    fallible: {
+        get(name: &str) -> Option<Value>;
+        insert(name: &str, value: &Value) -> ();
+        take(name: &str) -> Option<Value>;
+        sign_in(subject: &str) -> ();
+        flash(name: &str, value: &Value) -> ();
+        flashed(name: &str) -> Option<Value>;
+    }
+    infallible: {
+        remove(name: &str) -> bool, |there| there;
+        contains(name: &str) -> bool, |there| there;
+        len() -> usize, |len| len;
+        is_empty() -> bool, |empty| empty;
+        keys() -> Vec<String>, owned;
+        clear() -> (), |()| ();
+        is_new() -> bool, |new| new;
+        is_modified() -> bool, |modified| modified;
+        id() -> Option<String>, |id| id;
+        subject() -> Option<String>, |subject: Option<&str>| subject.map(str::to_owned);
+        created_at() -> UnixTime, |at| at;
+        authenticated_at() -> Option<UnixTime>, |at| at;
+        expires_at() -> UnixTime, |at| at;
+        sign_out() -> (), |()| ();
+        destroy() -> (), |()| ();
+        rotate() -> (), |()| ();
+        verify_csrf(token: &str) -> bool, |genuine| genuine;
+        set_expiry(expiry: Expiry) -> (), |()| ();
+    }
+}
+
+fn owned<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    names.map(str::to_owned).collect()
+}
+
+/// Short names for what the cases write most.
+pub(super) fn get(name: &str) -> Op {
+    Op::Get(name.into())
+}
+
+pub(super) fn insert(name: &str, value: impl Into<Value>) -> Op {
+    Op::Insert(name.into(), value.into())
+}
+
+pub(super) fn increment(name: &str) -> Op {
+    Op::Increment(name.into())
+}
+
+pub(super) fn sign_in(subject: &str) -> Op {
+    Op::SignIn(subject.into())
+}
+
+pub(super) fn wait(gate: &str) -> Op {
+    Op::Wait(gate.into())
+}
+
+pub(super) fn header(name: &str, value: &str) -> Op {
+    Op::Header(name.into(), value.into())
+}

@@ -1,0 +1,5 @@
+//! The adapters of this repository.
+
+use crate::Entry;
+
+pub(crate) const ALL: &[Entry] = &[];

@@ -1,0 +1,231 @@
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use fantoccini::cookies::Cookie;
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+use super::process::Process;
+use super::{Failure, fail};
+
+/// How long a page may take to appear, and how often to look.
+const PAGE: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How long the package manager may take.
+const INSTALL: Duration = Duration::from_secs(600);
+
+/// Where the browser is, and the program that drives it.
+pub(super) struct Programs {
+    chromium: PathBuf,
+    driver: PathBuf,
+}
+
+/// Finds them, and installs them where that is possible without asking anybody.
+///
+/// The error says why the cases are skipped.
+pub(super) async fn programs() -> Result<Programs, String> {
+    if let Some(programs) = find() {
+        return Ok(programs);
+    }
+    if rustix::process::geteuid().is_root() && on_path("apt-get").is_some() {
+        install().await;
+    }
+    find().ok_or_else(|| {
+        "no Chromium and ChromeDriver: install them (Debian: `apt-get install chromium chromium-driver`), or name them in \
+         CONFORMANCE_CHROMIUM and CONFORMANCE_CHROMEDRIVER"
+            .to_owned()
+    })
+}
+
+fn find() -> Option<Programs> {
+    let named = |variable, name| match std::env::var_os(variable) {
+        Some(path) => Some(PathBuf::from(path)).filter(|path| path.is_file()),
+        None => on_path(name),
+    };
+    Some(Programs {
+        chromium: named("CONFORMANCE_CHROMIUM", "chromium")?,
+        driver: named("CONFORMANCE_CHROMEDRIVER", "chromedriver")?,
+    })
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
+}
+
+/// Whether it worked is seen by looking for the programs again.
+async fn install() {
+    for arguments in [
+        &["update"][..],
+        &[
+            "install",
+            "--yes",
+            "--no-install-recommends",
+            "chromium",
+            "chromium-driver",
+        ],
+    ] {
+        let mut command = Command::new("apt-get");
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        let _ = timeout(INSTALL, command.status()).await;
+    }
+}
+
+/// A browser of its own, with a profile of its own. Ends when dropped.
+pub(super) struct Browser {
+    client: Client,
+    // The driver before the profile, so that nobody writes there when it is removed.
+    _driver: Process,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub(super) async fn start(programs: &Programs) -> Result<Self, Failure> {
+        let profile = tempfile::Builder::new()
+            .prefix("cloakroom-browser-")
+            .tempdir()?;
+        let mut command = Command::new(&programs.driver);
+        command.arg("--port=0").stderr(Stdio::null());
+        let mut driver = Process::start("ChromeDriver", &mut command)?;
+        let port = |line: &str| {
+            line.split_once("successfully on port ")?
+                .1
+                .trim_end_matches('.')
+                .parse::<u16>()
+                .ok()
+        };
+        let port = driver.says(port).await?;
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(programs, &profile))
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await?;
+        Ok(Self {
+            client,
+            _driver: driver,
+            _profile: profile,
+        })
+    }
+
+    /// Closes it in an orderly way. Dropping it is enough, and is what happens when a case fails.
+    pub(super) async fn close(self) -> Result<(), Failure> {
+        Ok(self.client.clone().close().await?)
+    }
+
+    pub(super) async fn visit(&self, url: &str) -> Result<(), Failure> {
+        Ok(self.client.goto(url).await?)
+    }
+
+    pub(super) async fn reload(&self) -> Result<(), Failure> {
+        Ok(self.client.refresh().await?)
+    }
+
+    /// Clicks on what leads to another page, and waits until that has been loaded.
+    pub(super) async fn follow(&self, css: &str) -> Result<(), Failure> {
+        self.client
+            .execute("window.isTheOldPage = true", Vec::new())
+            .await?;
+        self.client.find(Locator::Css(css)).await?.click().await?;
+        let started = Instant::now();
+        while started.elapsed() < PAGE {
+            let loaded = "return !window.isTheOldPage && document.readyState === 'complete'";
+            // An error is what the driver answers between two pages.
+            if let Ok(Value::Bool(true)) = self.client.execute(loaded, Vec::new()).await {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        fail(format!(
+            "a click on `{css}` led to no other page within {PAGE:?}"
+        ))
+    }
+
+    pub(super) async fn fill(&self, css: &str, text: &str) -> Result<(), Failure> {
+        Ok(self
+            .client
+            .find(Locator::Css(css))
+            .await?
+            .send_keys(text)
+            .await?)
+    }
+
+    /// The texts of everything that matches.
+    pub(super) async fn texts(&self, css: &str) -> Result<Vec<String>, Failure> {
+        let mut texts = Vec::new();
+        for element in self.client.find_all(Locator::Css(css)).await? {
+            texts.push(element.text().await?);
+        }
+        Ok(texts)
+    }
+
+    pub(super) async fn path(&self) -> Result<String, Failure> {
+        Ok(self.client.current_url().await?.path().to_owned())
+    }
+
+    /// The session cookie, as the browser keeps it for this page.
+    pub(super) async fn session_cookie(&self) -> Result<Option<Cookie<'static>>, Failure> {
+        let cookies = self.client.get_all_cookies().await?;
+        Ok(cookies
+            .into_iter()
+            .find(|cookie| cookie.name() == "__Host-session"))
+    }
+
+    /// What scripts of this page see of the cookies.
+    pub(super) async fn cookies_for_scripts(&self) -> Result<String, Failure> {
+        let cookies = self
+            .client
+            .execute("return document.cookie", Vec::new())
+            .await?;
+        Ok(cookies.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Opens a tab and goes there.
+    pub(super) async fn open_tab(&self) -> Result<Tab, Failure> {
+        let tab = self.client.new_window(true).await?.handle;
+        self.client.switch_to_window(tab.clone()).await?;
+        Ok(Tab(tab))
+    }
+
+    pub(super) async fn tab(&self) -> Result<Tab, Failure> {
+        Ok(Tab(self.client.window().await?))
+    }
+
+    pub(super) async fn switch_to(&self, tab: &Tab) -> Result<(), Failure> {
+        Ok(self.client.switch_to_window(tab.0.clone()).await?)
+    }
+}
+
+/// A tab of a browser.
+pub(super) struct Tab(fantoccini::wd::WindowHandle);
+
+fn capabilities(programs: &Programs, profile: &TempDir) -> Capabilities {
+    let mut arguments = vec![
+        "--headless=new".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        "--no-proxy-server".to_owned(),
+        "--window-size=1100,900".to_owned(),
+        // A browser whose driver has been killed sees the pipe close, and ends.
+        "--remote-debugging-pipe".to_owned(),
+        format!("--user-data-dir={}", profile.path().display()),
+    ];
+    if rustix::process::geteuid().is_root() {
+        // Chromium refuses to run as root otherwise. It sees the demo and nothing else.
+        arguments.push("--no-sandbox".to_owned());
+    }
+    let options = json!({ "binary": programs.chromium, "args": arguments });
+    Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])
+}

@@ -1,0 +1,121 @@
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::process::Process;
+use super::{Failure, fail};
+
+/// How long a demo that is to refuse its work may take to do so.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The demo's program.
+pub(super) struct Demo {
+    program: PathBuf,
+}
+
+impl Demo {
+    /// Builds it, with the features that the workspace's tests are built with, so that nothing is built twice.
+    pub(super) async fn build() -> Result<Self, Failure> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .args(["build", "--quiet", "--workspace", "--example", "demo"])
+            .args(["--features", "cloakroom-conformance/project"])
+            .arg("--message-format=json-render-diagnostics")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        let output = command.output().await?;
+        if !output.status.success() {
+            return fail("the demo could not be built");
+        }
+        let messages = output.stdout.split(|byte| *byte == b'\n');
+        let program = messages
+            .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+            .filter(|message| message["target"]["name"] == "demo")
+            .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
+        match program {
+            Some(program) => Ok(Self { program }),
+            None => fail("cargo built the demo, but did not say where it is"),
+        }
+    }
+
+    /// Runs it with arguments for which it is to end by itself.
+    pub(super) async fn refuse(&self, arguments: &[&str]) -> Result<Output, Failure> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        match timeout(PATIENCE, command.output()).await {
+            Ok(output) => Ok(output?),
+            Err(_) => fail(format!("with {arguments:?} it went on running")),
+        }
+    }
+
+    /// Opens it on a free port, with sessions in files of their own.
+    pub(super) async fn open(&self) -> Result<Site, Failure> {
+        let files = tempfile::Builder::new()
+            .prefix("cloakroom-demo-")
+            .tempdir()?;
+        let (process, url) = self.start(files.path()).await?;
+        Ok(Site {
+            process,
+            url,
+            files,
+        })
+    }
+
+    /// Closes it, and opens it again on the same sessions.
+    pub(super) async fn reopen(&self, site: Site) -> Result<Site, Failure> {
+        let Site { process, files, .. } = site;
+        process.interrupt().await?;
+        let (process, url) = self.start(files.path()).await?;
+        Ok(Site {
+            process,
+            url,
+            files,
+        })
+    }
+
+    async fn start(&self, files: &Path) -> Result<(Process, String), Failure> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["--listen", "127.0.0.1:0", "--store"])
+            .arg(format!("file:{}", files.display()));
+        let mut process = Process::start("the demo", &mut command)?;
+        let url = |line: &str| {
+            let word = line
+                .split_whitespace()
+                .find(|word| word.starts_with("http://"));
+            word.map(str::to_owned)
+        };
+        let url = process.says(url).await?;
+        Ok((process, url))
+    }
+}
+
+/// A demo that runs. Ends when dropped.
+pub(super) struct Site {
+    // First, so that it has ended when its files are removed.
+    process: Process,
+    /// `http://127.0.0.1:PORT`
+    url: String,
+    files: TempDir,
+}
+
+impl Site {
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(super) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+}

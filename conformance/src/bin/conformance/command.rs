@@ -1,0 +1,100 @@
+use crate::{Entry, adapters, stores};
+
+/// What the command line asks for.
+pub(crate) enum Command {
+    All,
+    List,
+    Help,
+    /// One suite, and what the names of its cases must contain.
+    One(&'static Entry, Vec<String>),
+}
+
+impl Command {
+    pub(crate) const HELP: &'static str = "\
+usage: cargo conformance [COMMAND]
+
+  (none)         all tests of the workspace, then every store suite and every adapter suite
+  list           every case: id, requirements, sentence, source
+  store NAME     one store's suite; a further word chooses the cases whose names contain it
+  adapter NAME   one adapter's suite, likewise
+  help           this text
+
+The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed and something passed.
+CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
+
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        match &arguments[..] {
+            [] => Ok(Self::All),
+            ["list"] => Ok(Self::List),
+            ["help" | "--help" | "-h"] => Ok(Self::Help),
+            ["store", rest @ ..] => one("store", stores::ALL, rest),
+            ["adapter", rest @ ..] => one("adapter", adapters::ALL, rest),
+            other => Err(format!("unknown command `{}`", other.join(" "))),
+        }
+    }
+}
+
+fn one(kind: &str, entries: &'static [Entry], words: &[&str]) -> Result<Command, String> {
+    let known = known(entries);
+    let Some((name, parts)) = words.split_first() else {
+        return Err(format!("{kind} wants a name; known: {known}"));
+    };
+    match entries.iter().find(|entry| entry.name == *name) {
+        Some(entry) => {
+            let parts = parts.iter().copied().map(String::from).collect();
+            Ok(Command::One(entry, parts))
+        }
+        None => Err(format!("unknown {kind} `{name}`; known: {known}")),
+    }
+}
+
+fn known(entries: &[Entry]) -> String {
+    let names: Vec<_> = entries.iter().map(|entry| entry.name).collect();
+    match names.is_empty() {
+        true => "none yet".to_owned(),
+        false => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Command;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let arguments: Vec<_> = line.split_whitespace().map(String::from).collect();
+        Command::parse(&arguments)
+    }
+
+    #[test]
+    fn no_arguments_ask_for_everything() {
+        assert!(matches!(parse(""), Ok(Command::All)));
+    }
+
+    #[test]
+    fn a_store_is_found_by_its_name() {
+        assert!(
+            matches!(parse("store memory"), Ok(Command::One(entry, _)) if entry.name == "memory")
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
+        let error = parse("store memroy").err().unwrap();
+        assert!(
+            error.contains("memroy") && error.contains("memory, file"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_command_is_an_error() {
+        assert!(
+            parse("stroe memory")
+                .err()
+                .unwrap()
+                .contains("stroe memory")
+        );
+        assert!(parse("list all").is_err());
+    }
+}

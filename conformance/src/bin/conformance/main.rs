@@ -1,0 +1,165 @@
+//! `cargo conformance`: everything that is tested in this repository, by one command.
+
+mod adapters;
+mod command;
+mod stores;
+mod workspace;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, store};
+use tokio::runtime::Builder;
+
+use command::Command;
+
+/// A suite that can be asked for by name.
+struct Entry {
+    name: &'static str,
+    suite: fn() -> io::Result<Suite>,
+}
+
+fn main() -> ExitCode {
+    // In a process that a suite started, this is where it ends.
+    stores::work();
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let command = match Command::parse(&arguments) {
+        Ok(command) => command,
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "{message}\n\n{}", Command::HELP);
+            say(Tally::default());
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "no runtime could be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let status = runtime.block_on(async {
+        tokio::select! {
+            // Whatever comes first: dropping the other stops what it started.
+            status = perform(command) => status,
+            signal = interrupted() => {
+                say(format_args!("stopped by {signal}"));
+                ExitCode::from(130)
+            }
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    status
+}
+
+async fn perform(command: Command) -> ExitCode {
+    let mut total = Totals::default();
+    match command {
+        Command::Help => {
+            say(Command::HELP);
+            return total.nothing_to_run();
+        }
+        Command::List => {
+            cases().for_each(say);
+            return total.nothing_to_run();
+        }
+        Command::One(entry, parts) => total.run(entry, &parts).await,
+        Command::All => {
+            total.tally += workspace::test().await;
+            for entry in stores::ALL.iter().chain(adapters::ALL) {
+                total.run(entry, &[]).await;
+            }
+        }
+    }
+    total.end()
+}
+
+/// Every case of every suite.
+fn cases() -> impl Iterator<Item = Case> {
+    store::cases()
+}
+
+/// What came of everything so far.
+#[derive(Default)]
+struct Totals {
+    tally: Tally,
+    reports: Vec<Report>,
+}
+
+impl Totals {
+    async fn run(&mut self, entry: &Entry, parts: &[String]) {
+        let suite = match (entry.suite)() {
+            Ok(suite) => suite,
+            Err(error) => {
+                say(format_args!(
+                    "FAILED  {}: the suite could not be set up: {error}",
+                    entry.name
+                ));
+                self.tally.failed += 1;
+                return;
+            }
+        };
+        let suite = suite.only(|name| parts.iter().all(|part| name.contains(part)));
+        let report = suite.run(|outcome: &Outcome| say(outcome)).await;
+        self.tally += report.tally();
+        self.reports.push(report);
+    }
+
+    fn end(self) -> ExitCode {
+        for report in &self.reports {
+            let _ = write!(io::stdout(), "{report}");
+        }
+        let reason = self.tally.reason_to_fail(Tally::all_required());
+        if let Some(reason) = reason {
+            say(reason);
+        }
+        say(self.tally);
+        match reason {
+            Some(_) => ExitCode::FAILURE,
+            None => ExitCode::SUCCESS,
+        }
+    }
+
+    /// The end of a command that tests nothing, and is not meant to.
+    fn nothing_to_run(self) -> ExitCode {
+        say(self.tally);
+        ExitCode::SUCCESS
+    }
+}
+
+/// Prints a line. A closed standard output (`| head`) changes nothing of the exit status.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Returns when the user or the system wants the program to end.
+async fn interrupted() -> &'static str {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut hold: Vec<_> = [
+            (SignalKind::interrupt(), "SIGINT"),
+            (SignalKind::terminate(), "SIGTERM"),
+            (SignalKind::hangup(), "SIGHUP"),
+        ]
+        .into_iter()
+        .filter_map(|(kind, name)| Some((signal(kind).ok()?, name)))
+        .collect();
+        std::future::poll_fn(|context| {
+            let mut signals = hold.iter_mut();
+            let name = signals
+                .find_map(|(signal, name)| signal.poll_recv(context).is_ready().then_some(*name));
+            name.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+        })
+        .await
+    }
+    #[cfg(not(unix))]
+    {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    }
+}

@@ -1,0 +1,125 @@
+//! The stores of this repository, and how each is opened for its suite.
+
+use std::fs;
+use std::path::PathBuf;
+
+use cloakroom_conformance::store::{
+    self, Ability, Attach, Claims, Fixture, FixtureError, Outage, Place,
+};
+use cloakroom_file::FileStore;
+use cloakroom_memory::MemoryStore;
+use tempfile::TempDir;
+
+use crate::Entry;
+
+pub(crate) const ALL: &[Entry] = &[
+    Entry {
+        name: Memory::NAME,
+        suite: || Ok(store::suite(Memory)),
+    },
+    Entry {
+        name: Files::NAME,
+        suite: || Ok(store::suite(Files::new()?)),
+    },
+];
+
+/// In a process that one of the suites started: does its work, and does not return.
+pub(crate) fn work() {
+    store::worker::<Files>();
+}
+
+struct Memory;
+
+impl Fixture for Memory {
+    type Store = MemoryStore;
+    const NAME: &'static str = "memory";
+
+    async fn open(&self, place: &Place) -> Result<MemoryStore, FixtureError> {
+        let clock = place.clock().clone();
+        Ok(MemoryStore::builder().clock(move || clock.now()).build())
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        let ends = "the records end with the process";
+        claims
+            .handles_by_clone()
+            .directory()
+            .sweep()
+            .never(Ability::Durable, ends)
+            .never(Ability::SurvivesKill, ends)
+            .never(Ability::Shared, ends)
+            .never(
+                Ability::Outage,
+                "there is nothing beneath it that could fail",
+            )
+    }
+}
+
+/// A directory of directories, one for each place.
+struct Files {
+    root: PathBuf,
+    /// In the process that made it: removes it at the end.
+    _remove: Option<TempDir>,
+}
+
+impl Files {
+    fn new() -> std::io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("cloakroom-").tempdir()?;
+        Ok(Self {
+            root: directory.path().to_owned(),
+            _remove: Some(directory),
+        })
+    }
+
+    fn directory(&self, place: &Place) -> PathBuf {
+        self.root.join(place.name())
+    }
+}
+
+impl Fixture for Files {
+    type Store = FileStore;
+    const NAME: &'static str = "file";
+
+    async fn open(&self, place: &Place) -> Result<FileStore, FixtureError> {
+        let clock = place.clock().clone();
+        Ok(FileStore::builder(self.directory(place))
+            .clock(move || clock.now())
+            .open()?)
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .directory()
+            .sweep()
+    }
+}
+
+impl Attach for Files {
+    fn address(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self {
+            root: address.into(),
+            _remove: None,
+        }
+    }
+}
+
+impl Outage for Files {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        let directory = self.directory(place);
+        Ok(fs::rename(&directory, directory.with_extension("away"))?)
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        let directory = self.directory(place);
+        Ok(fs::rename(directory.with_extension("away"), &directory)?)
+    }
+}

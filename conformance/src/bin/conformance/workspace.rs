@@ -1,0 +1,149 @@
+//! The tests of the workspace that cargo runs: unit tests, integration tests, documentation tests.
+
+use std::process::{ExitStatus, Stdio};
+
+use cloakroom_conformance::Tally;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::say;
+
+/// Runs them all, shows what they print, and counts.
+pub(crate) async fn test() -> Tally {
+    match run().await {
+        Ok(tally) => tally,
+        Err(error) => {
+            say(format_args!("FAILED  cargo test could not be run: {error}"));
+            Tally {
+                failed: 1,
+                ..Tally::default()
+            }
+        }
+    }
+}
+
+async fn run() -> std::io::Result<Tally> {
+    // The cargo that runs this program, so that a toolchain chosen on the command line is kept.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["test", "--workspace", "--no-fail-fast"])
+        // The features that this program was built with, so that nothing is built twice for their sake.
+        .args(["--features", "cloakroom-conformance/project"])
+        .stdout(Stdio::piped());
+    let mut group = Group::spawn(&mut command)?;
+    let mut counted = Counted::default();
+    if let Some(stdout) = group.child.stdout.take() {
+        let mut lines = BufReader::new(stdout).split(b'\n');
+        while let Some(line) = lines.next_segment().await? {
+            // A test may print what is not UTF-8.
+            let line = String::from_utf8_lossy(&line);
+            say(&line);
+            counted.line(&line);
+        }
+    }
+    let status = group.child.wait().await?;
+    Ok(counted.end(status))
+}
+
+/// A process and all that it starts. Killed when dropped, which is what Ctrl-C and a failure come to.
+struct Group {
+    child: Child,
+}
+
+impl Group {
+    fn spawn(command: &mut Command) -> std::io::Result<Self> {
+        command.kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = command.spawn()?;
+        Ok(Self { child })
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Cargo alone would leave the tests behind that it started. No id: it has ended.
+        #[cfg(unix)]
+        if let Some(id) = self.child.id()
+            && let Some(group) = i32::try_from(id)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw)
+        {
+            // It fails if all have ended meanwhile.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// What the lines of libtest and of the suites say.
+#[derive(Default)]
+struct Counted {
+    tally: Tally,
+}
+
+impl Counted {
+    fn line(&mut self, line: &str) {
+        if let Some(tally) = summary(line) {
+            self.tally += tally;
+        }
+    }
+
+    fn end(mut self, status: ExitStatus) -> Tally {
+        // What did not compile, or crashed, printed no summary.
+        if !status.success() && self.tally.failed == 0 {
+            say(format_args!("FAILED  cargo test: {status}"));
+            self.tally.failed = 1;
+        }
+        self.tally
+    }
+}
+
+/// The numbers of `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`, which ends
+/// the output of each test program.
+fn summary(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let count = |what: &str| {
+        counts.split("; ").find_map(|part| {
+            let (number, name) = part.split_once(' ')?;
+            (name == what).then(|| number.parse().ok())?
+        })
+    };
+    Some(Tally {
+        passed: count("passed")?,
+        failed: count("failed")?,
+        skipped: count("ignored")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+    use cloakroom_conformance::Tally;
+
+    fn check(line: &str, expected: Option<[usize; 3]>) {
+        let expected = expected.map(|[passed, failed, skipped]| Tally {
+            passed,
+            failed,
+            skipped,
+        });
+        assert_eq!(summary(line), expected, "{line}");
+    }
+
+    #[test]
+    fn the_summary_of_a_test_program_is_read_and_nothing_else() {
+        let end = "0 measured; 0 filtered out; finished in 0.00s";
+        check(
+            &format!("test result: ok. 3 passed; 0 failed; 1 ignored; {end}"),
+            Some([3, 0, 1]),
+        );
+        check(
+            &format!("test result: FAILED. 30 passed; 2 failed; 0 ignored; {end}"),
+            Some([30, 2, 0]),
+        );
+        check("test result: ok. 3 passed", None);
+        check("test a_test_result: ok", None);
+        check("running 3 tests", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,101 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use cloakroom_store::StoreError;
+
+/// What a case shows: one requirement, checked in one way.
+///
+/// ```
+/// for case in cloakroom_conformance::store::cases() {
+///     println!("{} {} ({})", case.id, case.sentence, case.source);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Case {
+    /// `suite/what-it-shows`, in kebab-case. Ids are stable: a case that changes its meaning gets another one.
+    pub id: &'static str,
+    /// The requirements (`R53`) and invariants (`I3`) that it shows.
+    pub requirements: &'static [&'static str],
+    /// The requirement in one sentence.
+    pub sentence: &'static str,
+    /// Where the requirement comes from: a section of a standard, a CVE, the documentation of a trait.
+    pub source: &'static str,
+}
+
+impl fmt::Display for Case {
+    /// `id  requirements  sentence  [source]`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            requirements,
+            sentence,
+            source,
+        } = self;
+        let requirements = requirements.join(" ");
+        write!(f, "{id:<52} {requirements:<12} {sentence} [{source}]")
+    }
+}
+
+/// A case and how it is checked, in a suite whose checks need a `C` to work on.
+pub(crate) struct Check<C> {
+    pub(crate) case: Case,
+    pub(crate) run: fn(C) -> Running,
+}
+
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send>>;
+
+/// Why a check ended before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The requirement is not met; the text says in what.
+    Failed(String),
+    /// The check could not be made, and nobody said that this is as it should be.
+    Skipped(String),
+    /// The implementation states that the requirement does not concern it, and why.
+    DoesNotApply(String),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(format!("the store answered with an error: {error}"))
+    }
+}
+
+/// Ends the check as failed.
+pub(crate) fn fail<T>(what: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Failed(what.into()))
+}
+
+/// Fails unless `holds`.
+pub(crate) fn ensure(holds: bool, what: impl Into<String>) -> Result<(), Stop> {
+    if holds { Ok(()) } else { fail(what) }
+}
+
+/// Fails unless `got` is `want`. For what may be shown: never for keys and values.
+pub(crate) fn same<T: PartialEq + fmt::Debug>(what: &str, got: T, want: T) -> Result<(), Stop> {
+    if got == want {
+        Ok(())
+    } else {
+        fail(format!("{what}: expected {want:?}, got {got:?}"))
+    }
+}
+
+/// Writes a table of checks without the boilerplate of each entry.
+///
+/// `"id", ["R01", ..], "sentence", "source" => function;`
+macro_rules! checks {
+    ($context:ty: $($id:literal, [$($requirement:literal),+], $sentence:literal, $source:literal => $run:path;)+) => {
+        pub(super) const CHECKS: &[$crate::case::Check<$context>] = &[$($crate::case::Check {
+            case: $crate::case::Case {
+                id: $id,
+                requirements: &[$($requirement),+],
+                sentence: $sentence,
+                source: $source,
+            },
+            run: |context| Box::pin($run(context)),
+        }),+];
+    };
+}
+pub(crate) use checks;

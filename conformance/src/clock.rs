@@ -1,0 +1,66 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cloakroom_store::UnixTime;
+
+/// A clock that stands still until it is told to go on. Clones show the same time.
+///
+/// ```
+/// use cloakroom_conformance::FakeClock;
+/// use std::time::Duration;
+///
+/// let clock = FakeClock::default();
+/// let before = clock.now();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().since(before), Duration::from_secs(60));
+/// ```
+#[derive(Clone, Debug)]
+pub struct FakeClock(Arc<AtomicU64>);
+
+impl FakeClock {
+    /// A clock that shows `time`.
+    ///
+    /// ```
+    /// # use cloakroom_conformance::FakeClock;
+    /// use cloakroom_store::UnixTime;
+    ///
+    /// assert_eq!(FakeClock::at(UnixTime::from_secs(7)).now().as_secs(), 7);
+    /// ```
+    #[must_use]
+    pub fn at(time: UnixTime) -> Self {
+        Self(Arc::new(AtomicU64::new(time.as_secs())))
+    }
+
+    /// The time it shows.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Goes on by `by`; fractions of a second are dropped.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now() + by);
+    }
+
+    /// Shows `time` from now on, which may be earlier than before.
+    ///
+    /// ```
+    /// # use cloakroom_conformance::FakeClock;
+    /// use cloakroom_store::UnixTime;
+    ///
+    /// let clock = FakeClock::default();
+    /// clock.set(UnixTime::MAX);
+    /// assert_eq!(clock.now(), UnixTime::MAX);
+    /// ```
+    pub fn set(&self, time: UnixTime) {
+        self.0.store(time.as_secs(), Ordering::SeqCst);
+    }
+}
+
+impl Default for FakeClock {
+    /// A clock in the year 2096: a store that looks at the machine's clock instead finds everything unexpired.
+    fn default() -> Self {
+        Self::at(UnixTime::from_secs(4_000_000_000))
+    }
+}

@@ -1,0 +1,145 @@
+use cloakroom_store::{Created, Replaced, Touched, UnixTime, Write};
+
+use crate::case::{Stop, checks, same};
+use crate::store::context::{Context, absent, found, is, key, seed};
+
+checks! { Context:
+    "store/expiry-to-the-second", ["R12", "R14"],
+    "a record is there until the second before its expiry, and from the expiry on it is not",
+    "cloakroom_store::Store, \"Expired is absent\"; OWASP ASVS 5.0, 7.3.1; CVE-2024-35220" => to_the_second;
+
+    "store/expiry-as-last-written", ["R12", "R26"],
+    "when a record ends is what the last replace or touch said, be that earlier or later than before",
+    "cloakroom_store::Store, \"Expired is absent\"" => as_last_written;
+
+    "store/expiry-in-the-past", ["R15"],
+    "a record written with an expiry that is over is never seen",
+    "cloakroom_store::Write::expires_at" => in_the_past;
+
+    "store/expiry-after-400-days", ["R57"],
+    "a lifetime of more than 30 days is not taken for a moment in 1970",
+    "Memcached protocol.txt, \"Expiration times\"" => after_400_days;
+
+    "store/expiry-at-the-end-of-time", ["R15", "R57"],
+    "the last moment that there is can be an expiry",
+    "cloakroom_store::UnixTime::MAX" => end_of_time;
+}
+
+async fn to_the_second(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let name = key("ends");
+    let write = Write::new("value", context.soon(), None);
+    seed(&store, &name, &write).await?;
+    if context.just_before(write.expires_at) {
+        is(&store, &name, &write, "a record just before its expiry").await?;
+    }
+    context.reach(write.expires_at).await;
+    absent(&store, &name, "a record at its expiry").await?;
+    context.reach(context.later(1)).await;
+    absent(&store, &name, "a record a second after its expiry").await
+}
+
+async fn as_last_written(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let (soon, far) = (context.soon(), context.later(7200));
+    let replaced = |old, end| Write::new([old, &b"+"[..]].concat(), end, None);
+    for (name, first, last) in [("later", soon, far), ("earlier", far, soon)] {
+        let write = Write::new(name, first, None);
+        let old = seed(&store, &key(&format!("{name}-replaced")), &write).await?;
+        let answer = store
+            .replace(
+                &key(&format!("{name}-replaced")),
+                &old,
+                &replaced(name.as_bytes(), last),
+            )
+            .await?;
+        same("replacing the record as loaded", answer, Replaced::Stored)?;
+        seed(&store, &key(&format!("{name}-touched")), &write).await?;
+        let answer = store.touch(&key(&format!("{name}-touched")), last).await?;
+        same("touching a living record", answer, Touched::Extended)?;
+    }
+    context.reach(soon).await;
+    for how in ["replaced", "touched"] {
+        found(
+            &store,
+            &key(&format!("later-{how}")),
+            &format!("a record {how} to live longer"),
+        )
+        .await?;
+        absent(
+            &store,
+            &key(&format!("earlier-{how}")),
+            &format!("a record {how} to end earlier"),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn in_the_past(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let now = context.now();
+    let moments = [
+        ("1970", UnixTime::from_secs(0)),
+        ("2001", UnixTime::from_secs(1_000_000_000)),
+        ("a second ago", UnixTime::from_secs(now.as_secs() - 60)),
+    ];
+    for (index, (when, end)) in moments.into_iter().enumerate() {
+        let ended = Write::new("ended", end, None);
+        let name = key(&format!("created-{index}"));
+        let created = store.create(&name, &ended).await?;
+        same("creating a record that is over", created, Created::Stored)?;
+        absent(&store, &name, &format!("a record that ended {when}")).await?;
+        seed(&store, &name, &context.write("new")).await?;
+
+        let name = key(&format!("replaced-{index}"));
+        let old = seed(&store, &name, &context.write("old")).await?;
+        let replaced = store.replace(&name, &old, &ended).await?;
+        same(
+            "replacing by a record that is over",
+            replaced,
+            Replaced::Stored,
+        )?;
+        absent(&store, &name, &format!("a record that ended {when}")).await?;
+
+        let name = key(&format!("touched-{index}"));
+        seed(&store, &name, &context.write("old")).await?;
+        let touched = store.touch(&name, end).await?;
+        same(
+            "touching to an end that is over",
+            touched,
+            Touched::Extended,
+        )?;
+        absent(&store, &name, &format!("a record that ended {when}")).await?;
+    }
+    Ok(())
+}
+
+async fn after_400_days(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    // 2,592,000 s is where Memcached begins to read a number of seconds as a date.
+    for seconds in [2_591_999, 2_592_000, 2_592_001, 400 * 86_400] {
+        let name = key(&format!("created-{seconds}"));
+        let write = Write::new("value", context.later(seconds), None);
+        seed(&store, &name, &write).await?;
+        let name = key(&format!("touched-{seconds}"));
+        seed(&store, &name, &context.write("value")).await?;
+        store.touch(&name, write.expires_at).await?;
+        is(&store, &name, &write, "the touched record").await?;
+    }
+    Ok(())
+}
+
+async fn end_of_time(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let name = key("forever");
+    let forever = Write::new("value", UnixTime::MAX, None);
+    let old = seed(&store, &name, &forever).await?;
+    let next = Write::new("next", UnixTime::MAX, None);
+    let replaced = store.replace(&name, &old, &next).await?;
+    same("replacing the record as loaded", replaced, Replaced::Stored)?;
+    is(&store, &name, &next, "the new record").await?;
+    let touched = store.touch(&name, UnixTime::MAX).await?;
+    same("touching a living record", touched, Touched::Extended)?;
+    is(&store, &name, &next, "the touched record").await
+}

@@ -1,0 +1,182 @@
+use cloakroom_store::{Deleted, Key, Touched};
+
+use crate::case::{Stop, checks, same};
+use crate::store::context::{Context, absent, checked_key, found, is, seed};
+
+checks! { Context:
+    "store/keys-are-opaque", ["R58"],
+    "whatever a key is made of, it names one record and nothing else: no file, no pattern, no command",
+    "OWASP ASVS 5.0, 1.2 (injection); CWE-22, CWE-89, CWE-943" => opaque;
+
+    "store/keys-differ-in-case", ["R04", "R58"],
+    "keys that differ only in the case of a letter are two records",
+    "RFC 4648, section 5 (base64url tells cases apart)" => case;
+
+    "store/keys-are-whole", ["R58"],
+    "a key that begins like another, or is as long as can be, is a record of its own",
+    "cloakroom_store::Key::MAX_LEN" => whole;
+}
+
+async fn opaque(context: Context) -> Result<(), Stop> {
+    let printable: String = ('!'..='~').collect();
+    let mut texts: Vec<String> = [
+        "../../etc/passwd",
+        "..",
+        ".",
+        "/",
+        "//",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "C:\\NUL",
+        "NUL",
+        "con",
+        "-rf",
+        "--help",
+        "~",
+        "$HOME",
+        "$(id)",
+        "`id`",
+        "a;b",
+        "a|b",
+        "a&b",
+        "a>b",
+        "*",
+        "?",
+        "[a-z]",
+        "a*",
+        "a?",
+        "{a,b}",
+        "%",
+        "%%",
+        "%s%n",
+        "%2e%2e%2f",
+        "%00",
+        "a%",
+        "_",
+        "a_",
+        "a__",
+        "'",
+        "\"",
+        "'--",
+        "'OR'1'='1",
+        "\\'",
+        "';DROP",
+        "$ne",
+        "{\"$ne\":null}",
+        "a.b",
+        "a.$b",
+        "$where",
+        "#",
+        "a#b",
+        "a:b",
+        "a::b",
+        ":",
+        "a=b",
+        "a,b",
+        "<a>",
+        "&amp;",
+        "!",
+        "@",
+        "^",
+        "(",
+        ")",
+        "+",
+        "\\r\\n",
+        "\\0",
+        "__proto__",
+        "null",
+        "undefined",
+        "true",
+        "0",
+        "-1",
+        ".lock",
+        ".tmp",
+        "a.lock",
+        "a.tmp",
+        "a~",
+        "index",
+    ]
+    .map(String::from)
+    .to_vec();
+    // Every printable character by itself between letters, and all of them together.
+    texts.extend(printable.chars().map(|c| format!("x{c}y")));
+    texts.push(printable);
+    let store = context.store().await?;
+    let mut seeded = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let (key, write) = (checked_key(text), context.write(format!("value {index}")));
+        // One at a time, each beside all that came before: a key that reaches another's record finds it taken.
+        seeded.push((seed(&store, &key, &write).await?, key, write));
+    }
+    for (_, key, write) in &seeded {
+        is(&store, key, write, "a record under a hostile key").await?;
+    }
+    for (index, (_, key, _)) in seeded.iter().enumerate() {
+        let touched = store.touch(key, context.later(60)).await?;
+        same(
+            "touching a record under a hostile key",
+            touched,
+            Touched::Extended,
+        )?;
+        let stored = found(&store, key, "a touched record under a hostile key").await?;
+        let deleted = store.delete(key, &stored).await?;
+        same(
+            "deleting a record under a hostile key",
+            deleted,
+            Deleted::Deleted,
+        )?;
+        absent(&store, key, "a deleted record under a hostile key").await?;
+        if let Some((_, key, write)) = seeded.get(index + 1) {
+            is(&store, key, write, "the record under the next hostile key").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn case(context: Context) -> Result<(), Stop> {
+    different(
+        &context,
+        ["Session:aBc", "session:aBc", "Session:abc", "SESSION:ABC"].map(checked_key),
+    )
+    .await
+}
+
+async fn whole(context: Context) -> Result<(), Stop> {
+    let longest = "k".repeat(Key::MAX_LEN);
+    let mut other_end = longest.clone();
+    other_end.replace_range(Key::MAX_LEN - 1.., "l");
+    different(
+        &context,
+        [
+            checked_key("s"),
+            checked_key("session"),
+            checked_key("session:"),
+            checked_key("session:a"),
+            checked_key("session:ab"),
+            checked_key(&longest[1..]),
+            checked_key(longest),
+            checked_key(other_end),
+        ],
+    )
+    .await
+}
+
+/// Each key is a record of its own: writing and deleting one leaves the others.
+async fn different<const N: usize>(context: &Context, keys: [Key; N]) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let mut seeded = Vec::new();
+    for (index, key) in keys.iter().enumerate() {
+        let write = context.write(format!("value {index}"));
+        seeded.push((seed(&store, key, &write).await?, key, write));
+    }
+    while let Some((stored, key, _)) = seeded.pop() {
+        let deleted = store.delete(key, &stored).await?;
+        same("deleting the record as loaded", deleted, Deleted::Deleted)?;
+        absent(&store, key, "the deleted record").await?;
+        for (_, key, write) in &seeded {
+            is(&store, key, write, "the record under a similar key").await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use cloakroom_store::{Replaced, StoreError};
+
+use crate::case::{Stop, checks, ensure, fail, same};
+use crate::store::claims::{Ability, Answer};
+use crate::store::context::{Context, is, key, seed};
+
+checks! { Context:
+    "store/outage-is-an-error", ["R54", "I8"],
+    "a store that cannot do its work says so, for each operation and in a bounded time; it never answers that there is no record",
+    "cloakroom_store::Store, \"Bounded\" and \"An error means unknown\"; axum_session answers 200 with an empty session" => is_an_error;
+
+    "store/outage-leaves-the-records", ["R54", "R59"],
+    "after an outage every record is there as it was, and the store works again without being opened anew",
+    "cloakroom_store::Store" => leaves_the_records;
+
+    "store/outage-error-tells-no-secret", ["R11"],
+    "an error contains neither key nor value nor subject, nor does any of its causes",
+    "cloakroom_store::StoreError; CVE-2023-20866 (Spring Session logged session ids)" => tells_no_secret;
+}
+
+const SECRET: &str = "hunter2-hunter2";
+
+async fn is_an_error(context: Context) -> Result<(), Stop> {
+    during(&context, |operation, outcome| match outcome {
+        Some(Err(_)) => Ok(()),
+        Some(Ok(answer)) => fail(format!(
+            "during an outage {operation} was answered: {answer}"
+        )),
+        None => fail(format!(
+            "during an outage {operation} did not end in the stated time"
+        )),
+    })
+    .await
+}
+
+async fn leaves_the_records(context: Context) -> Result<(), Stop> {
+    context.require(Ability::Outage)?;
+    let store = context.store().await?;
+    let (kept, new) = (context.write("kept"), context.write("new"));
+    let old = seed(&store, &key("kept"), &kept).await?;
+    let limit = context.begin_outage().await?;
+    // A first try to read, so that the store notices; no write, which might still happen later.
+    let _ = within(limit, store.load(&key("kept"))).await;
+    context.end_outage().await?;
+    // A connection may have to be made anew, which one failed operation may find out.
+    let mut tries = 0;
+    while let Err(error) = store.load(&key("kept")).await {
+        tries += 1;
+        if tries > 10 {
+            return Err(error.into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    is(&store, &key("kept"), &kept, "a record after an outage").await?;
+    let replaced = store.replace(&key("kept"), &old, &new).await?;
+    same(
+        "replacing a record after an outage",
+        replaced,
+        Replaced::Stored,
+    )?;
+    is(&store, &key("kept"), &new, "the new record").await?;
+    seed(&store, &key("created"), &context.write("created"))
+        .await
+        .map(drop)
+}
+
+async fn tells_no_secret(context: Context) -> Result<(), Stop> {
+    during(&context, |operation, outcome| {
+        let Some(Err(error)) = outcome else {
+            // What another case is about.
+            return Ok(());
+        };
+        let mut text = format!("{error} {error:?}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            // Writing to a string does not fail.
+            let _ = write!(text, " {error} {error:?}");
+            cause = error.source();
+        }
+        ensure(
+            !text.contains(SECRET),
+            format!("the error of {operation} contains a key, a value or a subject"),
+        )
+    })
+    .await
+}
+
+/// Does each operation during an outage and hands what came of it to `check`.
+async fn during(
+    context: &Context,
+    check: impl Fn(&str, Option<Result<String, StoreError>>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    context.require(Ability::Outage)?;
+    let store = context.store().await?;
+    let name = key(SECRET);
+    let write = context.write_for(SECRET, SECRET);
+    let old = seed(&store, &name, &write).await?;
+    let limit = context.begin_outage().await?;
+    let new = key(&format!("{SECRET}-new"));
+    let outcomes = [
+        ("load", within(limit, store.load(&name)).await),
+        ("create", within(limit, store.create(&new, &write)).await),
+        (
+            "replace",
+            within(limit, store.replace(&name, &old, &write)).await,
+        ),
+        (
+            "touch",
+            within(limit, store.touch(&name, context.later(60))).await,
+        ),
+        ("delete", within(limit, store.delete(&name, &old)).await),
+    ];
+    let list = match context.has(Ability::Directory) {
+        true => Some(("list", within(limit, store.list(SECRET)).await)),
+        false => None,
+    };
+    let sweep = match context.has(Ability::Sweep) {
+        true => Some(("sweep", within(limit, store.sweep(10)).await)),
+        false => None,
+    };
+    context.end_outage().await?;
+    outcomes
+        .into_iter()
+        .chain(list)
+        .chain(sweep)
+        .try_for_each(|(operation, outcome)| check(operation, outcome))
+}
+
+/// The outcome, its answer as text without secrets, or `None` if it did not come in time.
+async fn within<T: std::fmt::Debug>(
+    limit: Duration,
+    operation: Answer<'_, T>,
+) -> Option<Result<String, StoreError>> {
+    let begin = Instant::now();
+    let outcome = tokio::time::timeout(limit + Duration::from_secs(1), operation)
+        .await
+        .ok()?;
+    (begin.elapsed() <= limit).then(|| outcome.map(|answer| format!("{answer:?}")))
+}

@@ -1,0 +1,143 @@
+use cloakroom_store::{Deleted, Replaced, Touched, Write};
+
+use crate::case::{Stop, checks, ensure, same};
+use crate::store::context::{Context, absent, found, is, key, seed};
+use crate::store::race::{POLLS, overtake};
+
+checks! { Context:
+    "store/touch-sets-only-the-expiry", ["R56"],
+    "a touch sets when the record ends, later or earlier, and leaves its bytes",
+    "cloakroom_store::Store::touch" => only_the_expiry;
+
+    "store/touch-disturbs-no-replace", ["R56", "I2"],
+    "a touch changes nothing of what replace and delete compare: a request that only read disturbs none that writes",
+    "cloakroom_store::Store, \"touch never changes what they compare\"" => disturbs_no_replace;
+
+    "store/touch-gone-writes-nothing", ["R20", "I4"],
+    "a touch where no record is does not make one",
+    "CVE-2025-46336; OWASP ASVS 5.0, 7.4.1" => gone;
+
+    "store/touch-of-expired-is-gone", ["R12", "R14"],
+    "an expired record cannot be touched back to life",
+    "cloakroom_store::Store, \"Expired is absent\"; OWASP ASVS 5.0, 7.3.1" => expired;
+
+    "store/touch-in-flight-undoes-no-replace", ["R53", "I3"],
+    "a touch that meets a replace undoes nothing of it but, at most, its expiry",
+    "cloakroom_store::Store::touch, \"and nothing else of it\"; flask-session#202" => undoes_no_replace;
+
+    "store/touch-in-flight-revives-nothing", ["R20", "I4"],
+    "a touch that meets a delete does not bring the record back",
+    "CVE-2025-46336; OWASP ASVS 5.0, 7.4.1" => revives_nothing;
+}
+
+async fn only_the_expiry(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let name = key("touch");
+    seed(&store, &name, &context.write("value")).await?;
+    for seconds in [7200, 60, 3600] {
+        let touched = Write::new("value", context.later(seconds), None);
+        same(
+            "touching a living record",
+            store.touch(&name, touched.expires_at).await?,
+            Touched::Extended,
+        )?;
+        is(&store, &name, &touched, "the touched record").await?;
+    }
+    Ok(())
+}
+
+async fn disturbs_no_replace(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let name = key("touched");
+    let before = seed(&store, &name, &context.write("first")).await?;
+    store.touch(&name, context.later(7200)).await?;
+    let second = context.write("second");
+    same(
+        "replacing with what was loaded before the touch",
+        store.replace(&name, &before, &second).await?,
+        Replaced::Stored,
+    )?;
+    is(&store, &name, &second, "the new record").await?;
+    let before = found(&store, &name, "the new record").await?;
+    store.touch(&name, context.later(7200)).await?;
+    same(
+        "deleting with what was loaded before the touch",
+        store.delete(&name, &before).await?,
+        Deleted::Deleted,
+    )
+}
+
+async fn gone(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let name = key("gone");
+    let touched = store.touch(&name, context.later(60)).await?;
+    same("touching a record that never was", touched, Touched::Gone)?;
+    absent(&store, &name, "a record that was only touched").await?;
+    let stored = seed(&store, &name, &context.write("value")).await?;
+    store.delete(&name, &stored).await?;
+    let touched = store.touch(&name, context.later(60)).await?;
+    same("touching a deleted record", touched, Touched::Gone)?;
+    absent(&store, &name, "the deleted record").await
+}
+
+async fn expired(context: Context) -> Result<(), Stop> {
+    let store = context.store().await?;
+    let name = key("expired");
+    let end = context.soon();
+    seed(&store, &name, &Write::new("value", end, None)).await?;
+    context.reach(end).await;
+    let touched = store.touch(&name, context.later(60)).await?;
+    same("touching an expired record", touched, Touched::Gone)?;
+    absent(&store, &name, "the expired record").await
+}
+
+async fn undoes_no_replace(context: Context) -> Result<(), Stop> {
+    let [toucher, writer] = context.pair().await?;
+    for polls in 0..POLLS {
+        let name = key(&format!("replaced-{polls}"));
+        let old = seed(&writer, &name, &context.write("first")).await?;
+        let (second, end) = (context.write("second"), context.later(60));
+        let (touched, replaced, in_flight) = overtake(
+            toucher.touch(&name, end),
+            polls,
+            writer.replace(&name, &old, &second),
+        )
+        .await;
+        same("a touch that met a replace", touched?, Touched::Extended)?;
+        same("a replace that met a touch", replaced?, Replaced::Stored)?;
+        let stored = found(&writer, &name, "the new record").await?;
+        ensure(
+            stored.bytes == second.bytes,
+            "a touch that met a replace brought the old value back",
+        )?;
+        ensure(
+            stored.expires_at == second.expires_at || stored.expires_at == end,
+            "a touch that met a replace left an expiry that nobody wrote",
+        )?;
+        if !in_flight && polls > 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn revives_nothing(context: Context) -> Result<(), Stop> {
+    let [toucher, deleter] = context.pair().await?;
+    for polls in 0..POLLS {
+        let name = key(&format!("deleted-{polls}"));
+        let old = seed(&deleter, &name, &context.write("value")).await?;
+        let (touched, deleted, in_flight) = overtake(
+            toucher.touch(&name, context.later(60)),
+            polls,
+            deleter.delete(&name, &old),
+        )
+        .await;
+        touched?;
+        same("a delete that met a touch", deleted?, Deleted::Deleted)?;
+        absent(&deleter, &name, "a record deleted while it was touched").await?;
+        if !in_flight && polls > 0 {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use cloakroom_store::{Created, Key, Stored, UnixTime, Write};
+
+use super::claims::{Ability, Claims, SecondHandle};
+use super::handle::Handle;
+use super::worker::Worker;
+use super::{Fixture, Place};
+use crate::case::{Stop, ensure, fail, same};
+
+/// What a case works with: a place of its own, and the store that is reached there in one of the four ways.
+pub(crate) struct Context {
+    fixture: Arc<dyn AnyFixture>,
+    place: Place,
+    via: Via,
+}
+
+/// How a case reaches the store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    /// One handle.
+    Direct,
+    /// One handle in a `SharedStore`.
+    Shared,
+    /// Two handles in this process, taking turns.
+    Handles,
+    /// A handle in this process and one in another, taking turns.
+    Processes,
+}
+
+impl Context {
+    pub(super) fn new(fixture: Arc<dyn AnyFixture>, via: Via) -> Self {
+        Self {
+            fixture,
+            place: Place::fresh(),
+            via,
+        }
+    }
+
+    /// The store of this case. A case that calls it again opens the place again.
+    pub(super) async fn store(&self) -> Result<Handle, Stop> {
+        let [one, other] = self.pair().await?;
+        Ok(match self.via {
+            Via::Direct | Via::Shared => one,
+            Via::Handles | Via::Processes => Handle::alternating([one, other]),
+        })
+    }
+
+    /// The same, as two handles for cases in which two parties meet. Both are the same handle where there is only one.
+    pub(super) async fn pair(&self) -> Result<[Handle; 2], Stop> {
+        self.fixture.open(&self.place, self.via).await
+    }
+
+    /// Another process that has opened the place of this case.
+    pub(super) async fn worker(&self, ability: Ability) -> Result<Worker, Stop> {
+        self.require(ability)?;
+        let fixture = Arc::clone(&self.fixture);
+        Worker::start(
+            fixture.name(),
+            &fixture.address(ability)?,
+            self.place.clone(),
+        )
+        .await
+    }
+
+    pub(super) fn require(&self, ability: Ability) -> Result<(), Stop> {
+        self.fixture.require(ability)
+    }
+
+    pub(super) fn has(&self, ability: Ability) -> bool {
+        self.require(ability).is_ok()
+    }
+
+    pub(super) async fn begin_outage(&self) -> Result<Duration, Stop> {
+        self.fixture.outage(&self.place, true).await
+    }
+
+    pub(super) async fn end_outage(&self) -> Result<(), Stop> {
+        self.fixture.outage(&self.place, false).await.map(drop)
+    }
+
+    pub(super) fn max_value(&self) -> usize {
+        self.fixture.max_value()
+    }
+
+    /// What time it is for the store.
+    pub(super) fn now(&self) -> UnixTime {
+        match self.fixture.real_time() {
+            None => self.place.clock().now(),
+            Some(_) => SystemTime::now().into(),
+        }
+    }
+
+    /// The moment `seconds` from now.
+    pub(super) fn later(&self, seconds: u64) -> UnixTime {
+        self.now() + Duration::from_secs(seconds)
+    }
+
+    /// A moment soon enough to wait for, and late enough that a few operations are done before.
+    pub(super) fn soon(&self) -> UnixTime {
+        match self.fixture.real_time() {
+            None => self.later(10),
+            // Two seconds to act in, whatever fraction of the current one is over.
+            Some(coarseness) => self.now() + Duration::from_secs(3) + coarseness,
+        }
+    }
+
+    /// The last moment at which a record that ends at `end` must still be there. False: it is over already.
+    pub(super) fn just_before(&self, end: UnixTime) -> bool {
+        match self.fixture.real_time() {
+            None => {
+                self.place
+                    .clock()
+                    .set(UnixTime::from_secs(end.as_secs() - 1));
+                true
+            }
+            Some(coarseness) => self.now() + coarseness < end,
+        }
+    }
+
+    /// The first moment at which a record that ends at `end` must be gone.
+    pub(super) async fn reach(&self, end: UnixTime) {
+        match self.fixture.real_time() {
+            None => self.place.clock().set(end),
+            Some(coarseness) => {
+                let end = SystemTime::UNIX_EPOCH + Duration::from_secs(end.as_secs()) + coarseness;
+                // A timer may fire a little early against another clock.
+                while let Ok(rest) = end.duration_since(SystemTime::now()) {
+                    tokio::time::sleep(rest + Duration::from_millis(1)).await;
+                }
+            }
+        }
+    }
+
+    /// A write that lives for an hour.
+    pub(super) fn write(&self, bytes: impl Into<Vec<u8>>) -> Write {
+        Write::new(bytes.into(), self.later(3600), None)
+    }
+
+    /// The same for a subject.
+    pub(super) fn write_for(&self, bytes: impl Into<Vec<u8>>, subject: &str) -> Write {
+        Write::new(bytes.into(), self.later(3600), Some(subject.into()))
+    }
+}
+
+/// A key of the suite.
+pub(super) fn key(name: &str) -> Key {
+    checked_key(format!("conformance:{name}"))
+}
+
+pub(super) fn checked_key(name: impl AsRef<str>) -> Key {
+    #[expect(clippy::expect_used, reason = "the suite's own names are valid keys")]
+    Key::new(name.as_ref()).expect("a valid key")
+}
+
+/// Creates a record and loads it back.
+pub(super) async fn seed(store: &Handle, key: &Key, write: &Write) -> Result<Stored, Stop> {
+    same(
+        "creating a record where none is",
+        store.create(key, write).await?,
+        Created::Stored,
+    )?;
+    let stored = found(store, key, "the record just created").await?;
+    holds(&stored, write, "the record just created")?;
+    Ok(stored)
+}
+
+pub(super) async fn found(store: &Handle, key: &Key, what: &str) -> Result<Stored, Stop> {
+    match store.load(key).await? {
+        Some(stored) => Ok(stored),
+        None => fail(format!("{what} is missing")),
+    }
+}
+
+pub(super) async fn absent(store: &Handle, key: &Key, what: &str) -> Result<(), Stop> {
+    ensure(
+        store.load(key).await?.is_none(),
+        format!("{what} is still loaded"),
+    )
+}
+
+/// Fails unless there is a record and it is what was written.
+pub(super) async fn is(store: &Handle, key: &Key, write: &Write, what: &str) -> Result<(), Stop> {
+    holds(&found(store, key, what).await?, write, what)
+}
+
+pub(super) fn holds(stored: &Stored, write: &Write, what: &str) -> Result<(), Stop> {
+    let (got, want) = (stored.bytes.len(), write.bytes.len());
+    same(&format!("length of {what}"), got, want)?;
+    ensure(
+        stored.bytes == write.bytes,
+        format!("{what} has other bytes than were written"),
+    )?;
+    same(
+        &format!("expires_at of {what}"),
+        stored.expires_at,
+        write.expires_at,
+    )
+}
+
+/// A fixture, its type erased.
+pub(super) trait AnyFixture: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn max_value(&self) -> usize;
+    fn real_time(&self) -> Option<Duration>;
+    fn require(&self, ability: Ability) -> Result<(), Stop>;
+    fn address(&self, ability: Ability) -> Result<String, Stop>;
+    fn open<'a>(&'a self, place: &'a Place, via: Via) -> Step<'a, [Handle; 2]>;
+    fn outage<'a>(&'a self, place: &'a Place, begin: bool) -> Step<'a, Duration>;
+}
+
+type Step<'a, T> = Pin<Box<dyn Future<Output = Result<T, Stop>> + Send + 'a>>;
+
+pub(super) struct Typed<F: Fixture> {
+    pub(super) fixture: F,
+    pub(super) claims: Arc<Claims<F>>,
+}
+
+impl<F: Fixture> Typed<F> {
+    async fn open_one(&self, place: &Place) -> Result<F::Store, Stop> {
+        self.fixture
+            .open(place)
+            .await
+            .map_err(|error| Stop::Failed(format!("the fixture could not open a store: {error}")))
+    }
+}
+
+impl<F: Fixture> AnyFixture for Typed<F> {
+    fn name(&self) -> &'static str {
+        F::NAME
+    }
+
+    fn max_value(&self) -> usize {
+        F::MAX_VALUE
+    }
+
+    fn real_time(&self) -> Option<Duration> {
+        self.claims.real_time
+    }
+
+    fn require(&self, ability: Ability) -> Result<(), Stop> {
+        self.claims.require(ability)
+    }
+
+    fn address(&self, ability: Ability) -> Result<String, Stop> {
+        let elsewhere = match ability {
+            Ability::SurvivesKill => self.claims.survives_kill.get(ability)?,
+            _ => self.claims.shared.get(Ability::Shared)?,
+        };
+        Ok(elsewhere.0(&self.fixture))
+    }
+
+    fn open<'a>(&'a self, place: &'a Place, via: Via) -> Step<'a, [Handle; 2]> {
+        Box::pin(async move {
+            let direct = |store| Handle::direct::<F>(store, Arc::clone(&self.claims));
+            let store = self.open_one(place).await?;
+            Ok(match via {
+                Via::Direct => {
+                    let one = direct(store);
+                    [one.clone(), one]
+                }
+                Via::Shared => {
+                    let one = Handle::shared::<F>(store, Arc::clone(&self.claims));
+                    [one.clone(), one]
+                }
+                Via::Handles => {
+                    let other = match self.claims.handles.get(Ability::Handles)? {
+                        SecondHandle::Clone(clone) => clone(&store),
+                        SecondHandle::Open => self.open_one(place).await?,
+                    };
+                    [direct(store), direct(other)]
+                }
+                Via::Processes => {
+                    let address = self.address(Ability::Shared)?;
+                    let worker = Worker::start(F::NAME, &address, place.clone()).await?;
+                    [direct(store), worker.handle()]
+                }
+            })
+        })
+    }
+
+    fn outage<'a>(&'a self, place: &'a Place, begin: bool) -> Step<'a, Duration> {
+        Box::pin(async move {
+            let blackout = self.claims.outage.get(Ability::Outage)?;
+            let call = if begin { blackout.begin } else { blackout.end };
+            match call(&self.fixture, place).await {
+                Ok(()) => Ok(blackout.answers_within),
+                Err(error) => fail(format!("the fixture could not play the outage: {error}")),
+            }
+        })
+    }
+}

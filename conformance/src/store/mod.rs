@@ -1,0 +1,110 @@
+//! The suite for stores: implement [`Fixture`], then [`run`] it.
+//!
+//! Every case runs on a place of its own and in up to four ways, which the output names in brackets:
+//!
+//! | way | how the case reaches the store | when |
+//! |---|---|---|
+//! | `direct` | through one handle | always |
+//! | `shared-store` | through a `SharedStore` | always |
+//! | `handles` | through two handles in turns | [`Claims::handles_by_clone`], [`Claims::handles_by_open`] |
+//! | `processes` | in turns through a handle here and one in another process | [`Claims::shared`] |
+//!
+//! Cases about an ability run where the fixture [claims](Claims) it.
+
+mod cases;
+mod claims;
+mod context;
+mod fixture;
+mod handle;
+mod race;
+mod worker;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub use claims::{Ability, Claims};
+pub use fixture::{Attach, Fixture, FixtureError, Outage, Place};
+pub use worker::worker;
+
+use crate::case::Case;
+use crate::runner::{self, Suite, Trial};
+use context::{AnyFixture, Context, Typed, Via};
+
+/// Checks a store: for `main` in a test without a harness (`harness = false` in `Cargo.toml`).
+///
+/// Prints one line for each case, what is required and why for each that fails, and on the last line how many passed, failed
+/// and were skipped. The exit status says failure if a case failed, if none ran, or, with `CONFORMANCE_REQUIRE=all` in the
+/// environment, if one was skipped. Takes the arguments that a test takes: parts of names to choose by, `--exact`, `--skip`,
+/// `--list`.
+///
+/// ```no_run
+/// use cloakroom_conformance::store::{self, Fixture};
+/// use std::process::ExitCode;
+///
+/// fn check(fixture: impl Fixture) -> ExitCode {
+///     store::run(fixture)
+/// }
+/// ```
+#[must_use]
+pub fn run(fixture: impl Fixture) -> ExitCode {
+    runner::main(suite(fixture))
+}
+
+/// The cases that check this store, for a runner of one's own.
+///
+/// ```
+/// use cloakroom_conformance::store::{self, Fixture};
+///
+/// async fn passes(fixture: impl Fixture) -> bool {
+///     store::suite(fixture).run(|outcome| println!("{outcome}")).await.tally().failed == 0
+/// }
+/// ```
+#[must_use]
+pub fn suite<F: Fixture>(fixture: F) -> Suite {
+    assert!(
+        !worker::is_child(),
+        "`store::worker` for `{}` must be called first in `main`, before its suite is made",
+        F::NAME,
+    );
+    let claims = Arc::new(F::claims(Claims::none()));
+    let fixture: Arc<dyn AnyFixture> = Arc::new(Typed { fixture, claims });
+    let ways = [
+        ("direct", Via::Direct, None),
+        ("shared-store", Via::Shared, None),
+        ("handles", Via::Handles, Some(Ability::Handles)),
+        ("processes", Via::Processes, Some(Ability::Shared)),
+    ];
+    let mut trials = Vec::new();
+    for (way, via, ability) in ways {
+        let on = format!("{}/{way}", F::NAME);
+        if let Some(Err(stop)) = ability.map(|ability| fixture.require(ability)) {
+            trials.push(Trial::stopped(WAY, on, stop));
+            continue;
+        }
+        for check in cases::all() {
+            let (fixture, run) = (Arc::clone(&fixture), check.run);
+            let start = move || run(Context::new(fixture, via));
+            trials.push(Trial::new(check.case, on.clone(), start));
+        }
+    }
+    Suite::new(trials)
+}
+
+/// Every case of the suite, in the order in which they run.
+///
+/// ```
+/// use cloakroom_conformance::store;
+///
+/// assert!(store::cases().any(|case| case.id == "store/create-never-overwrites"));
+/// ```
+pub fn cases() -> impl Iterator<Item = Case> {
+    cases::all().map(|check| check.case)
+}
+
+/// Stands for all cases in a way that the fixture does not offer.
+const WAY: Case = Case {
+    id: "store/*",
+    requirements: &["R53", "R61"],
+    sentence: "every case also holds through two handles on the same data, and through two processes",
+    source: "cloakroom_store::Store, \"also against other processes\"",
+};

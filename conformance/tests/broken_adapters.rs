@@ -1,0 +1,1 @@
+//! Each way to get an adapter wrong fails exactly the cases that are about it.

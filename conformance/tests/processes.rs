@@ -1,0 +1,101 @@
+//! The suite on a store that two processes share. Has a `main` of its own, because the other process is this program.
+
+#[path = "support/disk.rs"]
+mod disk;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cloakroom_conformance::{Report, store};
+use disk::Disks;
+
+type Correct = Disks<false, true>;
+type WriteBehind = Disks<true, true>;
+type Unknown = Disks<false, false>;
+
+type Test = fn(&Path);
+
+fn main() -> ExitCode {
+    store::worker::<Correct>();
+    store::worker::<WriteBehind>();
+
+    let tests: [(&str, Test); 3] = [
+        (
+            "a_correct_store_passes_in_two_processes_and_after_a_kill",
+            correct,
+        ),
+        (
+            "a_store_that_answers_before_it_writes_is_found",
+            write_behind,
+        ),
+        ("a_main_without_the_worker_is_told_so", unknown),
+    ];
+    let root = Root::new();
+    for (name, test) in tests {
+        test(&root.0);
+        announce(format_args!("test {name} ... ok"));
+    }
+    // As libtest says it, for who counts. A failure panics before.
+    announce(format_args!(
+        "\ntest result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished",
+        tests.len()
+    ));
+    ExitCode::SUCCESS
+}
+
+// R60, R61
+fn correct(root: &Path) {
+    let report = run::<Correct>(root, "[disk/processes]");
+    let tally = report.tally();
+    assert!(tally.passed > 40, "{tally}");
+    assert_eq!((tally.failed, tally.skipped), (0, 0), "{report}");
+}
+
+// R60
+fn write_behind(root: &Path) {
+    let report = run::<WriteBehind>(root, "durable-over-a-kill[write-behind/direct]");
+    let line = report.outcomes()[0].to_string();
+    let why = "a replace was answered, and after a kill the old record is there";
+    assert!(line.contains(why), "{line}");
+}
+
+// The other process, which has no worker for this fixture, runs into `main` and panics: that message in the output is meant.
+fn unknown(root: &Path) {
+    let report = run::<Unknown>(root, "load-missing[unknown/processes]");
+    let line = report.outcomes()[0].to_string();
+    assert!(line.contains("must stand at the top of `main`"), "{line}");
+}
+
+fn run<F: store::Attach>(root: &Path, part: &str) -> Report {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let fixture = F::attach(&root.display().to_string());
+    let suite = store::suite(fixture).only(|name| name.contains(part));
+    runtime.block_on(suite.run(|_| {}))
+}
+
+/// A directory that is removed at the end.
+struct Root(PathBuf);
+
+impl Root {
+    fn new() -> Self {
+        let name = format!("cloakroom-conformance-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a test without a harness")]
+fn announce(line: std::fmt::Arguments<'_>) {
+    println!("{line}");
+}

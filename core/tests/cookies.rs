@@ -1,0 +1,440 @@
+//! HTTP: Cookie headers in; Set-Cookie, Vary and Cache-Control out.
+
+mod support;
+
+use std::time::Duration;
+
+use cloakroom_core::http::{apply, status_hint, tokens, vary};
+use cloakroom_core::{Builder, Config, Error, Exchange, Outcome, SameSite, TokenFormat, UnixTime};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use support::{World, insert, issued};
+
+const TOKEN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+fn request(lines: &[&[u8]]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_bytes(line).expect("a header"),
+        );
+    }
+    headers
+}
+
+fn check(lines: &[&str], expected: &[&str]) {
+    let lines: Vec<_> = lines.iter().map(|line| line.as_bytes()).collect();
+    let (config, headers) = (Config::default(), request(&lines));
+    let found: Vec<_> = tokens(&config, &headers)
+        .map(String::from_utf8_lossy)
+        .collect();
+    assert_eq!(found, expected, "{lines:?}");
+}
+
+// R35, R36, R37, R38
+#[test]
+fn cookie_headers_are_read_as_the_standard_says() {
+    check(&[], &[]);
+    check(&[""], &[]);
+    check(&["__Host-session=one"], &["one"]);
+    check(&["a=1; __Host-session=one; b=2"], &["one"]);
+    // Several lines mean the same as one joined.
+    check(&["a=1", "__Host-session=one", "b=2"], &["one"]);
+    check(
+        &["a=1; __Host-session=one", "__Host-session=two; b=2"],
+        &["one", "two"],
+    );
+    check(&["a=1;__Host-session=one;b=2"], &["one"]);
+    check(&["__Host-session=one; __Host-session=one"], &["one", "one"]);
+    // Names are case-sensitive and whole.
+    check(
+        &["__host-session=no; __HOST-SESSION=no; X__Host-session=no"],
+        &[],
+    );
+    check(&["__Host-session2=no; __Host-sessio=no; session=no"], &[]);
+    check(&["__Host-session", "__Host-session ; x"], &[]);
+    check(&["%5F%5FHost-session=no"], &[]);
+    // Nothing is decoded, quotes are kept.
+    check(&["__Host-session=%41"], &["%41"]);
+    check(&["__Host-session=\"quoted\""], &["\"quoted\""]);
+    check(&["__Host-session=a=b"], &["a=b"]);
+    check(&["__Host-session="], &[""]);
+    check(&["__Host-session =\tone \t; x"], &["one"]);
+    check(&["a=__Host-session=no"], &[]);
+    // Garbage beside it does not hide it.
+    check(
+        &[";;;=;==; =x; {\"a\":1}; __Host-session=one; \u{fc}; a b c; \"x; y\""],
+        &["one"],
+    );
+    check(&["a=\"unclosed; __Host-session=one"], &["one"]);
+    check(&["a=1, __Host-session=no"], &[]);
+}
+
+// R09
+#[test]
+fn a_token_in_another_header_is_ignored() {
+    let mut headers = HeaderMap::new();
+    let value = format!("__Host-session={TOKEN}");
+    for name in [
+        "authorization",
+        "x-session",
+        "set-cookie",
+        "cookie2",
+        "referer",
+    ] {
+        headers.append(name, HeaderValue::try_from(&value).expect("a header"));
+    }
+    assert_eq!(tokens(&Config::default(), &headers).count(), 0);
+}
+
+// R38: linear time, nothing lost, at 64 KiB of other things.
+#[test]
+fn a_cookie_header_of_64_kib_is_read_to_its_end() {
+    for filler in [
+        "a=1; ",
+        ";",
+        "=",
+        "__Host-session",
+        "__Host-session ",
+        " ",
+        "\"",
+        "__Host-session=;",
+    ] {
+        let mut line = filler.repeat(65_536 / filler.len());
+        line.push_str(&format!("; __Host-session={TOKEN}"));
+        let headers = request(&[line.as_bytes()]);
+        let config = Config::default();
+        assert_eq!(
+            tokens(&config, &headers).last(),
+            Some(TOKEN.as_bytes()),
+            "{filler:?}"
+        );
+        let exchange = Exchange::open(&config, tokens(&config, &headers), UnixTime::from_secs(0));
+        assert!(exchange.wants_load().is_some(), "{filler:?}");
+    }
+}
+
+fn respond(config: &Config, outcome: &Outcome) -> HeaderMap {
+    let mut response = HeaderMap::new();
+    apply(config, outcome, &mut response);
+    response
+}
+
+fn world(builder: Builder) -> World {
+    World::with(builder.build().expect("a good configuration"))
+}
+
+/// The Set-Cookie lines of a session that is created, and of one that is signed out.
+fn lines(builder: Builder) -> [String; 2] {
+    let mut world = world(builder);
+    let created = world.request(None, insert("n", 1));
+    let token = issued(&created).expect("a token");
+    let ended = world.request(Some(&token), |session| session.sign_out());
+    [created, ended].map(|outcome| {
+        let response = respond(&world.config, &outcome);
+        let all: Vec<_> = response.get_all(header::SET_COOKIE).iter().collect();
+        assert_eq!(all.len(), 1);
+        assert!(all[0].is_sensitive());
+        all[0].to_str().expect("visible ASCII").to_owned()
+    })
+}
+
+// R27, R32: read back by another parser.
+#[test]
+fn the_default_cookie_has_all_protections() {
+    let [created, ended] = lines(Config::builder());
+    let cookie = cookie::Cookie::parse(created).expect("a cookie");
+    assert_eq!(
+        (cookie.name(), cookie.value().len()),
+        ("__Host-session", 43)
+    );
+    assert_eq!(
+        (cookie.secure(), cookie.http_only()),
+        (Some(true), Some(true))
+    );
+    assert_eq!(cookie.same_site(), Some(cookie::SameSite::Lax));
+    assert_eq!((cookie.path(), cookie.domain()), (Some("/"), None));
+    // R17
+    assert_eq!((cookie.max_age(), cookie.expires()), (None, None));
+    assert!(ended.starts_with("__Host-session=; "));
+}
+
+// R19: the removal has the same name, Path, Domain and flags; R32: and a date that parses.
+#[test]
+fn a_removal_has_the_attributes_of_what_it_removes() {
+    let builder = Config::builder;
+    for builder in [
+        builder(),
+        builder()
+            .cookie_name("__Secure-s")
+            .domain("example.org")
+            .path("/shop"),
+        builder().same_site(SameSite::None).partitioned(true),
+        builder().same_site(SameSite::Strict).http_only(false),
+        builder().insecure_for_development(),
+        builder().cookie_name("__Http-s").persistent(true),
+        builder()
+            .cookie_name("__Host-Http-s")
+            .token_format(TokenFormat::UuidV4),
+    ] {
+        let [created, ended] =
+            lines(builder).map(|line| cookie::Cookie::parse(line).expect("a cookie"));
+        assert_eq!(created.name(), ended.name());
+        assert_eq!(
+            (created.path(), created.domain()),
+            (ended.path(), ended.domain())
+        );
+        assert_eq!(
+            (created.secure(), created.http_only()),
+            (ended.secure(), ended.http_only())
+        );
+        assert_eq!(created.same_site(), ended.same_site());
+        assert_eq!(created.partitioned(), ended.partitioned());
+        assert_eq!(ended.value(), "");
+        assert_eq!(ended.max_age().map(|age| age.whole_seconds()), Some(0));
+        assert_eq!(
+            ended.expires_datetime().map(|at| at.unix_timestamp()),
+            Some(0)
+        );
+    }
+}
+
+#[test]
+fn attributes_are_sent_as_configured() {
+    let parse = |builder: Builder| {
+        let [created, _] = lines(builder);
+        cookie::Cookie::parse(created).expect("a cookie")
+    };
+    let none = parse(
+        Config::builder()
+            .same_site(SameSite::None)
+            .partitioned(true),
+    );
+    assert_eq!(none.same_site(), Some(cookie::SameSite::None));
+    assert_eq!(
+        (none.partitioned(), none.secure()),
+        (Some(true), Some(true))
+    );
+    let strict = parse(
+        Config::builder()
+            .same_site(SameSite::Strict)
+            .http_only(false),
+    );
+    assert_eq!(strict.same_site(), Some(cookie::SameSite::Strict));
+    assert_eq!(strict.http_only(), None);
+    let other = parse(
+        Config::builder()
+            .cookie_name("s")
+            .domain("example.org")
+            .path("/a b"),
+    );
+    assert_eq!(
+        (other.domain(), other.path()),
+        (Some("example.org"), Some("/a b"))
+    );
+    let persistent = parse(Config::builder().persistent(true));
+    assert_eq!(
+        persistent.max_age().map(|age| age.whole_seconds()),
+        Some(43_200)
+    );
+    // R34
+    let development = parse(Config::builder().insecure_for_development());
+    assert_eq!(
+        (development.name(), development.secure()),
+        ("session", None)
+    );
+}
+
+// R18: never a Max-Age over 400 days, whatever a session asks for.
+#[test]
+fn max_age_is_400_days_at_most() {
+    let mut world = world(Config::builder());
+    let outcome = world.request(None, |session| {
+        let long = Duration::from_secs(u64::MAX);
+        session.set_expiry(cloakroom_core::Expiry::new().absolute(long).persistent());
+    });
+    let line = respond(&world.config, &outcome)[header::SET_COOKIE].clone();
+    assert!(
+        line.to_str()
+            .expect("ASCII")
+            .ends_with("; Max-Age=34560000")
+    );
+}
+
+// R40, R43, CVE-2023-30861, CVE-2026-27205, CVE-2026-35192
+#[test]
+fn vary_is_added_on_every_access_and_only_then() {
+    type Look = fn(&mut cloakroom_core::Session<'_>);
+    let looks: [Look; 9] = [
+        |_| {},
+        |session| assert!(!session.contains("x")),
+        |session| assert_eq!(session.len(), 1),
+        |session| assert!(!session.is_empty()),
+        |session| assert_eq!(session.get::<u64>("x"), Ok(None)),
+        |session| assert!(!session.is_new()),
+        |session| assert_eq!(session.subject(), None),
+        |session| assert!(!session.remove("x")),
+        |session| assert_eq!(session.keys().count(), 1),
+    ];
+    let mut world = World::new();
+    let token = world.issue(None, insert("n", 1));
+    for look in looks {
+        let outcome = world.request(Some(&token), look);
+        let response = respond(&world.config, &outcome);
+        assert_eq!(
+            (response.len(), &response[header::VARY]),
+            (1, &HeaderValue::from_static("cookie"))
+        );
+    }
+    // On renewal: the touch of a read.
+    world.later(1_000);
+    let outcome = world.request(Some(&token), |_| {});
+    assert_eq!(world.calls.last(), Some(&"touch"));
+    assert_eq!(respond(&world.config, &outcome)[header::VARY], "cookie");
+    // Untouched: loaded or not.
+    for exchange in [world.open(Some(&token)), world.open(None)] {
+        let outcome = world
+            .run(exchange.finish(world.now()))
+            .expect("nothing to do");
+        assert!(respond(&world.config, &outcome).is_empty());
+    }
+}
+
+fn merged(name: &str, before: &[&'static str]) -> Vec<String> {
+    let mut world = World::new();
+    let outcome = world.request(None, insert("n", 1));
+    let mut response = HeaderMap::new();
+    let name = http::HeaderName::try_from(name).expect("a name");
+    for line in before {
+        response.append(&name, HeaderValue::from_static(line));
+    }
+    apply(&world.config, &outcome, &mut response);
+    let all = response.get_all(name).iter();
+    all.map(|line| line.to_str().expect("ASCII").to_owned())
+        .collect()
+}
+
+// R42
+#[test]
+fn vary_is_merged_and_a_star_stays() {
+    for (before, expected) in [
+        (&[][..], &["cookie"][..]),
+        (&["accept"], &["accept", "cookie"]),
+        (&["*"], &["*"]),
+        (&["accept, *"], &["accept, *"]),
+        (&["accept", "Cookie, x"], &["accept", "Cookie, x"]),
+        (&["x,COOKIE"], &["x,COOKIE"]),
+        (&["cookies"], &["cookies", "cookie"]),
+    ] {
+        assert_eq!(merged("vary", before), expected);
+    }
+    let mut response = HeaderMap::new();
+    vary(&mut response);
+    vary(&mut response);
+    assert_eq!(response.get_all(header::VARY).iter().count(), 1);
+}
+
+// R41
+#[test]
+fn cache_control_gets_no_store_and_keeps_what_the_application_said() {
+    for (before, expected) in [
+        (&[][..], &["no-store"][..]),
+        (&["no-store"], &["no-store"]),
+        (&["private, No-Store"], &["private, No-Store"]),
+        (&["private, no-cache"], &["private, no-cache", "no-store"]),
+        (
+            &["max-age=60", "public"],
+            &["max-age=60", "public", "no-store"],
+        ),
+        (&["x-no-store"], &["x-no-store", "no-store"]),
+    ] {
+        assert_eq!(merged("cache-control", before), expected);
+    }
+}
+
+// R41: also when the cookie is removed, and not when none is set.
+#[test]
+fn no_store_comes_with_every_cookie_line_and_only_with_one() {
+    let mut world = World::new();
+    let token = world.issue(None, insert("n", 1));
+    let outcome = world.request(Some(&token), |session| session.sign_out());
+    assert_eq!(
+        respond(&world.config, &outcome)[header::CACHE_CONTROL],
+        "no-store"
+    );
+    let outcome = world.request(None, |session| session.sign_out());
+    assert!(!respond(&world.config, &outcome).contains_key(header::CACHE_CONTROL));
+}
+
+// R32
+#[test]
+fn there_is_one_line_for_our_name_and_others_lines_are_kept() {
+    let lines = merged(
+        "set-cookie",
+        &[
+            "a=1; Path=/",
+            "__Host-session=stale; Path=/",
+            "__Host-session2=kept",
+            "__host-session=kept",
+            "__Host-session =stale",
+            "b=__Host-session=kept",
+        ],
+    );
+    let (ours, others): (Vec<_>, Vec<_>) = lines
+        .iter()
+        .partition(|line| line.starts_with("__Host-session="));
+    assert_eq!(ours.len(), 1);
+    assert!(!ours[0].contains("stale"));
+    assert_eq!(
+        others,
+        [
+            "a=1; Path=/",
+            "__Host-session2=kept",
+            "__host-session=kept",
+            "b=__Host-session=kept"
+        ]
+    );
+}
+
+// R44
+#[test]
+fn clear_site_data_comes_with_a_sign_out_if_asked_for() {
+    for (asked, expected) in [
+        (false, None),
+        (true, Some("\"cache\", \"cookies\", \"storage\"")),
+    ] {
+        let mut world = world(Config::builder().clear_site_data(asked));
+        let token = world.issue(None, insert("n", 1));
+        let write = world.request(Some(&token), insert("n", 2));
+        assert!(!respond(&world.config, &write).contains_key("clear-site-data"));
+        let outcome = world.request(Some(&token), |session| session.sign_out());
+        let response = respond(&world.config, &outcome);
+        let found = response
+            .get("clear-site-data")
+            .map(|line| line.to_str().expect("ASCII"));
+        assert_eq!(found, expected);
+    }
+}
+
+// R33: headers do not depend on the status; only whether changes are kept on 5xx is configured.
+#[test]
+fn statuses_fit_their_errors() {
+    let unavailable = [Error::Contended, Error::Uncertain, Error::Late];
+    for error in unavailable {
+        assert_eq!(status_hint(&error), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let large = Error::TooLarge {
+        what: "x",
+        limit: 1,
+    };
+    assert_eq!(status_hint(&large), StatusCode::PAYLOAD_TOO_LARGE);
+    for error in [
+        Error::Corrupt,
+        Error::NewerRecord { version: 2 },
+        Error::Closed,
+        Error::Misuse,
+    ] {
+        assert_eq!(status_hint(&error), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    assert!(!Config::default().saves_on_server_error());
+}
