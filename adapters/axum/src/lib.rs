@@ -83,3 +83,8 @@ pub use cloakroom_tower::{OnError, SessionLayer};
 pub use error::Error;
 pub use session::Session;
 pub use typed::Typed;
+
+/// The examples of the repository's README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
