@@ -84,9 +84,11 @@ fn report(outcome: &Outcome) {
     }
     match outcome.fate {
         Fate::Superseded => {
-            tracing::info!("session changes dropped: the token had been rotated away")
+            tracing::info!("session changes dropped: the token had been rotated away");
         }
-        Fate::Gone => tracing::info!("session changes dropped: the session has ended meanwhile"),
+        Fate::Gone => {
+            tracing::info!("session changes dropped: the session has ended meanwhile");
+        }
         _ => {}
     }
 }

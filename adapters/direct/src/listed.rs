@@ -170,7 +170,7 @@ impl<S: Directory> Sessions<S> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "a session of this subject cannot be read and is not listed")
+                    tracing::warn!(%error, "a session of this subject cannot be read and is not listed");
                 }
             }
         }

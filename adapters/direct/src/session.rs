@@ -371,7 +371,9 @@ impl<K> Session<K> {
     /// # }
     /// ```
     pub fn clear(&self) -> Result<(), SessionError> {
-        self.read(|session| session.clear())
+        self.read(|session| {
+            session.clear();
+        })
     }
 
     /// Whether the client presented no living session. See [`cloakroom_core::Session::is_new`].
@@ -524,7 +526,9 @@ impl<K> Session<K> {
     /// # }
     /// ```
     pub fn sign_out(&self) -> Result<(), SessionError> {
-        self.read(|session| session.sign_out())
+        self.read(|session| {
+            session.sign_out();
+        })
     }
 
     /// Ends the session, for good: the same as `sign_out`. See [`cloakroom_core::Session::destroy`].
@@ -542,7 +546,9 @@ impl<K> Session<K> {
     /// # }
     /// ```
     pub fn destroy(&self) -> Result<(), SessionError> {
-        self.read(|session| session.destroy())
+        self.read(|session| {
+            session.destroy();
+        })
     }
 
     /// A new token for the same session. See [`cloakroom_core::Session::rotate`].
@@ -559,7 +565,9 @@ impl<K> Session<K> {
     /// # }
     /// ```
     pub fn rotate(&self) -> Result<(), SessionError> {
-        self.read(|session| session.rotate())
+        self.read(|session| {
+            session.rotate();
+        })
     }
 
     /// Changes whom the session belongs to, without a new token: for bookkeeping. See [`cloakroom_core::Session::set_subject`].

@@ -65,7 +65,7 @@ where
                     return Poll::Ready(Ok(response));
                 }
                 Committing::Pending(commit) => {
-                    *this.committing = Some(Pending { response, commit })
+                    *this.committing = Some(Pending { response, commit });
                 }
             }
         }
