@@ -1,1 +1,194 @@
 //! Each way to get an adapter wrong fails exactly the cases that are about it.
+
+#[path = "support/broken.rs"]
+mod broken;
+#[path = "../src/bin/conformance/adapters/axum.rs"]
+mod routes;
+#[path = "../src/bin/conformance/adapters/server.rs"]
+mod server;
+
+use std::collections::BTreeSet;
+
+use broken::{Broken, Fault};
+use cloakroom_conformance::adapter::{self, Fixture};
+use cloakroom_conformance::{Report, Suite};
+
+fn run(suite: Suite) -> Report {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(suite.run(|_| {}))
+}
+
+/// One version of HTTP is enough to find a fault.
+fn check(fault: Fault, expected: &[&str]) {
+    let report = run(adapter::suite(Broken(fault)).only(|name| name.contains("http1")));
+    let failed: BTreeSet<_> = report.failed().map(|outcome| outcome.case.id).collect();
+    let expected: BTreeSet<_> = expected.iter().copied().collect();
+    let lines: Vec<_> = report.failed().map(ToString::to_string).collect();
+    assert_eq!(failed, expected, "{fault:?} fails:\n{}", lines.join("\n"));
+}
+
+fn passes_every_case_and_skips_none(fixture: impl Fixture) {
+    let report = run(adapter::suite(fixture));
+    let lines: Vec<_> = report.failed().map(ToString::to_string).collect();
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+    assert_eq!(report.tally().skipped, 0);
+    // Two versions of HTTP; of the cases on raw sockets there is one.
+    let raw = report
+        .outcomes()
+        .iter()
+        .filter(|outcome| outcome.on.ends_with("http1"))
+        .count();
+    assert_eq!(raw, adapter::cases().count());
+}
+
+#[test]
+fn a_correct_adapter_passes_every_case_and_skips_none() {
+    passes_every_case_and_skips_none(Broken(Fault::Nothing));
+}
+
+#[test]
+fn the_axum_adapter_passes_every_case_and_skips_none() {
+    passes_every_case_and_skips_none(routes::Axum);
+}
+
+#[test]
+fn a_commit_after_the_head_is_found() {
+    check(
+        Fault::CommitAfterHead,
+        &[
+            "adapter/commit-before-head",
+            // A response without a body never gets there.
+            "adapter/cookie-on-every-status",
+            "adapter/error-page-of-the-application",
+            "adapter/outage-at-commit",
+        ],
+    );
+}
+
+#[test]
+fn a_cookie_on_untouched_requests_is_found() {
+    check(
+        Fault::CookieOnUntouched,
+        &["adapter/untouched-is-untouched"],
+    );
+}
+
+#[test]
+fn a_swallowed_commit_error_is_found() {
+    check(
+        Fault::SwallowsCommitErrors,
+        &[
+            "adapter/collisions-are-bounded",
+            "adapter/error-page-of-the-application",
+            "adapter/outage-at-commit",
+            "adapter/outage-at-create",
+            "adapter/outage-at-sign-out",
+            "adapter/rotation-cut-at-each-call",
+            "adapter/rotation-refused-at-each-call",
+        ],
+    );
+}
+
+#[test]
+fn a_missing_vary_is_found() {
+    check(
+        Fault::NoVary,
+        &[
+            "adapter/vary-is-merged",
+            "adapter/vary-on-access",
+            "adapter/vary-on-failure",
+        ],
+    );
+}
+
+#[test]
+fn a_commit_of_a_server_error_is_found() {
+    check(
+        Fault::CommitsOnServerError,
+        &[
+            "adapter/handler-error-changes-nothing",
+            "adapter/server-error-saves-nothing",
+        ],
+    );
+}
+
+#[test]
+fn a_cookie_on_a_superseded_write_is_found() {
+    check(
+        Fault::CookieOnSuperseded,
+        &[
+            "adapter/no-needless-cookie",
+            "adapter/superseded-write-is-dropped",
+            "adapter/two-rotations-one-wins",
+        ],
+    );
+}
+
+#[test]
+fn an_eager_load_is_found() {
+    check(
+        Fault::LoadsEagerly,
+        &["adapter/two-cookies", "adapter/untouched-is-untouched"],
+    );
+}
+
+#[test]
+fn a_handler_that_outlives_its_client_is_found() {
+    check(
+        Fault::OutlivesClient,
+        &["adapter/disconnect-changes-nothing"],
+    );
+}
+
+#[test]
+fn a_commit_after_a_panic_is_found() {
+    check(Fault::CommitsAfterPanic, &["adapter/panic-changes-nothing"]);
+}
+
+#[test]
+fn an_adapter_that_reads_one_cookie_line_is_found() {
+    check(
+        Fault::OneCookieLine,
+        &["adapter/duplicate-cookies", "adapter/several-cookie-lines"],
+    );
+}
+
+#[test]
+fn a_token_taken_from_the_url_is_found() {
+    check(Fault::TokenInUrl, &["adapter/token-only-in-the-cookie"]);
+}
+
+#[test]
+fn a_cookie_that_displaces_the_applications_is_found() {
+    check(Fault::OnlyOwnCookie, &["adapter/one-line-per-name"]);
+}
+
+#[test]
+fn a_no_store_that_displaces_what_the_application_said_is_found() {
+    check(
+        Fault::ReplacesCacheControl,
+        &["adapter/no-store-with-a-cookie"],
+    );
+}
+
+#[test]
+fn a_cookie_that_is_cleared_without_a_sign_out_is_found() {
+    check(
+        Fault::ClearsUnknown,
+        &[
+            "adapter/any-bytes",
+            "adapter/cookie-taken-as-it-is",
+            "adapter/expired-record-is-refused",
+            "adapter/handler-error-changes-nothing",
+            "adapter/malformed-token-is-free",
+            "adapter/server-error-saves-nothing",
+            "adapter/sign-in-rotates",
+            "adapter/two-living-tokens",
+            "adapter/unknown-token-is-not-adopted",
+        ],
+    );
+}

@@ -145,11 +145,25 @@ pub enum Fate {
 }
 
 /// Wants randomness, for a token or for the mark of a write.
+///
+/// ```
+/// # use cloakroom_core::*;
+/// fn answer(mint: Mint, random: [u8; 64]) -> Result<Commit, Error> {
+///     mint.with(random)
+/// }
+/// ```
 pub struct Mint {
     pub(crate) machine: Box<Machine>,
 }
 
 /// Wants a record created.
+///
+/// ```
+/// # use cloakroom_core::*;
+/// fn answer(create: Create, now: UnixTime) -> Result<Commit, Error> {
+///     create.then(Created::Stored, now) // store.create(create.key(), create.write()).await?
+/// }
+/// ```
 pub struct Create {
     pub(crate) machine: Box<Machine>,
     pub(crate) key: Key,
@@ -157,6 +171,13 @@ pub struct Create {
 }
 
 /// Wants a record replaced, if it is still the one that was loaded.
+///
+/// ```
+/// # use cloakroom_core::*;
+/// fn answer(replace: Replace, now: UnixTime) -> Result<Commit, Error> {
+///     replace.then(Replaced::Stored, now) // store.replace(replace.key(), replace.old(), replace.write()).await?
+/// }
+/// ```
 pub struct Replace {
     pub(crate) machine: Box<Machine>,
     pub(crate) target: Target,
@@ -201,6 +222,13 @@ pub(crate) enum ReplaceStep {
 }
 
 /// Wants a record loaded again.
+///
+/// ```
+/// # use cloakroom_core::*;
+/// fn answer(reload: Reload, now: UnixTime) -> Result<Commit, Error> {
+///     reload.then(None, now) // store.load(reload.key()).await?
+/// }
+/// ```
 pub struct Reload {
     pub(crate) machine: Box<Machine>,
     pub(crate) key: Key,
@@ -223,6 +251,13 @@ pub(crate) enum ReloadStep {
 }
 
 /// Wants a record to live longer.
+///
+/// ```
+/// # use cloakroom_core::*;
+/// fn answer(touch: Touch, now: UnixTime) -> Result<Commit, Error> {
+///     touch.then(Touched::Extended, now) // store.touch(touch.key(), touch.expires_at()).await?
+/// }
+/// ```
 pub struct Touch {
     pub(crate) machine: Box<Machine>,
     pub(crate) key: Key,
@@ -230,6 +265,13 @@ pub struct Touch {
 }
 
 /// Wants a record deleted, if it is still the one that was loaded.
+///
+/// ```
+/// # use cloakroom_core::*;
+/// fn answer(delete: Delete, now: UnixTime) -> Result<Commit, Error> {
+///     delete.then(Deleted::Deleted, now) // store.delete(delete.key(), delete.old()).await?
+/// }
+/// ```
 pub struct Delete {
     pub(crate) machine: Box<Machine>,
     pub(crate) target: Target,
@@ -260,12 +302,26 @@ opaque!(Mint Create Replace Reload Touch Delete);
 
 impl Create {
     /// Where to create it.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn which(create: &Create) -> &str {
+    ///     create.key().as_str()
+    /// }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key
     }
 
     /// What to write.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn size(create: &Create) -> usize {
+    ///     create.write().bytes.len()
+    /// }
+    /// ```
     #[must_use]
     pub fn write(&self) -> &Write {
         &self.write
@@ -274,18 +330,39 @@ impl Create {
 
 impl Replace {
     /// Which record to replace.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn which(replace: &Replace) -> &str {
+    ///     replace.key().as_str()
+    /// }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &Key {
         self.target.key()
     }
 
     /// What it must still be.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn version(replace: &Replace) -> u64 {
+    ///     replace.old().version
+    /// }
+    /// ```
     #[must_use]
     pub fn old(&self) -> &Stored {
         self.target.stored()
     }
 
     /// What to write.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn size(replace: &Replace) -> usize {
+    ///     replace.write().bytes.len()
+    /// }
+    /// ```
     #[must_use]
     pub fn write(&self) -> &Write {
         &self.write
@@ -294,6 +371,13 @@ impl Replace {
 
 impl Reload {
     /// Which record to load.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn which(reload: &Reload) -> &str {
+    ///     reload.key().as_str()
+    /// }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key
@@ -302,12 +386,26 @@ impl Reload {
 
 impl Touch {
     /// Which record is to live longer.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn which(touch: &Touch) -> &str {
+    ///     touch.key().as_str()
+    /// }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key
     }
 
     /// Until when.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn end(touch: &Touch) -> u64 {
+    ///     touch.expires_at().as_secs()
+    /// }
+    /// ```
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
@@ -316,12 +414,26 @@ impl Touch {
 
 impl Delete {
     /// Which record to delete.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn which(delete: &Delete) -> &str {
+    ///     delete.key().as_str()
+    /// }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &Key {
         self.target.key()
     }
 
     /// What it must still be.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn version(delete: &Delete) -> u64 {
+    ///     delete.old().version
+    /// }
+    /// ```
     #[must_use]
     pub fn old(&self) -> &Stored {
         self.target.stored()

@@ -82,7 +82,6 @@ impl Config {
     /// # use cloakroom_core::Config;
     /// assert!(Config::builder().build().is_ok());
     /// ```
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

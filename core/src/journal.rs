@@ -145,7 +145,7 @@ impl Journal {
         &'a self,
         base: Option<&'a Record>,
     ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
-        let mut changed: SmallVec<[(&[u8], Option<&[u8]>); 4]> = self
+        let mut changed: Changed<'_> = self
             .entries
             .iter()
             .map(|entry| (entry.name.as_bytes(), entry.value()))
@@ -160,12 +160,15 @@ impl Journal {
     }
 }
 
+/// Names and what they were set to, in ascending order.
+type Changed<'a> = SmallVec<[(&'a [u8], Option<&'a [u8]>); 4]>;
+
 /// Two ascending sequences as one; on the same name the changed one counts.
 #[derive(Clone)]
 struct Merged<'a> {
     base: Option<Values<'a>>,
     next: Option<(&'a [u8], &'a [u8])>,
-    changed: SmallVec<[(&'a [u8], Option<&'a [u8]>); 4]>,
+    changed: Changed<'a>,
     at: usize,
 }
 

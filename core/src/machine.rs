@@ -289,7 +289,7 @@ impl Machine {
         let subject = journal
             .subject
             .as_ref()
-            .map_or(record.subject(), |subject| subject.as_deref());
+            .map_or_else(|| record.subject(), |subject| subject.as_deref());
         let expiry = journal.expiry.unwrap_or(record.expiry);
         let head = Head {
             writer: self.writer,
@@ -644,7 +644,7 @@ impl Machine {
             self.work
                 .journal
                 .expiry
-                .unwrap_or(carried.and_then(|record| record.expiry)),
+                .unwrap_or_else(|| carried.and_then(|record| record.expiry)),
         )
     }
 
@@ -668,7 +668,7 @@ impl Machine {
         let seed = self
             .work
             .seed
-            .or(rotated.map(|record| record.seed))
+            .or_else(|| rotated.map(|record| record.seed))
             .unwrap_or(new.seed);
         let head = Head {
             writer: self.writer,
@@ -745,6 +745,16 @@ impl Mint {
     /// # Errors
     ///
     /// [`Error::TooLarge`] if the session is over a limit; nothing was written then.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// # let now = UnixTime::from_secs(1);
+    /// # let mut exchange = Exchange::open(&Config::default(), [], now);
+    /// exchange.session()?.insert("theme", "dark")?;
+    /// let Commit::Mint(mint) = exchange.finish(now) else { panic!() };
+    /// assert!(matches!(mint.with([7; 64])?, Commit::Create(_)));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn with(self, entropy: [u8; 64]) -> Result<Commit, Error> {
         let mut machine = self.machine;
         let mut random = [0; 32];
@@ -773,6 +783,13 @@ impl Create {
     /// # Errors
     ///
     /// [`Error::Contended`] if every token so far was taken: the randomness is broken.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn taken(create: Create, now: UnixTime) -> Result<Commit, Error> {
+    ///     create.then(Created::Taken, now) // another token will be minted
+    /// }
+    /// ```
     pub fn then(self, answer: Created, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;
@@ -803,6 +820,13 @@ impl Create {
     /// # Errors
     ///
     /// [`Error::Contended`] after too many.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn timed_out(create: Create, now: UnixTime) -> Result<Commit, Error> {
+    ///     create.lost(now) // it will be looked for
+    /// }
+    /// ```
     pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;
@@ -823,6 +847,13 @@ impl Replace {
     /// # Errors
     ///
     /// [`Error::Contended`] after too many conflicts.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn changed(replace: Replace, now: UnixTime) -> Result<Commit, Error> {
+    ///     replace.then(Replaced::Changed, now) // it will be loaded again, and the changes replayed
+    /// }
+    /// ```
     pub fn then(self, answer: Replaced, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;
@@ -846,6 +877,13 @@ impl Replace {
     /// # Errors
     ///
     /// [`Error::Contended`] after too many.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn timed_out(replace: Replace, now: UnixTime) -> Result<Commit, Error> {
+    ///     replace.lost(now) // it will be looked for
+    /// }
+    /// ```
     pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;
@@ -878,6 +916,13 @@ impl Reload {
     ///
     /// [`Error::Corrupt`], [`Error::NewerRecord`]: the record cannot be read, and was left as it is. [`Error::Uncertain`], [`Error::Late`],
     /// [`Error::Contended`]; an error of an update that had to run again.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn gone(reload: Reload, now: UnixTime) -> Result<Commit, Error> {
+    ///     reload.then(None, now)
+    /// }
+    /// ```
     pub fn then(self, found: Option<Stored>, now: UnixTime) -> Result<Commit, Error> {
         let (mut machine, key) = (self.machine, self.key);
         machine.now = now;
@@ -937,6 +982,13 @@ impl Touch {
     /// # Errors
     ///
     /// None so far; the type leaves room.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn gone(touch: Touch, now: UnixTime) -> Result<Commit, Error> {
+    ///     touch.then(Touched::Gone, now)
+    /// }
+    /// ```
     pub fn then(self, answer: Touched, _now: UnixTime) -> Result<Commit, Error> {
         let fate = match answer {
             Touched::Extended => Fate::Unchanged,
@@ -950,6 +1002,13 @@ impl Touch {
     /// # Errors
     ///
     /// [`Error::Contended`] after too many.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn timed_out(touch: Touch, now: UnixTime) -> Result<Commit, Error> {
+    ///     touch.lost(now) // it will be asked again
+    /// }
+    /// ```
     pub fn lost(mut self, _now: UnixTime) -> Result<Commit, Error> {
         self.machine.conflict()?;
         Ok(Commit::Touch(self))
@@ -962,6 +1021,13 @@ impl Delete {
     /// # Errors
     ///
     /// [`Error::Late`], [`Error::Contended`].
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn changed(delete: Delete, now: UnixTime) -> Result<Commit, Error> {
+    ///     delete.then(Deleted::Changed, now) // it will be followed to where it lives now
+    /// }
+    /// ```
     pub fn then(self, answer: Deleted, now: UnixTime) -> Result<Commit, Error> {
         let (mut machine, step) = (self.machine, self.step);
         machine.now = now;
@@ -986,6 +1052,13 @@ impl Delete {
     /// # Errors
     ///
     /// [`Error::Contended`] after too many.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn timed_out(delete: Delete, now: UnixTime) -> Result<Commit, Error> {
+    ///     delete.lost(now) // it will be looked for
+    /// }
+    /// ```
     pub fn lost(self, now: UnixTime) -> Result<Commit, Error> {
         let mut machine = self.machine;
         machine.now = now;

@@ -275,7 +275,7 @@ pub(crate) fn encode<'a>(
         out.len(ARRAY, 3);
         out.optional(expiry.idle, |out, idle| out.uint(idle.as_secs()));
         out.optional(expiry.absolute, |out, absolute| {
-            out.uint(absolute.as_secs())
+            out.uint(absolute.as_secs());
         });
         out.item(SIMPLE, if expiry.persistent { TRUE } else { FALSE });
     });
@@ -377,7 +377,7 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// The argument of the next item, if that is of this major type (RFC 8949, section 3).
-    #[inline]
+    #[inline(always)]
     fn item(&mut self, major: u8) -> Option<u64> {
         let (first, rest) = self.bytes.get(self.at..)?.split_first()?;
         let short = first ^ (major << 5);
@@ -394,6 +394,7 @@ impl<'a> Cursor<'a> {
         Some(argument)
     }
 
+    #[inline(always)]
     fn uint(&mut self) -> Option<u64> {
         self.item(UINT)
     }
@@ -402,7 +403,7 @@ impl<'a> Cursor<'a> {
         self.uint().map(UnixTime::from_secs)
     }
 
-    #[inline]
+    #[inline(always)]
     fn len(&mut self, major: u8) -> Option<usize> {
         self.item(major)?.try_into().ok()
     }
@@ -415,22 +416,25 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline(always)]
     fn bytes(&mut self) -> Option<Range<usize>> {
         let len = self.len(BYTES)?;
         self.skip(len)
     }
 
     /// Not checked to be UTF-8.
+    #[inline(always)]
     fn text(&mut self) -> Option<Range<usize>> {
         let len = self.len(TEXT)?;
         self.skip(len)
     }
 
+    #[inline(always)]
     fn slice(&self, range: Range<usize>) -> Option<&'a [u8]> {
         self.bytes.get(range)
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, len: usize) -> Option<Range<usize>> {
         let end = self
             .at

@@ -29,6 +29,13 @@ pub struct Token(SmallVec<[u8; 88]>);
 
 impl Token {
     /// The token's text, to be handed to the client and to nobody else.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn to_client(issued: &Issued) -> &str {
+    ///     issued.token.expose()
+    /// }
+    /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
         // Only `mint` makes tokens, and only of ASCII.
@@ -107,7 +114,15 @@ impl SigningKey {
     #[must_use]
     pub fn new(secret: impl AsRef<[u8]>) -> Option<Self> {
         let secret = secret.as_ref();
-        (secret.len() >= Self::MIN_LEN).then(|| Self(Zeroizing::new(secret.to_vec())))
+        Some(Self::unchecked(secret)).filter(Self::is_long_enough)
+    }
+
+    pub(crate) fn unchecked(secret: &[u8]) -> Self {
+        Self(Zeroizing::new(secret.to_vec()))
+    }
+
+    pub(crate) fn is_long_enough(&self) -> bool {
+        self.0.len() >= Self::MIN_LEN
     }
 
     fn mac(&self, id: &[u8]) -> [u8; 32] {

@@ -108,7 +108,7 @@ fn intents(seen: &Model, changes: &[Change]) -> (bool, BTreeMap<&'static str, In
         apply(&mut now, std::slice::from_ref(change));
         match *change {
             Change::Insert(at, value) => {
-                set(&mut intents, &before, cleared, seen, name(at), Some(value))
+                set(&mut intents, &before, cleared, seen, name(at), Some(value));
             }
             Change::Remove(at) | Change::Take(at) => {
                 set(&mut intents, &before, cleared, seen, name(at), None);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use ciborium::Value;
 use cloakroom_core::{Commit, Error, Exchange, Fate, Key, Session, Stored, UnixTime};
-use support::{START, World, count, insert, keeps, name};
+use support::{START, World, count, destroy, insert, keeps, name, rotate};
 
 /// What an exchange makes of a record's bytes.
 fn load(bytes: &[u8]) -> Result<(), Error> {
@@ -190,9 +190,9 @@ fn every_cut_and_every_suffix_of_a_record_is_corrupt() {
 fn an_unreadable_record_is_never_overwritten() {
     let handlers: [fn(&mut Session<'_>); 4] = [
         count,
-        |session| session.rotate(),
+        rotate,
         |session| session.sign_in("bob").expect("good"),
-        |session| session.destroy(),
+        destroy,
     ];
     let mut newer = full();
     fields(&mut newer)[0] = 2.into();
@@ -321,7 +321,7 @@ fn an_unread_value_is_copied_as_it_is() {
     let odd = vec![0x1b, 0, 0, 0, 0, 0, 0, 0, 5];
     let (mut world, token) = with_value(odd.clone());
     world.request(Some(&token), count);
-    let newer = world.issue(Some(&token), |session| session.rotate());
+    let newer = world.issue(Some(&token), rotate);
     let record = &world.records[&world.key(&newer)].bytes;
     assert!(record.windows(odd.len()).any(|part| part == odd));
     assert_eq!(world.number(&newer, "x"), Some(5));

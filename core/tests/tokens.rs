@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use cloakroom_core::{Config, Exchange, Fate, Key, KeyFormat, SigningKey, TokenFormat, UnixTime};
-use support::{World, insert, issued, keeps};
+use support::{World, insert, issued, keeps, rotate};
 
 fn key_of(config: &Config, token: &[u8]) -> Option<Key> {
     let exchange = Exchange::open(config, [token], UnixTime::from_secs(0));
@@ -329,7 +329,7 @@ fn many_distinct_tokens_cost_at_most_four_loads() {
     world.records.retain(|_, _| false);
     for (count, loads) in [(1, 1), (4, 4), (5, 0), (6, 0)] {
         world.take_calls();
-        let some = tokens.iter().take(count).map(|token| token.as_bytes());
+        let some = tokens.iter().take(count).map(std::string::String::as_bytes);
         let mut exchange = world.open_all(some).expect("no error");
         assert!(exchange.session().expect("loaded").is_new());
         assert_eq!(world.take_calls().len(), loads);
@@ -341,9 +341,9 @@ fn many_distinct_tokens_cost_at_most_four_loads() {
 fn a_retired_token_beside_a_living_one_is_a_second_living_one() {
     let mut world = World::new();
     let old = world.issue(None, insert("n", 1));
-    let new = world.issue(Some(&old), |session| session.rotate());
+    let new = world.issue(Some(&old), rotate);
     for tokens in [[&old, &new], [&new, &old]] {
-        let tokens = tokens.map(|token| token.as_bytes());
+        let tokens = tokens.map(std::string::String::as_bytes);
         let mut exchange = world.open_all(tokens).expect("no error");
         assert!(exchange.session().expect("loaded").is_new());
     }
@@ -408,7 +408,7 @@ fn a_session_is_revoked_by_its_key_without_a_cookie() {
 fn a_retired_record_has_no_subject_for_directories() {
     let mut world = World::new();
     let old = world.issue(None, support::sign_in("ada"));
-    let new = world.issue(Some(&old), |session| session.rotate());
+    let new = world.issue(Some(&old), rotate);
     assert_eq!(world.subjects[&world.key(&old)], None);
     assert_eq!(world.subjects[&world.key(&new)].as_deref(), Some("ada"));
 }

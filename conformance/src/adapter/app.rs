@@ -99,7 +99,9 @@ impl App {
     /// ```
     pub async fn script<K>(&self, session: &Session<K>, script: &str) -> Reply {
         match Script::parse(script) {
-            Ok(script) => self.reply(script::perform(&script.now, Some(session), &self.stage).await),
+            Ok(script) => {
+                self.reply(script::perform(&script.now, Some(session), &self.stage).await)
+            }
             Err(error) => Reply::refusal(error),
         }
     }
@@ -128,9 +130,9 @@ impl App {
     pub async fn stream(&self, session: &Session, script: &str) -> Reply {
         let mut reply = self.script(session, script).await;
         let (app, session, script) = (self.clone(), session.clone(), script.to_owned());
-        reply.body.late = Some(Box::pin(async move {
-            app.late(&session, &script).await.into()
-        }));
+        reply.body.late = Some(Box::pin(
+            async move { app.late(&session, &script).await.into() },
+        ));
         reply
     }
 
@@ -149,7 +151,10 @@ impl App {
     pub fn error_page(&self, error: &cloakroom::Error) -> Reply {
         let status = StatusCode::from_u16(error.status_hint());
         let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static(Self::PAGE), HeaderValue::from_static("not saved"));
+        headers.insert(
+            HeaderName::from_static(Self::PAGE),
+            HeaderValue::from_static("not saved"),
+        );
         Reply {
             status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             headers,
@@ -180,7 +185,11 @@ impl App {
         let failed = cloakroom_core::Error::Misuse;
         let script = Script::parse(script).map_err(|_| failed.clone())?;
         let results = script::perform_now(&script.now, session, &self.stage);
-        if results.failed { Err(failed) } else { Ok(results.to_text()) }
+        if results.failed {
+            Err(failed)
+        } else {
+            Ok(results.to_text())
+        }
     }
 
     pub(super) const PAGE: &'static str = "conformance-page";
@@ -189,7 +198,11 @@ impl App {
     pub(super) const BODY: &'static str = "body";
 
     fn reply(&self, results: Results) -> Reply {
-        let status = if results.failed { 500 } else { results.status.unwrap_or(200) };
+        let status = if results.failed {
+            500
+        } else {
+            results.status.unwrap_or(200)
+        };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
         let mut headers = HeaderMap::new();
         for (name, value) in &results.headers {
@@ -198,7 +211,11 @@ impl App {
             }
         }
         let body = Body::of(results.to_text().into(), self.stage.clone());
-        Reply { status, headers, body }
+        Reply {
+            status,
+            headers,
+            body,
+        }
     }
 }
 
@@ -246,7 +263,7 @@ impl From<Reply> for Response<Body> {
     }
 }
 
-/// The body of a [`Reply`]: an `http_body::Body`; for frameworks that know other streams, [`chunk`](Body::chunk) after chunk.
+/// The body of a [`Reply`], empty by default: an `http_body::Body`; for frameworks that know other streams, [`chunk`](Body::chunk) after chunk.
 ///
 /// ```
 /// use cloakroom_conformance::adapter::Body;
@@ -259,6 +276,7 @@ impl From<Reply> for Response<Body> {
 ///     bytes
 /// }
 /// ```
+#[derive(Default)]
 pub struct Body {
     first: Option<Bytes>,
     late: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
@@ -299,7 +317,8 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.poll(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+        self.poll(cx)
+            .map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {

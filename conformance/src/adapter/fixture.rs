@@ -134,11 +134,7 @@ impl Drop for AbortOnDrop {
 /// ```
 pub trait Client: Send + Sync + 'static {
     /// Sends a message with this token, and waits for the answer. Several run at the same time.
-    fn exchange(
-        &self,
-        token: Option<&str>,
-        script: &str,
-    ) -> impl Future<Output = Answer> + Send;
+    fn exchange(&self, token: Option<&str>, script: &str) -> impl Future<Output = Answer> + Send;
 }
 
 /// What a client of messages got for an answer.
@@ -184,7 +180,10 @@ impl<C: Client> ErasedClient for C {
 }
 
 pub(super) trait AnyFixture: Send + Sync {
-    fn start(&self, app: App) -> Pin<Box<dyn Future<Output = Result<Server, FixtureError>> + Send + '_>>;
+    fn start(
+        &self,
+        app: App,
+    ) -> Pin<Box<dyn Future<Output = Result<Server, FixtureError>> + Send + '_>>;
     fn claims(&self) -> &Claims;
 }
 
@@ -194,7 +193,10 @@ pub(super) struct Typed<F> {
 }
 
 impl<F: Fixture> AnyFixture for Typed<F> {
-    fn start(&self, app: App) -> Pin<Box<dyn Future<Output = Result<Server, FixtureError>> + Send + '_>> {
+    fn start(
+        &self,
+        app: App,
+    ) -> Pin<Box<dyn Future<Output = Result<Server, FixtureError>> + Send + '_>> {
         Box::pin(self.fixture.start(app))
     }
 

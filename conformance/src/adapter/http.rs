@@ -31,7 +31,12 @@ impl Http {
     pub(super) fn new(address: SocketAddr, http2: bool, cookie: &str) -> Result<Self, Stop> {
         let client = built(builder(http2))?;
         let cookie = cookie.to_owned();
-        Ok(Self { client, http2, address, cookie })
+        Ok(Self {
+            client,
+            http2,
+            address,
+            cookie,
+        })
     }
 
     /// `name=token`, as it stands in a Cookie line.
@@ -58,24 +63,48 @@ impl Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.answer(request.header(App::SCRIPT, script.to_text())).await
+        self.answer(request.header(App::SCRIPT, script.to_text()))
+            .await
     }
 
     /// The same with a body.
-    pub(super) async fn post(&self, path: &str, body: String, script: &Script) -> Result<Got, Stop> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: String,
+        script: &Script,
+    ) -> Result<Got, Stop> {
         let request = self.client.post(self.url(path)).body(body);
         let form = "application/x-www-form-urlencoded";
-        self.answer(request.header(header::CONTENT_TYPE, form).header(App::SCRIPT, script.to_text())).await
+        self.answer(
+            request
+                .header(header::CONTENT_TYPE, form)
+                .header(App::SCRIPT, script.to_text()),
+        )
+        .await
     }
 
     /// A response whose body does not matter.
-    pub(super) async fn head(&self, path: &str, cookies: &[String], script: &Script) -> Result<Got, Stop> {
+    pub(super) async fn head(
+        &self,
+        path: &str,
+        cookies: &[String],
+        script: &Script,
+    ) -> Result<Got, Stop> {
         let response = self.open(path, cookies, script).await?;
-        let head = Head { status: response.status(), headers: response.headers().clone() };
+        let head = Head {
+            status: response.status(),
+            headers: response.headers().clone(),
+        };
         // Read to its end, so that the connection is done with.
         let _ = response.bytes().await;
         let told = head.told(&self.cookie)?;
-        Ok(Got { results: Vec::new(), told, failed: None, head: Some(head) })
+        Ok(Got {
+            results: Vec::new(),
+            told,
+            failed: None,
+            head: Some(head),
+        })
     }
 
     /// Only until the head is there; the body is read by who wants it.
@@ -85,11 +114,17 @@ impl Http {
         cookies: &[String],
         script: &Script,
     ) -> Result<reqwest::Response, Stop> {
-        let mut request = self.client.get(self.url(path)).header(App::SCRIPT, script.to_text());
+        let mut request = self
+            .client
+            .get(self.url(path))
+            .header(App::SCRIPT, script.to_text());
         for line in cookies {
             request = request.header(header::COOKIE, line);
         }
-        request.send().await.map_err(|error| Stop::Failed(format!("no response: {error}")))
+        request
+            .send()
+            .await
+            .map_err(|error| Stop::Failed(format!("no response: {error}")))
     }
 
     /// A browser: it keeps the cookies it is given, under the rules for them.
@@ -112,13 +147,28 @@ impl Http {
                 });
             }
         };
-        let head = Head { status: response.status(), headers: response.headers().clone() };
+        let head = Head {
+            status: response.status(),
+            headers: response.headers().clone(),
+        };
         let text = response.text().await;
         let text = text.map_err(|error| Stop::Failed(format!("a response's body: {error}")))?;
         let told = head.told(&self.cookie)?;
-        let failed = head.status.is_server_error().then(|| format!("status {}", head.status));
-        let results = if failed.is_some() { Vec::new() } else { results(&text)? };
-        Ok(Got { results, told, failed, head: Some(head) })
+        let failed = head
+            .status
+            .is_server_error()
+            .then(|| format!("status {}", head.status));
+        let results = if failed.is_some() {
+            Vec::new()
+        } else {
+            results(&text)?
+        };
+        Ok(Got {
+            results,
+            told,
+            failed,
+            head: Some(head),
+        })
     }
 }
 
@@ -130,7 +180,10 @@ pub(super) struct Browser<'a> {
 impl Browser<'_> {
     pub(super) async fn get(&self, path: &str, script: impl Into<Script>) -> Result<Got, Stop> {
         let script = script.into().to_text();
-        let request = self.client.get(self.http.url(path)).header(App::SCRIPT, script);
+        let request = self
+            .client
+            .get(self.http.url(path))
+            .header(App::SCRIPT, script);
         self.http.answer(request).await?.ok()
     }
 }
@@ -142,50 +195,72 @@ fn builder(http2: bool) -> ClientBuilder {
         .timeout(Duration::from_secs(60))
         // A connection that a handler's panic has ended is not to be met again.
         .pool_max_idle_per_host(0);
-    if http2 { builder.http2_prior_knowledge() } else { builder.http1_only() }
+    if http2 {
+        builder.http2_prior_knowledge()
+    } else {
+        builder.http1_only()
+    }
 }
 
 fn built(builder: ClientBuilder) -> Result<Client, Stop> {
-    builder.build().map_err(|error| Stop::Failed(format!("the suite's client: {error}")))
+    builder
+        .build()
+        .map_err(|error| Stop::Failed(format!("the suite's client: {error}")))
 }
 
 impl Head {
     /// The lines of this name.
     pub(super) fn all(&self, name: &str) -> Vec<String> {
         let lines = self.headers.get_all(name).into_iter();
-        lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect()
+        lines
+            .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
+            .collect()
     }
 
     /// The members of a comma-separated header, in lower case.
     pub(super) fn members(&self, name: &str) -> Vec<String> {
         let lines = self.all(name).join(",");
-        let members = lines.split(',').map(|member| member.trim().to_ascii_lowercase());
+        let members = lines
+            .split(',')
+            .map(|member| member.trim().to_ascii_lowercase());
         members.filter(|member| !member.is_empty()).collect()
     }
 
     /// The Set-Cookie lines for a cookie of this name.
     pub(super) fn set_cookie(&self, name: &str) -> Vec<String> {
         let mut lines = self.all("set-cookie");
-        lines.retain(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
+        lines.retain(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('='))
+        });
         lines
     }
 
     /// Fails unless the response says that it depends on the cookie.
     pub(super) fn varies(&self, after: &str) -> Result<(), Stop> {
         ensure(
-            self.members("vary").iter().any(|member| member == "cookie" || member == "*"),
+            self.members("vary")
+                .iter()
+                .any(|member| member == "cookie" || member == "*"),
             format!("no `Vary: Cookie` after {after}"),
         )
     }
 
     fn told(&self, name: &str) -> Result<Told, Stop> {
         let lines = self.set_cookie(name);
-        ensure(lines.len() <= 1, "more than one Set-Cookie line of the same name")?;
+        ensure(
+            lines.len() <= 1,
+            "more than one Set-Cookie line of the same name",
+        )?;
         let Some(line) = lines.first() else {
             return Ok(Told::Nothing);
         };
         let value = line[name.len() + 1..].split(';').next().unwrap_or_default();
-        Ok(if value.is_empty() { Told::Forget } else { Told::Keep(value.to_owned()) })
+        Ok(if value.is_empty() {
+            Told::Forget
+        } else {
+            Told::Keep(value.to_owned())
+        })
     }
 
     /// Fails unless the status is this.
@@ -196,7 +271,11 @@ impl Head {
 
 /// The attributes of a Set-Cookie line, in lower case and sorted, without name and value.
 pub(super) fn attributes(line: &str) -> Vec<String> {
-    let mut attributes: Vec<_> = line.split(';').skip(1).map(|a| a.trim().to_ascii_lowercase()).collect();
+    let mut attributes: Vec<_> = line
+        .split(';')
+        .skip(1)
+        .map(|a| a.trim().to_ascii_lowercase())
+        .collect();
     attributes.sort();
     attributes
 }

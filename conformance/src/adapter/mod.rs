@@ -71,7 +71,10 @@ pub fn run(fixture: impl Fixture) -> ExitCode {
 #[must_use]
 pub fn suite<F: Fixture>(fixture: F) -> Suite {
     let claims = F::claims(Claims::default());
-    let (http, http2) = (claims.require(Ability::Http), claims.require(Ability::Http2));
+    let (http, http2) = (
+        claims.require(Ability::Http),
+        claims.require(Ability::Http2),
+    );
     let fixture: Arc<dyn AnyFixture> = Arc::new(Typed { fixture, claims });
     let mut trials = Vec::new();
     let mut add = |checks: &mut dyn Iterator<Item = &'static Check<Context>>, way, via| {
@@ -88,7 +91,11 @@ pub fn suite<F: Fixture>(fixture: F) -> Suite {
     }
     add(&mut cases::all(), "http1", Via::Http1);
     match http2 {
-        Ok(()) => add(&mut cases::neutral().chain(cases::http()), "http2", Via::Http2),
+        Ok(()) => add(
+            &mut cases::neutral().chain(cases::http()),
+            "http2",
+            Via::Http2,
+        ),
         Err(stop) => trials.push(Trial::stopped(HTTP, format!("{}/http2", F::NAME), stop)),
     }
     Suite::new(trials)

@@ -1,7 +1,6 @@
 //! What no polite client sends: bytes on a socket, HTTP/1.1.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -26,15 +25,25 @@ pub(super) struct RawHead {
 impl RawHead {
     /// The lines of this name, without it.
     pub(super) fn all(&self, name: &str) -> Vec<&str> {
-        let lines = self.text.lines().skip(1).filter_map(|line| line.split_once(':'));
-        lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+        let lines = self
+            .text
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(':'));
+        lines
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .collect()
     }
 }
 
 impl Raw {
     pub(super) async fn connect(address: SocketAddr) -> Result<Self, Stop> {
         match TcpStream::connect(address).await {
-            Ok(stream) => Ok(Self { stream, read: Vec::new() }),
+            Ok(stream) => Ok(Self {
+                stream,
+                read: Vec::new(),
+            }),
             Err(error) => fail(format!("no connection: {error}")),
         }
     }
@@ -65,12 +74,18 @@ impl Raw {
     /// The next response's head; `None` if the connection ends before.
     pub(super) async fn head(&mut self) -> Result<Option<RawHead>, Stop> {
         loop {
-            let end = self.read.windows(4).position(|window| window == b"\r\n\r\n");
+            let end = self
+                .read
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n");
             if let Some(end) = end {
                 let rest = self.read.split_off(end + 4);
                 let head = std::mem::replace(&mut self.read, rest);
                 let text = String::from_utf8_lossy(&head).into_owned();
-                let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+                let status = text
+                    .split(' ')
+                    .nth(1)
+                    .and_then(|status| status.parse().ok());
                 return match status {
                     Some(status) => Ok(Some(RawHead { status, text })),
                     None => fail("the response has no status line"),
@@ -93,19 +108,12 @@ impl Raw {
         Ok(std::mem::replace(&mut self.read, rest))
     }
 
-    /// Everything until the connection ends.
-    pub(super) async fn rest(&mut self) -> Result<Vec<u8>, Stop> {
-        while self.more().await? {}
-        Ok(std::mem::take(&mut self.read))
-    }
-
-    /// Whether something can be read within this time.
-    pub(super) async fn says_something(&mut self, within: Duration) -> bool {
-        tokio::time::timeout(within, self.more()).await.is_ok()
-    }
-
     async fn more(&mut self) -> Result<bool, Stop> {
-        let read = soon("an answer on the socket", self.stream.read_buf(&mut self.read)).await?;
+        let read = soon(
+            "an answer on the socket",
+            self.stream.read_buf(&mut self.read),
+        )
+        .await?;
         // A reset is an end, too.
         Ok(read.unwrap_or(0) > 0)
     }

@@ -174,7 +174,11 @@ fn on(session: &mut impl Target, op: &Op, entropy: &Entropy) -> Result<Value, St
             let expiry = Expiry::new()
                 .idle(Duration::from_secs(*idle))
                 .absolute(Duration::from_secs(*absolute));
-            let expiry = if *persistent { expiry.persistent() } else { expiry };
+            let expiry = if *persistent {
+                expiry.persistent()
+            } else {
+                expiry
+            };
             session.set_expiry(expiry).map(|()| Value::Null)
         }
         Op::Status(_) | Op::Header(..) | Op::Wait(_) | Op::Panic | Op::Fail => Ok(Value::Null),

@@ -66,7 +66,11 @@ impl Context {
         keeps_all: bool,
     ) -> Result<World, Stop> {
         let (clock, stage) = (FakeClock::default(), Stage::default());
-        let of_store = if keeps_all { FakeClock::at(UnixTime::from_secs(0)) } else { clock.clone() };
+        let of_store = if keeps_all {
+            FakeClock::at(UnixTime::from_secs(0))
+        } else {
+            clock.clone()
+        };
         let memory = MemoryStore::builder().clock(move || of_store.now()).build();
         let store = Arc::new(Instrumented::new(memory));
         World::start(
@@ -83,7 +87,9 @@ impl Context {
 }
 
 fn build(builder: Builder) -> Result<Config, Stop> {
-    builder.build().map_err(|error| Stop::Failed(format!("the suite's configuration: {error}")))
+    builder
+        .build()
+        .map_err(|error| Stop::Failed(format!("the suite's configuration: {error}")))
 }
 
 /// A server, and all that it stands on. A clone is another handle on the same.
@@ -130,13 +136,29 @@ impl World {
             Err(error) => return fail(format!("the fixture could not start a server: {error}")),
         };
         let http = match (&server.reached, via) {
-            (Reached::At(address), Via::Http1 | Via::Http2) => {
-                Some(Http::new(*address, via == Via::Http2, config.cookie_name())?)
-            }
+            (Reached::At(address), Via::Http1 | Via::Http2) => Some(Http::new(
+                *address,
+                via == Via::Http2,
+                config.cookie_name(),
+            )?),
             (Reached::Through(_), Via::Messages) => None,
-            _ => return fail("the fixture's claims and its server do not fit: `Ability::Http` and `Server::http` go together"),
+            _ => {
+                return fail(
+                    "the fixture's claims and its server do not fit: `Ability::Http` and `Server::http` go together",
+                );
+            }
         };
-        Ok(Self(Arc::new(Inner { store, clock, stage, config, app, fixture, via, server, http })))
+        Ok(Self(Arc::new(Inner {
+            store,
+            clock,
+            stage,
+            config,
+            app,
+            fixture,
+            via,
+            server,
+            http,
+        })))
     }
 
     /// Another server on the same store.
@@ -159,21 +181,29 @@ impl World {
     }
 
     pub(super) fn with_token(&self, token: Option<String>) -> Visitor {
-        Visitor { world: self.clone(), token }
+        Visitor {
+            world: self.clone(),
+            token,
+        }
     }
 
     /// Somebody whose session holds these values.
     pub(super) async fn visitor_with(&self, ops: Vec<Op>) -> Result<Visitor, Stop> {
         let mut visitor = self.visitor();
         visitor.send(ops).await?.ok()?;
-        ensure(visitor.token.is_some(), "no token was issued for a new session")?;
+        ensure(
+            visitor.token.is_some(),
+            "no token was issued for a new session",
+        )?;
         self.control().reset();
         Ok(visitor)
     }
 
     /// Only in cases of HTTP.
     pub(super) fn http(&self) -> Result<&Http, Stop> {
-        self.http.as_ref().ok_or_else(|| Stop::DoesNotApply("not HTTP".to_owned()))
+        self.http
+            .as_ref()
+            .ok_or_else(|| Stop::DoesNotApply("not HTTP".to_owned()))
     }
 
     pub(super) fn control(&self) -> Control {
@@ -183,14 +213,20 @@ impl World {
     /// The store's operations since the log was forgotten, without the numbers of the keys.
     pub(super) fn calls(&self) -> Vec<String> {
         let log = self.control().log();
-        log.iter().map(|event| format!("{}: {}", event.operation, event.answer)).collect()
+        log.iter()
+            .map(|event| format!("{}: {}", event.operation, event.answer))
+            .collect()
     }
 
     /// Fails unless these were the store's operations, and forgets them.
     pub(super) fn called(&self, what: &str, want: &[&str]) -> Result<(), Stop> {
         let got = self.calls();
         self.control().reset();
-        same(&format!("the store calls of {what}"), got, want.iter().map(|&s| s.to_owned()).collect())
+        same(
+            &format!("the store calls of {what}"),
+            got,
+            want.iter().map(|&s| s.to_owned()).collect(),
+        )
     }
 
     /// How many records the store holds.
@@ -219,7 +255,12 @@ impl World {
                     Answer::Failed(error) => (Some(error), "[]".to_owned(), Told::Nothing),
                 };
                 let results = results(&text)?;
-                Ok(Got { results, told, failed, head: None })
+                Ok(Got {
+                    results,
+                    told,
+                    failed,
+                    head: None,
+                })
             }
             (_, Some(http)) => {
                 let line = token.map(|token| http.pair(token));
@@ -230,7 +271,12 @@ impl World {
     }
 }
 
-fn sessions(store: &AppStore, config: &Config, clock: &FakeClock, stage: &Stage) -> Sessions<AppStore> {
+fn sessions(
+    store: &AppStore,
+    config: &Config,
+    clock: &FakeClock,
+    stage: &Stage,
+) -> Sessions<AppStore> {
     let (clock, entropy) = (clock.clone(), stage.entropy().clone());
     Sessions::new(Arc::clone(store))
         .with_config(config.clone())
@@ -243,7 +289,8 @@ fn sessions(store: &AppStore, config: &Config, clock: &FakeClock, stage: &Stage)
 
 pub(super) fn results(text: &str) -> Result<Vec<Value>, Stop> {
     // Not shown: it may hold what a token led to.
-    serde_json::from_str(text).map_err(|error| Stop::Failed(format!("the answer is not the handler's results: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| Stop::Failed(format!("the answer is not the handler's results: {error}")))
 }
 
 /// Who presents a token, and does with it what it is told.
@@ -255,7 +302,10 @@ pub(super) struct Visitor {
 
 impl Visitor {
     pub(super) async fn send(&mut self, script: impl Into<Script>) -> Result<Got, Stop> {
-        let got = self.world.exchange(self.token.as_deref(), &script.into()).await?;
+        let got = self
+            .world
+            .exchange(self.token.as_deref(), &script.into())
+            .await?;
         self.obey(&got);
         Ok(got)
     }
@@ -263,7 +313,9 @@ impl Visitor {
     /// Sends it in a task of its own. The visitor does not see what the answer tells it.
     pub(super) fn start(&self, script: impl Into<Script>) -> Started {
         let (world, token, script) = (self.world.clone(), self.token.clone(), script.into());
-        Started(tokio::spawn(async move { world.exchange(token.as_deref(), &script).await }))
+        Started(tokio::spawn(async move {
+            world.exchange(token.as_deref(), &script).await
+        }))
     }
 
     pub(super) fn obey(&mut self, got: &Got) {
@@ -280,7 +332,9 @@ impl Visitor {
     }
 
     pub(super) fn token(&self) -> Result<&str, Stop> {
-        self.token.as_deref().ok_or_else(|| Stop::Failed("no token was issued".to_owned()))
+        self.token
+            .as_deref()
+            .ok_or_else(|| Stop::Failed("no token was issued".to_owned()))
     }
 
     /// What is there under this name.
@@ -306,10 +360,6 @@ impl Started {
             Ok(got) => got,
             Err(error) => fail(format!("the client of the suite: {error}")),
         }
-    }
-
-    pub(super) fn is_answered(&self) -> bool {
-        self.0.is_finished()
     }
 }
 
@@ -340,14 +390,25 @@ impl Got {
 
     /// Fails unless the request failed visibly, and left the client's token alone.
     pub(super) fn failed(self, what: &str) -> Result<(), Stop> {
-        ensure(self.failed.is_some(), format!("{what}: the client was told that all is well"))?;
-        same(&format!("{what}: what a failed request tells the client to do"), self.told, Told::Nothing)
+        ensure(
+            self.failed.is_some(),
+            format!("{what}: the client was told that all is well"),
+        )?;
+        same(
+            &format!("{what}: what a failed request tells the client to do"),
+            self.told,
+            Told::Nothing,
+        )
     }
 
     /// Fails unless it succeeded and told the client nothing.
     pub(super) fn quiet(self) -> Result<Self, Stop> {
         let got = self.ok()?;
-        same("what the client was told to do with its token", &got.told, &Told::Nothing)?;
+        same(
+            "what the client was told to do with its token",
+            &got.told,
+            &Told::Nothing,
+        )?;
         Ok(got)
     }
 
@@ -361,12 +422,18 @@ impl Got {
     /// Fails unless these are the results.
     pub(super) fn are(self, want: Value) -> Result<Self, Stop> {
         let got = self.ok()?;
-        same("the results in the handler", Value::from(got.results.clone()), want)?;
+        same(
+            "the results in the handler",
+            Value::from(got.results.clone()),
+            want,
+        )?;
         Ok(got)
     }
 
     pub(super) fn head(&self) -> Result<&Head, Stop> {
-        self.head.as_ref().ok_or_else(|| Stop::Failed("no response".to_owned()))
+        self.head
+            .as_ref()
+            .ok_or_else(|| Stop::Failed("no response".to_owned()))
     }
 }
 

@@ -432,13 +432,9 @@ fn signing_keys<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<SigningKey>, D::Error> {
     let texts: Vec<zeroize::Zeroizing<String>> = serde::Deserialize::deserialize(deserializer)?;
-    let keys: Option<Vec<_>> = texts
+    // Their length is checked in `build`: a reader of settings would quote the line, and the secret with it.
+    let keys = texts
         .iter()
-        .map(|text| SigningKey::new(text.as_bytes()))
-        .collect();
-    keys.ok_or_else(|| {
-        serde::de::Error::custom(
-            "`signing_keys`: each key needs at least 32 bytes; use random ones",
-        )
-    })
+        .map(|text| SigningKey::unchecked(text.as_bytes()));
+    Ok(keys.collect())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Builder, ConfigError, MAX_MAX_AGE, SameSite};
 use crate::Key;
-use crate::token::TokenRules;
+use crate::token::{SigningKey, TokenRules};
 
 const MAX_ATTRIBUTE: usize = 1_024;
 const MAX_NAME_AND_VALUE: usize = 4_096;
@@ -151,6 +151,12 @@ pub(super) fn sizes(builder: &Builder, name: &str, tokens: &TokenRules) -> Resul
         return fail(
             "cookie_name",
             "with its value is over 4,096 bytes, which user agents drop; shorten it",
+        );
+    }
+    if !tokens.signing_keys.iter().all(SigningKey::is_long_enough) {
+        return fail(
+            "signing_keys",
+            "each key needs at least 32 bytes; use random ones",
         );
     }
     if !tokens.prefix.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -144,6 +144,7 @@ pub(crate) struct Tree {
     ids: BTreeMap<(Box<[u8]>, UnixTime, u64), RecordId>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "only one is alive at a time")]
 enum Live {
     Opening(Exchange),
     Committing(Commit),

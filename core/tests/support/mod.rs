@@ -317,3 +317,35 @@ pub(crate) fn insert(name: &'static str, value: u64) -> impl FnOnce(&mut Session
 pub(crate) fn sign_in(subject: &'static str) -> impl FnOnce(&mut Session<'_>) {
     move |session| session.sign_in(subject).expect("a good subject")
 }
+
+pub(crate) fn rotate(session: &mut Session<'_>) {
+    session.rotate();
+}
+
+pub(crate) fn destroy(session: &mut Session<'_>) {
+    session.destroy();
+}
+
+pub(crate) fn sign_out(session: &mut Session<'_>) {
+    session.sign_out();
+}
+
+pub(crate) fn is_new(session: &mut Session<'_>) -> bool {
+    session.is_new()
+}
+
+pub(crate) fn id(session: &mut Session<'_>) -> Option<String> {
+    session.id()
+}
+
+pub(crate) fn authenticated_at(session: &mut Session<'_>) -> Option<cloakroom_core::UnixTime> {
+    session.authenticated_at()
+}
+
+pub(crate) fn clear(session: &mut Session<'_>) {
+    session.clear();
+}
+
+pub(crate) fn ada(session: &mut Session<'_>) {
+    session.sign_in("ada").expect("a good subject");
+}

@@ -1,5 +1,7 @@
 //! The requests that the benchmarks send, in process, to an axum application with and without sessions.
 
+#![allow(dead_code, reason = "each benchmark uses a part")]
+
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;

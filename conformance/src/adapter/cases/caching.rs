@@ -38,16 +38,36 @@ async fn untouched(context: Context) -> Result<(), Stop> {
     let script = Script::from([header("cache-control", "public, max-age=60")]);
     let pair = http.pair(visitor.token()?);
     let mut bare = None;
-    for cookies in [vec![], vec![pair.clone()], vec![http.pair("x")], vec![pair.clone(), http.pair(super::token::UNKNOWN)], vec!["a=b; c".to_owned()]] {
-        let got = http.send("/untouched", &cookies, &[], &script).await?.ok()?;
+    for cookies in [
+        vec![],
+        vec![pair.clone()],
+        vec![http.pair("x")],
+        vec![pair.clone(), http.pair(super::token::UNKNOWN)],
+        vec!["a=b; c".to_owned()],
+    ] {
+        let got = http
+            .send("/untouched", &cookies, &[], &script)
+            .await?
+            .ok()?;
         let head = got.head()?;
         for name in ["set-cookie", "vary", "clear-site-data"] {
-            ensure(head.all(name).is_empty(), format!("an untouched response has a {name} line"))?;
+            ensure(
+                head.all(name).is_empty(),
+                format!("an untouched response has a {name} line"),
+            )?;
         }
-        same("Cache-Control", head.all("cache-control"), vec!["public, max-age=60".to_owned()])?;
+        same(
+            "Cache-Control",
+            head.all("cache-control"),
+            vec!["public, max-age=60".to_owned()],
+        )?;
         let mut names: Vec<_> = head.headers.keys().map(ToString::to_string).collect();
         names.sort();
-        same("the names of the header lines", &names, bare.get_or_insert(names.clone()))?;
+        same(
+            "the names of the header lines",
+            &names,
+            bare.get_or_insert_with(|| names.clone()),
+        )?;
     }
     world.called("untouched requests", &[])
 }
@@ -57,8 +77,29 @@ async fn vary(context: Context) -> Result<(), Stop> {
     let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
     let contains = Op::Contains("a".into());
     let flashed = Op::Flashed("a".into());
-    for op in [get("a"), contains, Op::Len, Op::IsEmpty, Op::Keys, Op::IsNew, Op::IsModified, Op::Subject, Op::Id, Op::ExpiresAt, flashed, Op::Csrf, insert("b", 1), Op::Rotate, sign_in("ada"), Op::SignOut] {
-        for mut visitor in [visitor.clone(), world.visitor(), world.with_token(Some("x".into()))] {
+    for op in [
+        get("a"),
+        contains,
+        Op::Len,
+        Op::IsEmpty,
+        Op::Keys,
+        Op::IsNew,
+        Op::IsModified,
+        Op::Subject,
+        Op::Id,
+        Op::ExpiresAt,
+        flashed,
+        Op::Csrf,
+        insert("b", 1),
+        Op::Rotate,
+        sign_in("ada"),
+        Op::SignOut,
+    ] {
+        for mut visitor in [
+            visitor.clone(),
+            world.visitor(),
+            world.with_token(Some("x".into())),
+        ] {
             let got = visitor.send([op.clone()]).await?.ok()?;
             got.head()?.varies(&format!("{op:?}"))?;
         }
@@ -66,31 +107,60 @@ async fn vary(context: Context) -> Result<(), Stop> {
     // Whoever renews the session depends on it.
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
     world.advance(1_000);
-    visitor.send([get("a")]).await?.ok()?.head()?.varies("a touch")?;
-    visitor.send([insert("a", 2), Op::Status(500)]).await?.head()?.varies("changes that were dropped")
+    visitor
+        .send([get("a")])
+        .await?
+        .ok()?
+        .head()?
+        .varies("a touch")?;
+    visitor
+        .send([insert("a", 2), Op::Status(500)])
+        .await?
+        .head()?
+        .varies("changes that were dropped")
 }
 
 async fn vary_on_failure(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
     world.control().outage(true);
-    visitor.send([get("a")]).await?.head()?.varies("a load that failed")?;
-    world.visitor().send([insert("a", 1)]).await?.head()?.varies("a creation that failed")
+    visitor
+        .send([get("a")])
+        .await?
+        .head()?
+        .varies("a load that failed")?;
+    world
+        .visitor()
+        .send([insert("a", 1)])
+        .await?
+        .head()?
+        .varies("a creation that failed")
 }
 
 async fn merged(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     for (lines, want) in [
         (vec!["accept-encoding"], vec!["accept-encoding", "cookie"]),
-        (vec!["Accept-Encoding, Accept-Language"], vec!["accept-encoding", "accept-language", "cookie"]),
+        (
+            vec!["Accept-Encoding, Accept-Language"],
+            vec!["accept-encoding", "accept-language", "cookie"],
+        ),
         (vec!["Cookie"], vec!["cookie"]),
         (vec!["accept, COOKIE"], vec!["accept", "cookie"]),
         (vec!["accept", "cookie"], vec!["accept", "cookie"]),
         (vec!["*"], vec!["*"]),
     ] {
-        let ops: Vec<_> = lines.iter().map(|line| header("vary", line)).chain([get("a")]).collect();
+        let ops: Vec<_> = lines
+            .iter()
+            .map(|line| header("vary", line))
+            .chain([get("a")])
+            .collect();
         let got = world.visitor().send(ops).await?.ok()?;
-        same(&format!("Vary, where the application said {lines:?}"), members(&got.head()?.members("vary")), want)?;
+        same(
+            &format!("Vary, where the application said {lines:?}"),
+            members(&got.head()?.members("vary")),
+            want,
+        )?;
     }
     Ok(())
 }
@@ -101,13 +171,23 @@ async fn no_store(context: Context) -> Result<(), Stop> {
         (vec![], vec!["no-store"]),
         (vec!["no-store"], vec!["no-store"]),
         (vec!["private, No-Store"], vec!["private", "no-store"]),
-        (vec!["private, max-age=0"], vec!["private", "max-age=0", "no-store"]),
-        (vec!["no-cache", "must-revalidate"], vec!["no-cache", "must-revalidate", "no-store"]),
+        (
+            vec!["private, max-age=0"],
+            vec!["private", "max-age=0", "no-store"],
+        ),
+        (
+            vec!["no-cache", "must-revalidate"],
+            vec!["no-cache", "must-revalidate", "no-store"],
+        ),
     ] {
         let mut visitor = world.visitor();
         for op in [insert("a", 1), Op::Rotate, sign_in("ada"), Op::SignOut] {
             let got = cache_control(&world, &mut visitor, &said, op).await?;
-            same(&format!("Cache-Control, where the application said {said:?}"), members(&got), want.clone())?;
+            same(
+                &format!("Cache-Control, where the application said {said:?}"),
+                members(&got),
+                want.clone(),
+            )?;
         }
     }
     Ok(())
@@ -131,7 +211,11 @@ async fn cache_control(
     said: &[&str],
     op: Op,
 ) -> Result<Vec<String>, Stop> {
-    let ops: Vec<_> = said.iter().map(|line| header("cache-control", line)).chain([op]).collect();
+    let ops: Vec<_> = said
+        .iter()
+        .map(|line| header("cache-control", line))
+        .chain([op])
+        .collect();
     let got = visitor.send(ops).await?.ok()?;
     Ok(got.head()?.members("cache-control"))
 }

@@ -42,11 +42,25 @@ checks! { Context:
 
 async fn anonymous_read(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
-    let ops = [get("a"), Op::Contains("a".into()), Op::Len, Op::IsEmpty, Op::Keys, Op::IsNew, Op::Subject];
+    let ops = [
+        get("a"),
+        Op::Contains("a".into()),
+        Op::Len,
+        Op::IsEmpty,
+        Op::Keys,
+        Op::IsNew,
+        Op::Subject,
+    ];
     let got = world.visitor().send(ops).await?.quiet()?;
     got.are(json!([null, false, 0, true, [], true, null]))?;
     // What changes nothing creates nothing.
-    let idle = [Op::Remove("a".into()), Op::Take("a".into()), Op::Clear, Op::Rotate, Op::Flashed("a".into())];
+    let idle = [
+        Op::Remove("a".into()),
+        Op::Take("a".into()),
+        Op::Clear,
+        Op::Rotate,
+        Op::Flashed("a".into()),
+    ];
     world.visitor().send(idle).await?.quiet()?;
     same("the records", world.records(), 0)?;
     world.called("an anonymous read", &[])
@@ -55,7 +69,15 @@ async fn anonymous_read(context: Context) -> Result<(), Stop> {
 async fn read(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-    let ops = [get("a"), Op::Contains("a".into()), Op::Len, Op::IsEmpty, Op::Keys, Op::IsNew, Op::IsModified];
+    let ops = [
+        get("a"),
+        Op::Contains("a".into()),
+        Op::Len,
+        Op::IsEmpty,
+        Op::Keys,
+        Op::IsNew,
+        Op::IsModified,
+    ];
     let got = visitor.send(ops).await?.quiet()?;
     got.are(json!([1, true, 1, false, ["a"], false, false]))?;
     world.called("a read", &["load: found"])
@@ -64,7 +86,11 @@ async fn read(context: Context) -> Result<(), Stop> {
 async fn counter(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![increment("n")]).await?;
-    visitor.send([increment("n")]).await?.quiet()?.are(json!([2]))?;
+    visitor
+        .send([increment("n")])
+        .await?
+        .quiet()?
+        .are(json!([2]))?;
     world.called("a counter", &["load: found", "replace: Stored"])
 }
 
@@ -96,14 +122,21 @@ async fn sign_out(context: Context) -> Result<(), Stop> {
 async fn same_value(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-    visitor.send([insert("a", 1), Op::Remove("b".into())]).await?.quiet()?;
+    visitor
+        .send([insert("a", 1), Op::Remove("b".into())])
+        .await?
+        .quiet()?;
     world.called("setting a value to what it is", &["load: found"])
 }
 
 async fn touch(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-    for (later, want) in [(179, &["load: found"][..]), (1, &["load: found", "touch: Extended"]), (0, &["load: found"])] {
+    for (later, want) in [
+        (179, &["load: found"][..]),
+        (1, &["load: found", "touch: Extended"]),
+        (0, &["load: found"]),
+    ] {
         world.advance(later);
         visitor.value("a").await?;
         world.called(&format!("a read {later} s later"), want)?;

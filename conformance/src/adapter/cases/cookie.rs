@@ -41,9 +41,22 @@ async fn only_in_the_cookie(context: Context) -> Result<(), Stop> {
     let in_path = format!("/script?session={token}&{pair}");
     let answers = [
         http.send(&in_path, &[], &[], &script).await?,
-        http.post("/script", format!("{pair}&session={token}"), &script).await?,
-        http.send("/script", &[], &[("authorization", &bearer), ("x-session", &token)], &script).await?,
-        http.send("/script", &[], &[("cookie2", &pair), ("set-cookie", &pair)], &script).await?,
+        http.post("/script", format!("{pair}&session={token}"), &script)
+            .await?,
+        http.send(
+            "/script",
+            &[],
+            &[("authorization", &bearer), ("x-session", &token)],
+            &script,
+        )
+        .await?,
+        http.send(
+            "/script",
+            &[],
+            &[("cookie2", &pair), ("set-cookie", &pair)],
+            &script,
+        )
+        .await?,
         http.send("/script", &[other], &[], &script).await?,
     ];
     for got in answers {
@@ -61,7 +74,9 @@ async fn several_lines(context: Context) -> Result<(), Stop> {
         vec!["a=1; b=2", &format!("c=3; {pair}"), "d=4"],
         vec!["", &pair, ""],
     ] {
-        with_cookies(&world, &lines, [get("a")]).await?.are(json!([1]))?;
+        with_cookies(&world, &lines, [get("a")])
+            .await?
+            .are(json!([1]))?;
     }
     Ok(())
 }
@@ -79,11 +94,15 @@ async fn duplicates(context: Context) -> Result<(), Stop> {
         vec![living.clone(), unknown.clone(), malformed.clone()],
     ] {
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-        with_cookies(&world, &lines, [get("a")]).await?.are(json!([1]))?;
+        with_cookies(&world, &lines, [get("a")])
+            .await?
+            .are(json!([1]))?;
     }
     // Sixty that are well-formed.
     world.control().reset();
-    let many: Vec<_> = (0..60).map(|n| http.pair(&format!("{n:02}{}", &UNKNOWN[2..]))).collect();
+    let many: Vec<_> = (0..60)
+        .map(|n| http.pair(&format!("{n:02}{}", &UNKNOWN[2..])))
+        .collect();
     let line = format!("{}; {living}", many.join("; "));
     with_cookies(&world, &[&line], [Op::IsNew]).await?.ok()?;
     let loads = world.calls().len();
@@ -99,10 +118,16 @@ async fn two_living(context: Context) -> Result<(), Stop> {
         let got = with_cookies(&world, &[&line], [Op::IsNew, get("a"), Op::Subject]).await?;
         got.quiet()?.are(json!([true, null, null]))?;
     }
-    with_cookies(&world, &[&format!("{one}; {one}")], [get("a")]).await?.are(json!([1]))?;
+    with_cookies(&world, &[&format!("{one}; {one}")], [get("a")])
+        .await?
+        .are(json!([1]))?;
     // Neither was harmed.
-    with_cookies(&world, &[&one], [get("a")]).await?.are(json!([1]))?;
-    with_cookies(&world, &[&other], [get("a")]).await?.are(json!([2]))?;
+    with_cookies(&world, &[&one], [get("a")])
+        .await?
+        .are(json!([1]))?;
+    with_cookies(&world, &[&other], [get("a")])
+        .await?
+        .are(json!([2]))?;
     Ok(())
 }
 
@@ -118,7 +143,7 @@ async fn as_it_is(context: Context) -> Result<(), Stop> {
         format!("{name}x={token}"),
         format!("{name}=\"{token}\""),
         format!("{name}={encoded}"),
-        format!("{name}"),
+        name.clone(),
         format!("={name}={token}"),
     ] {
         let got = with_cookies(&world, &[&line], [Op::IsNew]).await?;
@@ -139,7 +164,9 @@ async fn garbage(context: Context) -> Result<(), Stop> {
         format!("  {pair}  "),
         format!("{}{pair}", "a=b; ".repeat(400)),
     ] {
-        with_cookies(&world, &[&line], [get("a")]).await?.are(json!([1]))?;
+        with_cookies(&world, &[&line], [get("a")])
+            .await?
+            .are(json!([1]))?;
     }
     same("the records", world.records(), 1)
 }
@@ -152,7 +179,14 @@ async fn known(context: &Context) -> Result<(World, String), Stop> {
     Ok((world, token))
 }
 
-async fn with_cookies<const N: usize>(world: &World, lines: &[&str], ops: [Op; N]) -> Result<Got, Stop> {
+async fn with_cookies<const N: usize>(
+    world: &World,
+    lines: &[&str],
+    ops: [Op; N],
+) -> Result<Got, Stop> {
     let lines: Vec<_> = lines.iter().map(|&line| line.to_owned()).collect();
-    world.http()?.send("/script", &lines, &[], &ops.into()).await
+    world
+        .http()?
+        .send("/script", &lines, &[], &ops.into())
+        .await
 }

@@ -35,7 +35,7 @@ checks! { Context:
     "a session that is used from a body, after the head, says that it is closed, and what came before is saved and told in the head",
     "REQUIREMENTS.md, R63 and R69" => late;
 
-    "adapter/nested-routes", ["R06"],
+    "adapter/nested-routes", ["I10"],
     "the session of a handler in a nested router is the same one",
     "Issue 2, \"Direct, tower, axum\"" => nested;
 
@@ -66,7 +66,10 @@ async fn nothing_before(context: Context) -> Result<(), Stop> {
         world.called("a request whose handler is not done", loaded)?;
         world.stage.open("handler");
         request.answer().await?.ok()?;
-        ensure(!world.calls().is_empty(), "nothing was written after the handler was done")?;
+        ensure(
+            !world.calls().is_empty(),
+            "nothing was written after the handler was done",
+        )?;
         world.control().reset();
     }
     Ok(())
@@ -83,13 +86,24 @@ async fn commit_before_head(context: Context) -> Result<(), Stop> {
     ] {
         let world = context.world().await?;
         let creates = op == insert("new", 1);
-        let visitor = if creates { world.visitor() } else { world.visitor_with(vec![insert("a", 1)]).await? };
+        let visitor = if creates {
+            world.visitor()
+        } else {
+            world.visitor_with(vec![insert("a", 1)]).await?
+        };
         world.advance(1_000);
         world.stage.reset();
         let gate = world.control().on(operation).pause_before();
-        let cookies: Vec<_> = visitor.token.iter().map(|token| format!("{}={token}", world.config.cookie_name())).collect();
+        let cookies: Vec<_> = visitor
+            .token
+            .iter()
+            .map(|token| format!("{}={token}", world.config.cookie_name()))
+            .collect();
         let sender = world.clone();
-        let mut head = tokio::spawn(async move { sender.http()?.open("/script", &cookies, &[op].into()).await });
+        let mut head =
+            tokio::spawn(
+                async move { sender.http()?.open("/script", &cookies, &[op].into()).await },
+            );
         soon("the commit", async {
             tokio::select! {
                 () = gate.reached() => Ok(()),
@@ -99,8 +113,14 @@ async fn commit_before_head(context: Context) -> Result<(), Stop> {
         .await??;
         // Whoever sends the head first has time to do so now.
         let early = tokio::time::timeout(Duration::from_millis(150), &mut head).await;
-        ensure(early.is_err(), format!("the response's head left before the {operation} was done"))?;
-        ensure(!world.stage.is_reached(App::BODY), format!("the body was asked for before the {operation} was done"))?;
+        ensure(
+            early.is_err(),
+            format!("the response's head left before the {operation} was done"),
+        )?;
+        ensure(
+            !world.stage.is_reached(App::BODY),
+            format!("the body was asked for before the {operation} was done"),
+        )?;
         gate.open();
         match soon("the response", head).await? {
             Ok(response) => response.map(drop)?,
@@ -114,12 +134,23 @@ async fn panic(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
     for op in [insert("a", 2), sign_in("ada"), Op::SignOut] {
-        visitor.send([op, Op::Panic]).await?.failed("a handler's panic")?;
+        visitor
+            .send([op, Op::Panic])
+            .await?
+            .failed("a handler's panic")?;
         world.called("a handler that panics", &["load: found"])?;
-        visitor.send([get("a"), Op::Subject]).await?.quiet()?.are(json!([1, null]))?;
+        visitor
+            .send([get("a"), Op::Subject])
+            .await?
+            .quiet()?
+            .are(json!([1, null]))?;
         world.control().reset();
     }
-    world.visitor().send([insert("a", 1), Op::Panic]).await?.failed("a handler's panic")?;
+    world
+        .visitor()
+        .send([insert("a", 1), Op::Panic])
+        .await?
+        .failed("a handler's panic")?;
     same("the records", world.records(), 1)
 }
 
@@ -131,10 +162,21 @@ async fn disconnect(context: Context) -> Result<(), Stop> {
         let request = visitor.start([op, wait("handler")]);
         soon("the handler", world.stage.reached("handler")).await?;
         drop(request);
-        soon("the end of a request whose client is gone", world.stage.dropped("handler")).await?;
-        visitor.send([get("a"), Op::Subject]).await?.quiet()?.are(json!([1, null]))?;
+        soon(
+            "the end of a request whose client is gone",
+            world.stage.dropped("handler"),
+        )
+        .await?;
+        visitor
+            .send([get("a"), Op::Subject])
+            .await?
+            .quiet()?
+            .are(json!([1, null]))?;
     }
-    ensure(world.calls().iter().all(|call| call == "load: found"), "a request whose client was gone wrote something")
+    ensure(
+        world.calls().iter().all(|call| call == "load: found"),
+        "a request whose client was gone wrote something",
+    )
 }
 
 async fn disconnect_while_saving(context: Context) -> Result<(), Stop> {
@@ -148,17 +190,30 @@ async fn disconnect_while_saving(context: Context) -> Result<(), Stop> {
             let world = context.world().await?;
             let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
             let plan = world.control();
-            let gate = if after { plan.on(operation).pause_after() } else { plan.on(operation).pause_before() };
+            let gate = if after {
+                plan.on(operation).pause_after()
+            } else {
+                plan.on(operation).pause_before()
+            };
             let request = visitor.start([op.clone()]);
             reached(&gate, "of the request").await?;
             drop(request);
             gate.open();
             let got = visitor.send([get("a"), Op::Subject]).await?.quiet()?;
-            let [value, subject] = &got.results[..] else { return fail("not two results") };
-            ensure(*value == 1 || (op == insert("a", 2) && *value == 2), "the session's data is lost")?;
+            let [value, subject] = &got.results[..] else {
+                return fail("not two results");
+            };
+            ensure(
+                *value == 1 || (op == insert("a", 2) && *value == 2),
+                "the session's data is lost",
+            )?;
             ensure(subject.is_null(), "the old token has the new privilege")?;
             visitor.send([sign_in("bob")]).await?.ok()?;
-            same("the subject after another sign-in", visitor.subject().await?, "bob".into())?;
+            same(
+                "the subject after another sign-in",
+                visitor.subject().await?,
+                "bob".into(),
+            )?;
         }
     }
     Ok(())
@@ -168,13 +223,31 @@ async fn late(context: Context) -> Result<(), Stop> {
     context.require(Ability::Stream)?;
     let world = context.world().await?;
     let http = world.http()?;
-    let then = vec![wait("late"), get("a"), insert("late", 1), increment("a"), Op::SignOut];
-    let script = Script { now: vec![increment("a")], then };
+    let then = vec![
+        wait("late"),
+        get("a"),
+        insert("late", 1),
+        increment("a"),
+        Op::SignOut,
+    ];
+    let script = Script {
+        now: vec![increment("a")],
+        then,
+    };
     let response = http.open("/stream", &[], &script).await?;
-    world.called("a streaming response whose head is there", &["create: Stored"])?;
-    ensure(response.headers().contains_key("set-cookie"), "no cookie in the head of a streaming response")?;
+    world.called(
+        "a streaming response whose head is there",
+        &["create: Stored"],
+    )?;
+    ensure(
+        response.headers().contains_key("set-cookie"),
+        "no cookie in the head of a streaming response",
+    )?;
     world.stage.open("late");
-    let set_cookie = response.headers()["set-cookie"].to_str().unwrap_or_default().to_owned();
+    let set_cookie = response.headers()["set-cookie"]
+        .to_str()
+        .unwrap_or_default()
+        .to_owned();
     let text = response.text().await;
     let text = text.map_err(|error| Stop::Failed(format!("a streaming body: {error}")))?;
     let Some(late) = text.strip_prefix("[1]") else {
@@ -182,17 +255,25 @@ async fn late(context: Context) -> Result<(), Stop> {
     };
     closed(&results(late)?)?;
     let cookie = set_cookie.split(';').next().unwrap_or_default().to_owned();
-    let got = http.send("/script", &[cookie], &[], &[Op::Keys, get("a")].into()).await?;
+    let got = http
+        .send("/script", &[cookie], &[], &[Op::Keys, get("a")].into())
+        .await?;
     got.quiet()?.are(json!([["a"], 1])).map(drop)
 }
 
 /// Fails unless every operation behind the first, which waits, says that the session is closed.
 pub(super) fn closed(results: &[Value]) -> Result<(), Stop> {
     ensure(results.len() > 1, "nothing was done late")?;
-    let closed = |result: &Value| result["error"].as_str().is_some_and(|error| error.contains("closed"));
+    let closed = |result: &Value| {
+        result["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("closed"))
+    };
     match results[1..].iter().find(|&result| !closed(result)) {
         None => Ok(()),
-        Some(_) => fail("a session that was used after the response's head did not say that it is closed"),
+        Some(_) => {
+            fail("a session that was used after the response's head did not say that it is closed")
+        }
     }
 }
 
@@ -201,36 +282,79 @@ async fn nested(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let browser = world.http()?.browser()?;
     browser.get("/script", [insert("a", 1)]).await?;
-    browser.get("/nested/script", [get("a"), insert("b", 2)]).await?.quiet()?.are(json!([1, null]))?;
+    browser
+        .get("/nested/script", [get("a"), insert("b", 2)])
+        .await?
+        .quiet()?
+        .are(json!([1, null]))?;
     browser.get("/script", [get("b")]).await?.are(json!([2]))?;
     world.control().reset();
     // One session, not one for each router.
     browser.get("/nested/script", [increment("n")]).await?;
-    world.called("a handler in a nested router", &["load: found", "replace: Stored"])
+    world.called(
+        "a handler in a nested router",
+        &["load: found", "replace: Stored"],
+    )
 }
 
 async fn two_cookies(context: Context) -> Result<(), Stop> {
     context.require(Ability::Second)?;
     let world = context.world().await?;
     let browser = world.http()?.browser()?;
-    browser.get("/script", [insert("a", 1), sign_in("ada")]).await?;
-    browser.get("/second", [Op::Keys, Op::Subject, insert("b", 2)]).await?.are(json!([[], null, null]))?;
-    browser.get("/script", [Op::Keys, Op::Subject]).await?.are(json!([["a"], "ada"]))?;
-    let both = Script { now: vec![increment("n")], then: vec![Op::Keys, sign_in("bob")] };
-    browser.get("/both", both).await?.are(json!([1, ["b"], null]))?;
-    browser.get("/second", [Op::Subject, get("b")]).await?.are(json!(["bob", 2]))?;
+    browser
+        .get("/script", [insert("a", 1), sign_in("ada")])
+        .await?;
+    browser
+        .get("/second", [Op::Keys, Op::Subject, insert("b", 2)])
+        .await?
+        .are(json!([[], null, null]))?;
+    browser
+        .get("/script", [Op::Keys, Op::Subject])
+        .await?
+        .are(json!([["a"], "ada"]))?;
+    let both = Script {
+        now: vec![increment("n")],
+        then: vec![Op::Keys, sign_in("bob")],
+    };
+    browser
+        .get("/both", both)
+        .await?
+        .are(json!([1, ["b"], null]))?;
+    browser
+        .get("/second", [Op::Subject, get("b")])
+        .await?
+        .are(json!(["bob", 2]))?;
     world.control().reset();
     browser.get("/second", [get("b")]).await?;
     world.called("a request that wants one of two sessions", &["load: found"])?;
-    let both = Script { now: vec![Op::SignOut], then: vec![increment("b")] };
+    let both = Script {
+        now: vec![Op::SignOut],
+        then: vec![increment("b")],
+    };
     browser.get("/both", both).await?.are(json!([null, 3]))?;
-    browser.get("/both", Script { now: vec![Op::IsNew], then: vec![Op::Subject] }).await?.are(json!([true, "bob"]))?;
+    browser
+        .get(
+            "/both",
+            Script {
+                now: vec![Op::IsNew],
+                then: vec![Op::Subject],
+            },
+        )
+        .await?
+        .are(json!([true, "bob"]))?;
     // Both at once: two lines.
-    let both = Script { now: vec![insert("a", 1)], then: vec![Op::Rotate] };
+    let both = Script {
+        now: vec![insert("a", 1)],
+        then: vec![Op::Rotate],
+    };
     let got = browser.get("/both", both).await?;
     let head = got.head()?;
     same("the Set-Cookie lines", head.all("set-cookie").len(), 2)?;
-    same("the lines of the second cookie", head.set_cookie("__Host-second").len(), 1)
+    same(
+        "the lines of the second cookie",
+        head.set_cookie("__Host-second").len(),
+        1,
+    )
 }
 
 async fn browser(context: Context) -> Result<(), Stop> {
@@ -239,9 +363,17 @@ async fn browser(context: Context) -> Result<(), Stop> {
     let redirect = || [Op::Status(303), header("location", "/")];
     let with = |op: Op| [&[op][..], &redirect()].concat();
     browser.get("/script", with(insert("cart", "tea"))).await?;
-    browser.get("/script", [get("cart"), Op::IsNew]).await?.quiet()?.are(json!(["tea", false]))?;
+    browser
+        .get("/script", [get("cart"), Op::IsNew])
+        .await?
+        .quiet()?
+        .are(json!(["tea", false]))?;
     browser.get("/script", with(sign_in("ada"))).await?;
-    browser.get("/script", [get("cart"), Op::Subject]).await?.quiet()?.are(json!(["tea", "ada"]))?;
+    browser
+        .get("/script", [get("cart"), Op::Subject])
+        .await?
+        .quiet()?
+        .are(json!(["tea", "ada"]))?;
     let tabs = (0..6).map(|_| browser.get("/script", [increment("n")]));
     for tab in futures_util::future::join_all(tabs).await {
         tab?.quiet()?;
@@ -249,6 +381,10 @@ async fn browser(context: Context) -> Result<(), Stop> {
     browser.get("/script", [get("n")]).await?.are(json!([6]))?;
     browser.get("/script", with(Op::SignOut)).await?;
     world.control().reset();
-    browser.get("/script", [get("cart"), Op::Subject, Op::IsNew]).await?.quiet()?.are(json!([null, null, true]))?;
+    browser
+        .get("/script", [get("cart"), Op::Subject, Op::IsNew])
+        .await?
+        .quiet()?
+        .are(json!([null, null, true]))?;
     world.called("a browser that was told to forget its cookie", &[])
 }

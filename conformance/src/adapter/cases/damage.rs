@@ -18,7 +18,9 @@ checks! { Context:
 
 async fn damaged(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
-    let visitor = world.visitor_with(vec![insert("a", "value"), insert("b", 1)]).await?;
+    let visitor = world
+        .visitor_with(vec![insert("a", "value"), insert("b", 1)])
+        .await?;
     let whole = record(&world, &visitor).await?.bytes;
     let mut damages = vec![
         Vec::new(),
@@ -40,7 +42,10 @@ async fn damaged(context: Context) -> Result<(), Stop> {
         put(&world, &visitor, &bytes).await?;
         world.control().reset();
         visitor.clone().send([Op::Keys]).await?;
-        ensure(world.calls().len() <= 2, "a damaged record is loaded again and again")?;
+        ensure(
+            world.calls().len() <= 2,
+            "a damaged record is loaded again and again",
+        )?;
     }
     Ok(())
 }
@@ -57,16 +62,33 @@ async fn newer(context: Context) -> Result<(), Stop> {
 async fn left_alone(world: &World, visitor: &Visitor, bytes: Vec<u8>) -> Result<(), Stop> {
     put(world, visitor, &bytes).await?;
     world.control().reset();
-    for ops in [vec![get("a")], vec![insert("a", 2)], vec![sign_in("ada")], vec![Op::SignOut]] {
-        visitor.clone().send(ops).await?.failed("a request whose record cannot be read")?;
+    for ops in [
+        vec![get("a")],
+        vec![insert("a", 2)],
+        vec![sign_in("ada")],
+        vec![Op::SignOut],
+    ] {
+        visitor
+            .clone()
+            .send(ops)
+            .await?
+            .failed("a request whose record cannot be read")?;
         world.called("a request whose record cannot be read", &["load: found"])?;
     }
-    ensure(record(world, visitor).await?.bytes == bytes, "a record that cannot be read was overwritten")?;
+    ensure(
+        record(world, visitor).await?.bytes == bytes,
+        "a record that cannot be read was overwritten",
+    )?;
     same("the records", world.records(), 1)
 }
 
 async fn record(world: &World, visitor: &Visitor) -> Result<Stored, Stop> {
-    match world.store.get_ref().load(&world.key(visitor.token()?)?).await? {
+    match world
+        .store
+        .get_ref()
+        .load(&world.key(visitor.token()?)?)
+        .await?
+    {
         Some(stored) => Ok(stored),
         None => fail("the session has no record"),
     }
@@ -76,5 +98,9 @@ async fn put(world: &World, visitor: &Visitor, bytes: &[u8]) -> Result<(), Stop>
     let old = record(world, visitor).await?;
     let write = Write::new(bytes.to_vec(), old.expires_at, None);
     let key = world.key(visitor.token()?)?;
-    same("placing a record", world.store.get_ref().replace(&key, &old, &write).await?, Replaced::Stored)
+    same(
+        "placing a record",
+        world.store.get_ref().replace(&key, &old, &write).await?,
+        Replaced::Stored,
+    )
 }

@@ -28,7 +28,12 @@ async fn idle(context: Context) -> Result<(), Stop> {
         for (later, known) in [(1_799, true), (1_800, false), (1_801, false)] {
             let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
             world.advance(later);
-            is(&mut visitor, known, &format!("{later} s after its last use")).await?;
+            is(
+                &mut visitor,
+                known,
+                &format!("{later} s after its last use"),
+            )
+            .await?;
         }
         // Each use counts, reading too.
         let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
@@ -62,10 +67,21 @@ async fn refused(context: Context) -> Result<(), Stop> {
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
     let old = visitor.clone();
     world.advance(1_800);
-    visitor.send([get("a"), Op::IsNew]).await?.quiet()?.are(serde_json::json!([null, true]))?;
+    visitor
+        .send([get("a"), Op::IsNew])
+        .await?
+        .quiet()?
+        .are(serde_json::json!([null, true]))?;
     visitor.send([insert("b", 1)]).await?.ok()?;
-    ensure(visitor.token != old.token, "the token of an expired session was adopted")?;
-    visitor.send([Op::Keys]).await?.are(serde_json::json!([["b"]])).map(drop)
+    ensure(
+        visitor.token != old.token,
+        "the token of an expired session was adopted",
+    )?;
+    visitor
+        .send([Op::Keys])
+        .await?
+        .are(serde_json::json!([["b"]]))
+        .map(drop)
 }
 
 async fn jumps(context: Context) -> Result<(), Stop> {
@@ -79,10 +95,24 @@ async fn jumps(context: Context) -> Result<(), Stop> {
         world.clock.set(start);
         is(&mut visitor, true, "when the clock is back").await?;
         world.clock.set(at(1_800));
-        is(&mut visitor, false, "its idle timeout after the clock was back").await?;
-        for extreme in [UnixTime::from_secs(0), UnixTime::MAX, UnixTime::from_secs(1)] {
+        is(
+            &mut visitor,
+            false,
+            "its idle timeout after the clock was back",
+        )
+        .await?;
+        for extreme in [
+            UnixTime::from_secs(0),
+            UnixTime::MAX,
+            UnixTime::from_secs(1),
+        ] {
             world.clock.set(extreme);
-            for ops in [vec![get("a")], vec![insert("b", 1)], vec![Op::Rotate], vec![Op::SignOut]] {
+            for ops in [
+                vec![get("a")],
+                vec![insert("b", 1)],
+                vec![Op::Rotate],
+                vec![Op::SignOut],
+            ] {
                 visitor.clone().send(ops).await?.ok()?;
             }
             world.visitor().send([insert("a", 1)]).await?.ok()?;
@@ -92,10 +122,16 @@ async fn jumps(context: Context) -> Result<(), Stop> {
 }
 
 async fn both(context: &Context) -> Result<[World; 2], Stop> {
-    Ok([context.world().await?, context.world_that_keeps_all(|builder| builder).await?])
+    Ok([
+        context.world().await?,
+        context.world_that_keeps_all(|builder| builder).await?,
+    ])
 }
 
 async fn is(visitor: &mut Visitor, known: bool, when: &str) -> Result<(), Stop> {
     let what = if known { "missing" } else { "still there" };
-    ensure(visitor.is_known().await? == known, format!("the session is {what} {when}"))
+    ensure(
+        visitor.is_known().await? == known,
+        format!("the session is {what} {when}"),
+    )
 }

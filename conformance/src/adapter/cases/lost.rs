@@ -89,12 +89,30 @@ async fn at_rotation(context: Context) -> Result<(), Stop> {
             let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
             let mut old = visitor.clone();
             world.control().on(operation).lose_reply();
-            visitor.send([rotation.clone(), increment("n")]).await?.ok()?;
+            visitor
+                .send([rotation.clone(), increment("n")])
+                .await?
+                .ok()?;
             ensure(visitor.token != old.token, "no new token was issued")?;
-            let subject = if rotation == Op::Rotate { json!(null) } else { json!("ada") };
-            visitor.send([get("cart"), get("n"), Op::Subject]).await?.quiet()?.are(json!(["tea", 1, subject]))?;
-            old.send([get("cart"), Op::Subject]).await?.quiet()?.are(json!(["tea", null]))?;
-            same("the records: the new one and the retired one", world.records(), 2)?;
+            let subject = if rotation == Op::Rotate {
+                json!(null)
+            } else {
+                json!("ada")
+            };
+            visitor
+                .send([get("cart"), get("n"), Op::Subject])
+                .await?
+                .quiet()?
+                .are(json!(["tea", 1, subject]))?;
+            old.send([get("cart"), Op::Subject])
+                .await?
+                .quiet()?
+                .are(json!(["tea", null]))?;
+            same(
+                "the records: the new one and the retired one",
+                world.records(),
+                2,
+            )?;
         }
     }
     Ok(())
@@ -106,8 +124,15 @@ async fn at_sign_out(context: Context) -> Result<(), Stop> {
     let mut old = visitor.clone();
     world.control().on(Operation::Delete).lose_reply();
     let got = visitor.send([Op::SignOut]).await?.ok()?;
-    same("what the client was told to do with its token", got.told, Told::Forget)?;
-    ensure(!old.is_known().await?, "the session lives on after its sign-out")?;
+    same(
+        "what the client was told to do with its token",
+        got.told,
+        Told::Forget,
+    )?;
+    ensure(
+        !old.is_known().await?,
+        "the session lives on after its sign-out",
+    )?;
     same("the records", world.records(), 0)
 }
 

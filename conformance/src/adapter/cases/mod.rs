@@ -42,7 +42,15 @@ pub(super) fn neutral() -> impl Iterator<Item = Checks> {
 
 /// What every version of HTTP has.
 pub(super) fn http() -> impl Iterator<Item = Checks> {
-    [cookie::CHECKS, set_cookie::CHECKS, caching::CHECKS, cycle::CHECKS, page::CHECKS].into_iter().flatten()
+    [
+        cookie::CHECKS,
+        set_cookie::CHECKS,
+        caching::CHECKS,
+        cycle::CHECKS,
+        page::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 pub(super) fn all() -> impl Iterator<Item = Checks> {

@@ -32,14 +32,30 @@ checks! { Context:
 async fn at_load(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
-    for ops in [vec![get("cart")], vec![insert("cart", "x")], vec![increment("n")], vec![sign_in("ada")], vec![Op::SignOut]] {
+    for ops in [
+        vec![get("cart")],
+        vec![insert("cart", "x")],
+        vec![increment("n")],
+        vec![sign_in("ada")],
+        vec![Op::SignOut],
+    ] {
         world.control().outage(true);
-        visitor.send(ops.clone()).await?.failed("a request in an outage")?;
+        visitor
+            .send(ops.clone())
+            .await?
+            .failed("a request in an outage")?;
         world.control().reset();
         world.control().on(Operation::Load).fail_permanently();
-        visitor.send(ops).await?.failed("a request whose load failed for good")?;
+        visitor
+            .send(ops)
+            .await?
+            .failed("a request whose load failed for good")?;
         world.called("a request whose load failed for good", &["load: not done"])?;
-        visitor.send([get("cart"), Op::Len, Op::Subject]).await?.quiet()?.are(json!(["tea", 1, null]))?;
+        visitor
+            .send([get("cart"), Op::Len, Op::Subject])
+            .await?
+            .quiet()?
+            .are(json!(["tea", 1, null]))?;
     }
     same("the records", world.records(), 1)
 }
@@ -47,17 +63,31 @@ async fn at_load(context: Context) -> Result<(), Stop> {
 async fn at_commit(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
-    for ops in [vec![insert("cart", "x")], vec![increment("n"), insert("cart", "y")], vec![Op::Clear]] {
+    for ops in [
+        vec![insert("cart", "x")],
+        vec![increment("n"), insert("cart", "y")],
+        vec![Op::Clear],
+    ] {
         world.control().on(Operation::Replace).fail_permanently();
-        visitor.send(ops.clone()).await?.failed("a request whose save failed for good")?;
+        visitor
+            .send(ops.clone())
+            .await?
+            .failed("a request whose save failed for good")?;
         let gate = world.control().on(Operation::Load).pause_after();
         let saving = visitor.start(ops);
         reached(&gate, "the load").await?;
         world.control().outage(true);
         gate.open();
-        saving.answer().await?.failed("a request that could not save in an outage")?;
+        saving
+            .answer()
+            .await?
+            .failed("a request that could not save in an outage")?;
         world.control().reset();
-        visitor.send([get("cart"), Op::Len]).await?.quiet()?.are(json!(["tea", 1]))?;
+        visitor
+            .send([get("cart"), Op::Len])
+            .await?
+            .quiet()?
+            .are(json!(["tea", 1]))?;
     }
     Ok(())
 }
@@ -67,21 +97,38 @@ async fn at_create(context: Context) -> Result<(), Stop> {
     let mut visitor = world.visitor();
     for ops in [vec![insert("a", 1)], vec![sign_in("ada")]] {
         world.control().outage(true);
-        visitor.send(ops.clone()).await?.failed("a creation in an outage")?;
+        visitor
+            .send(ops.clone())
+            .await?
+            .failed("a creation in an outage")?;
         world.control().reset();
         world.control().on(Operation::Create).fail_permanently();
-        visitor.send(ops).await?.failed("a creation that failed for good")?;
+        visitor
+            .send(ops)
+            .await?
+            .failed("a creation that failed for good")?;
     }
     same("the records", world.records(), 0)?;
-    visitor.send([increment("n")]).await?.are(json!([1])).map(drop)
+    visitor
+        .send([increment("n")])
+        .await?
+        .are(json!([1]))
+        .map(drop)
 }
 
 async fn at_sign_out(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![sign_in("ada")]).await?;
     world.control().on(Operation::Delete).fail_permanently();
-    visitor.send([Op::SignOut]).await?.failed("a sign-out whose delete failed for good")?;
-    same("whom the session belongs to", visitor.subject().await?, "ada".into())?;
+    visitor
+        .send([Op::SignOut])
+        .await?
+        .failed("a sign-out whose delete failed for good")?;
+    same(
+        "whom the session belongs to",
+        visitor.subject().await?,
+        "ada".into(),
+    )?;
     visitor.send([Op::SignOut]).await?.ok()?;
     same("the records", world.records(), 0)
 }

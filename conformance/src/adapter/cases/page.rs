@@ -27,7 +27,10 @@ async fn load_failure(context: Context) -> Result<(), Stop> {
     let got = visitor.send([header("x-handler", "ran")]).await?;
     let head = got.head()?;
     head.is(503)?;
-    ensure(head.all("x-handler").is_empty(), "the handler ran without the session that it wants")?;
+    ensure(
+        head.all("x-handler").is_empty(),
+        "the handler ran without the session that it wants",
+    )?;
     got.failed("a request in an outage")
 }
 
@@ -36,7 +39,10 @@ async fn error_page(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     for op in [insert("a", 2), sign_in("ada"), Op::SignOut] {
         let got = failing(&world, "/script", op).await?;
-        ensure(got.headers().contains_key(App::PAGE), "the application's page for a failed commit was not asked for")?;
+        ensure(
+            got.headers().contains_key(App::PAGE),
+            "the application's page for a failed commit was not asked for",
+        )?;
     }
     Ok(())
 }
@@ -58,12 +64,27 @@ async fn failing(world: &World, path: &str, op: Op) -> Result<reqwest::Response,
     for operation in [Operation::Create, Operation::Replace, Operation::Delete] {
         world.control().on(operation).fail_permanently();
     }
-    let script = vec![op, Op::Status(201), header("x-handler", "ran"), header("set-cookie", "handler=ran")].into();
+    let script = vec![
+        op,
+        Op::Status(201),
+        header("x-handler", "ran"),
+        header("set-cookie", "handler=ran"),
+    ]
+    .into();
     let response = http.open(path, &cookies, &script).await?;
     world.control().reset();
-    ensure(response.status() == 503, format!("the status of a commit that failed is {}", response.status()))?;
+    ensure(
+        response.status() == 503,
+        format!(
+            "the status of a commit that failed is {}",
+            response.status()
+        ),
+    )?;
     for name in ["x-handler", "set-cookie"] {
-        ensure(!response.headers().contains_key(name), format!("the handler's {name} line is in the response to a commit that failed"))?;
+        ensure(
+            !response.headers().contains_key(name),
+            format!("the handler's {name} line is in the response to a commit that failed"),
+        )?;
     }
     Ok(response)
 }

@@ -36,7 +36,9 @@ checks! { Context:
 async fn two_tabs(context: Context) -> Result<(), Stop> {
     for operation in [Operation::Load, Operation::Replace] {
         let world = context.world().await?;
-        let mut visitor = world.visitor_with(vec![insert("a", 0), insert("gone", 1)]).await?;
+        let mut visitor = world
+            .visitor_with(vec![insert("a", 0), insert("gone", 1)])
+            .await?;
         let gate = match operation {
             Operation::Load => world.control().on(operation).pause_after(),
             _ => world.control().on(operation).pause_before(),
@@ -46,7 +48,10 @@ async fn two_tabs(context: Context) -> Result<(), Stop> {
         visitor.send([insert("other", 2)]).await?.quiet()?;
         gate.open();
         tab.answer().await?.quiet()?;
-        visitor.send([Op::Keys, get("one"), get("other")]).await?.are(json!([["a", "one", "other"], 1, 2]))?;
+        visitor
+            .send([Op::Keys, get("one"), get("other")])
+            .await?
+            .are(json!([["a", "one", "other"], 1, 2]))?;
     }
     Ok(())
 }
@@ -57,10 +62,17 @@ async fn last_writer(context: Context) -> Result<(), Stop> {
     let gate = world.control().on(Operation::Replace).pause_before();
     let slow = visitor.start([insert("a", "slow")]);
     reached(&gate, "of the slower request").await?;
-    visitor.send([insert("a", "quick"), insert("b", "quick")]).await?.quiet()?;
+    visitor
+        .send([insert("a", "quick"), insert("b", "quick")])
+        .await?
+        .quiet()?;
     gate.open();
     slow.answer().await?.quiet()?;
-    visitor.send([get("a"), get("b")]).await?.are(json!(["slow", "quick"])).map(drop)
+    visitor
+        .send([get("a"), get("b")])
+        .await?
+        .are(json!(["slow", "quick"]))
+        .map(drop)
 }
 
 const MANY: usize = 24;
@@ -97,14 +109,32 @@ async fn two_servers(context: Context) -> Result<(), Stop> {
     let here = context.world().await?;
     let there = here.another().await?;
     let mut visitor = here.visitor_with(vec![insert("a", 1)]).await?;
-    visitor.at(&there).send([get("a"), insert("b", 2)]).await?.quiet()?.are(json!([1, null]))?;
-    visitor.send([get("b"), sign_in("ada")]).await?.are(json!([2, null]))?;
-    same("whom the session belongs to elsewhere", visitor.at(&there).subject().await?, "ada".into())?;
+    visitor
+        .at(&there)
+        .send([get("a"), insert("b", 2)])
+        .await?
+        .quiet()?
+        .are(json!([1, null]))?;
+    visitor
+        .send([get("b"), sign_in("ada")])
+        .await?
+        .are(json!([2, null]))?;
+    same(
+        "whom the session belongs to elsewhere",
+        visitor.at(&there).subject().await?,
+        "ada".into(),
+    )?;
     let mut elsewhere = visitor.at(&there);
     visitor.send([Op::SignOut]).await?.ok()?;
-    ensure(!elsewhere.is_known().await?, "the other server still knows a signed-out session")?;
+    ensure(
+        !elsewhere.is_known().await?,
+        "the other server still knows a signed-out session",
+    )?;
     elsewhere.send([insert("a", 1)]).await?.ok()?;
-    ensure(elsewhere.token != visitor.token, "the other server adopted a signed-out token")
+    ensure(
+        elsewhere.token != visitor.token,
+        "the other server adopted a signed-out token",
+    )
 }
 
 async fn two_servers_increments(context: Context) -> Result<(), Stop> {
@@ -112,7 +142,9 @@ async fn two_servers_increments(context: Context) -> Result<(), Stop> {
     let there = here.another().await?;
     let mut visitor = here.visitor_with(vec![insert("a", 0)]).await?;
     let servers = [visitor.clone(), visitor.at(&there)];
-    let all: Vec<_> = (0..MANY).map(|n| servers[n % 2].start([increment("n")])).collect();
+    let all: Vec<_> = (0..MANY)
+        .map(|n| servers[n % 2].start([increment("n")]))
+        .collect();
     for one in all {
         one.answer().await?.quiet()?;
     }

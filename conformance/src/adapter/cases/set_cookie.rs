@@ -58,7 +58,11 @@ async fn defaults(context: Context) -> Result<(), Stop> {
     for ops in [[insert("a", 1)], [sign_in("ada")]] {
         let got = world.visitor().send(ops).await?.ok()?;
         let line = only(got.head()?.set_cookie("__Host-session"))?;
-        same("the attributes", attributes(&line), list(&["httponly", "path=/", "samesite=lax", "secure"]))?;
+        same(
+            "the attributes",
+            attributes(&line),
+            list(&["httponly", "path=/", "samesite=lax", "secure"]),
+        )?;
     }
     Ok(())
 }
@@ -77,18 +81,38 @@ async fn configured(context: Context) -> Result<(), Stop> {
     let mut visitor = world.visitor();
     let got = visitor.send([insert("a", 1)]).await?.ok()?;
     let line = only(got.head()?.set_cookie("__Secure-shop"))?;
-    let want = ["domain=shop.example", "httponly", "max-age=43200", "partitioned", "path=/", "samesite=none", "secure"];
+    let want = [
+        "domain=shop.example",
+        "httponly",
+        "max-age=43200",
+        "partitioned",
+        "path=/",
+        "samesite=none",
+        "secure",
+    ];
     same("the attributes", attributes(&line), list(&want))?;
     // What is left of the absolute timeout.
     world.advance(1_000);
     let got = visitor.send([Op::Rotate]).await?.ok()?;
     let line = only(got.head()?.set_cookie("__Secure-shop"))?;
-    ensure(attributes(&line).contains(&"max-age=42200".to_owned()), "Max-Age is not the rest of the absolute timeout")?;
+    ensure(
+        attributes(&line).contains(&"max-age=42200".to_owned()),
+        "Max-Age is not the rest of the absolute timeout",
+    )?;
     // For one session only.
-    let world = context.world_with(|builder| builder.absolute_timeout(Duration::from_secs(50_000))).await?;
-    let got = world.visitor().send([insert("a", 1), Op::SetExpiry(600, 6_000, true)]).await?.ok()?;
+    let world = context
+        .world_with(|builder| builder.absolute_timeout(Duration::from_secs(50_000)))
+        .await?;
+    let got = world
+        .visitor()
+        .send([insert("a", 1), Op::SetExpiry(600, 6_000, true)])
+        .await?
+        .ok()?;
     let line = only(got.head()?.set_cookie("__Host-session"))?;
-    ensure(attributes(&line).contains(&"max-age=6000".to_owned()), "a persistent session has no Max-Age")
+    ensure(
+        attributes(&line).contains(&"max-age=6000".to_owned()),
+        "a persistent session has no Max-Age",
+    )
 }
 
 async fn removal(context: Context) -> Result<(), Stop> {
@@ -96,7 +120,11 @@ async fn removal(context: Context) -> Result<(), Stop> {
         let world = context
             .world_with(|builder| match shop {
                 false => builder,
-                true => builder.cookie_name("__Secure-shop").domain("shop.example").path("/shop").same_site(SameSite::Strict),
+                true => builder
+                    .cookie_name("__Secure-shop")
+                    .domain("shop.example")
+                    .path("/shop")
+                    .same_site(SameSite::Strict),
             })
             .await?;
         let name = world.config.cookie_name();
@@ -107,9 +135,19 @@ async fn removal(context: Context) -> Result<(), Stop> {
         let mut got = attributes(&line);
         got.retain(|attribute| attribute != "max-age=0" && !attribute.starts_with("expires="));
         let want = attributes(&only(set.head()?.set_cookie(name))?);
-        same("the attributes of the cookie that removes, compared to those of the one that sets", got, want)?;
-        ensure(line.contains("Max-Age=0"), "the cookie that removes has no Max-Age=0")?;
-        ensure(line.contains("Expires=Thu, 01 Jan 1970 00:00:00 GMT"), "the cookie that removes has no date in the past")?;
+        same(
+            "the attributes of the cookie that removes, compared to those of the one that sets",
+            got,
+            want,
+        )?;
+        ensure(
+            line.contains("Max-Age=0"),
+            "the cookie that removes has no Max-Age=0",
+        )?;
+        ensure(
+            line.contains("Expires=Thu, 01 Jan 1970 00:00:00 GMT"),
+            "the cookie that removes has no date in the past",
+        )?;
     }
     Ok(())
 }
@@ -121,15 +159,37 @@ async fn one_line(context: Context) -> Result<(), Stop> {
     let mut visitor = world.visitor();
     let [a, b] = others();
     // The application's own attempt at the session's cookie gives way.
-    let got = visitor.send([a, b, header("set-cookie", "__Host-session=forged"), insert("a", 1)]).await?.ok()?;
+    let got = visitor
+        .send([
+            a,
+            b,
+            header("set-cookie", "__Host-session=forged"),
+            insert("a", 1),
+        ])
+        .await?
+        .ok()?;
     let lines = got.head()?.all("set-cookie");
     same("the Set-Cookie lines", lines.len(), 3)?;
-    ensure(lines.contains(&theme.to_owned()) && lines.contains(&"lang=de".to_owned()), "the application's cookies are lost")?;
-    ensure(visitor.value("a").await? == 1, "the cookie that was issued leads nowhere")?;
+    ensure(
+        lines.contains(&theme.to_owned()) && lines.contains(&"lang=de".to_owned()),
+        "the application's cookies are lost",
+    )?;
+    ensure(
+        visitor.value("a").await? == 1,
+        "the cookie that was issued leads nowhere",
+    )?;
     let [a, b] = others();
     let got = visitor.send([a, b, Op::SignOut]).await?.ok()?;
-    same("the Set-Cookie lines of a sign-out", got.head()?.all("set-cookie").len(), 3)?;
-    same("what the client was told to do with its token", got.told, Told::Forget)
+    same(
+        "the Set-Cookie lines of a sign-out",
+        got.head()?.all("set-cookie").len(),
+        3,
+    )?;
+    same(
+        "what the client was told to do with its token",
+        got.told,
+        Told::Forget,
+    )
 }
 
 async fn every_status(context: Context) -> Result<(), Stop> {
@@ -138,12 +198,19 @@ async fn every_status(context: Context) -> Result<(), Stop> {
         let mut visitor = world.visitor();
         let got = with_status(&world, &mut visitor, insert("a", status), status).await?;
         got.head()?.is(status)?;
-        ensure(visitor.token.is_some(), format!("no cookie with status {status}"))?;
+        ensure(
+            visitor.token.is_some(),
+            format!("no cookie with status {status}"),
+        )?;
         same("the value", visitor.value("a").await?, status.into())?;
         with_status(&world, &mut visitor, insert("a", "again"), status).await?;
         same("the value", visitor.value("a").await?, "again".into())?;
         let got = with_status(&world, &mut visitor, Op::SignOut, status).await?;
-        same("what the client was told to do with its token", got.told, Told::Forget)?;
+        same(
+            "what the client was told to do with its token",
+            got.told,
+            Told::Forget,
+        )?;
     }
     same("the records", world.records(), 0)
 }
@@ -157,29 +224,48 @@ async fn server_error(context: Context) -> Result<(), Stop> {
             got.head()?.is(status)?;
             got.failed("a response with a 5xx status")?;
         }
-        world.visitor().send([insert("a", 1), Op::Status(status)]).await?.failed("a creation with a 5xx status")?;
+        world
+            .visitor()
+            .send([insert("a", 1), Op::Status(status)])
+            .await?
+            .failed("a creation with a 5xx status")?;
     }
     same("the records", world.records(), 1)?;
-    visitor.send([get("a"), Op::Subject]).await?.are(json!([1, null])).map(drop)
+    visitor
+        .send([get("a"), Op::Subject])
+        .await?
+        .are(json!([1, null]))
+        .map(drop)
 }
 
 async fn server_error_saves(context: Context) -> Result<(), Stop> {
-    let world = context.world_with(|builder| builder.save_on_server_error(true)).await?;
+    let world = context
+        .world_with(|builder| builder.save_on_server_error(true))
+        .await?;
     let mut visitor = world.visitor();
     let got = visitor.send([insert("a", 1), Op::Status(500)]).await?;
     got.head()?.is(500)?;
-    ensure(visitor.token.is_some(), "no cookie, though the changes are to be saved")?;
+    ensure(
+        visitor.token.is_some(),
+        "no cookie, though the changes are to be saved",
+    )?;
     visitor.send([insert("a", 2), Op::Status(503)]).await?;
     same("the value", visitor.value("a").await?, 2.into())
 }
 
 async fn rotate_then_error(context: Context) -> Result<(), Stop> {
     for save in [false, true] {
-        let world = context.world_with(|builder| builder.save_on_server_error(save)).await?;
+        let world = context
+            .world_with(|builder| builder.save_on_server_error(save))
+            .await?;
         for rotation in [Op::Rotate, sign_in("ada")] {
             let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
             visitor.send([rotation, Op::Status(500)]).await?;
-            visitor.send([get("cart"), increment()]).await?.quiet()?.are(json!(["tea", 1]))?;
+            visitor
+                .send([get("cart"), increment()])
+                .await?
+                .quiet()?
+                .are(json!(["tea", 1]))?;
             visitor.send([get("n")]).await?.are(json!([1]))?;
         }
     }
@@ -191,9 +277,18 @@ fn increment() -> Op {
 }
 
 async fn needless(context: Context) -> Result<(), Stop> {
-    let world = context.world_with(|builder| builder.persistent(true)).await?;
+    let world = context
+        .world_with(|builder| builder.persistent(true))
+        .await?;
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-    for op in [get("a"), insert("a", 2), increment(), Op::Clear, Op::Csrf, Op::SetExpiry(600, 6_000, true)] {
+    for op in [
+        get("a"),
+        insert("a", 2),
+        increment(),
+        Op::Clear,
+        Op::Csrf,
+        Op::SetExpiry(600, 6_000, true),
+    ] {
         world.advance(200);
         visitor.send([op]).await?.quiet()?;
     }
@@ -205,11 +300,21 @@ async fn needless(context: Context) -> Result<(), Stop> {
 
 async fn clear_site_data(context: Context) -> Result<(), Stop> {
     for configured in [false, true] {
-        let world = context.world_with(|builder| builder.clear_site_data(configured)).await?;
+        let world = context
+            .world_with(|builder| builder.clear_site_data(configured))
+            .await?;
         let mut visitor = world.visitor();
-        for (op, wanted) in [(sign_in("ada"), false), (insert("a", 1), false), (Op::SignOut, configured)] {
+        for (op, wanted) in [
+            (sign_in("ada"), false),
+            (insert("a", 1), false),
+            (Op::SignOut, configured),
+        ] {
             let got = visitor.send([op]).await?.ok()?;
-            same("whether there is Clear-Site-Data", !got.head()?.all("clear-site-data").is_empty(), wanted)?;
+            same(
+                "whether there is Clear-Site-Data",
+                !got.head()?.all("clear-site-data").is_empty(),
+                wanted,
+            )?;
         }
     }
     Ok(())
@@ -231,5 +336,8 @@ async fn with_status(
 }
 
 fn list(attributes: &[&str]) -> Vec<String> {
-    attributes.iter().map(|&attribute| attribute.to_owned()).collect()
+    attributes
+        .iter()
+        .map(|&attribute| attribute.to_owned())
+        .collect()
 }

@@ -58,27 +58,55 @@ async fn rotates(context: Context) -> Result<(), Stop> {
     let world = context.world_that_keeps_all(|builder| builder).await?;
     let (mut old, mut new) = signed_in(&world).await?;
     ensure(old.token != new.token, "the sign-in issued no new token")?;
-    new.send([Op::Subject, get("cart")]).await?.quiet()?.are(json!(["ada", "tea"]))?;
+    new.send([Op::Subject, get("cart")])
+        .await?
+        .quiet()?
+        .are(json!(["ada", "tea"]))?;
     new.send([insert("secret", 1)]).await?.quiet()?;
     for (later, known) in [(0, true), (29, true), (1, false)] {
         world.advance(later);
-        let sees = if known { json!([null, "tea", null]) } else { json!([null, null, null]) };
-        let got = old.send([Op::Subject, get("cart"), get("secret")]).await?.quiet()?;
+        let sees = if known {
+            json!([null, "tea", null])
+        } else {
+            json!([null, null, null])
+        };
+        let got = old
+            .send([Op::Subject, get("cart"), get("secret")])
+            .await?
+            .quiet()?;
         got.are(sees)?;
     }
-    same("whom the new token belongs to", new.subject().await?, "ada".into())
+    same(
+        "whom the new token belongs to",
+        new.subject().await?,
+        "ada".into(),
+    )
 }
 
 async fn grace_of_zero(context: Context) -> Result<(), Stop> {
     let zero = std::time::Duration::ZERO;
     for keeps_all in [false, true] {
         let world = match keeps_all {
-            false => context.world_with(|builder| builder.rotation_grace(zero)).await?,
-            true => context.world_that_keeps_all(|builder| builder.rotation_grace(zero)).await?,
+            false => {
+                context
+                    .world_with(|builder| builder.rotation_grace(zero))
+                    .await?
+            }
+            true => {
+                context
+                    .world_that_keeps_all(|builder| builder.rotation_grace(zero))
+                    .await?
+            }
         };
         let (mut old, mut new) = signed_in(&world).await?;
-        ensure(!old.is_known().await?, "the old token is alive after a sign-in with a grace of 0")?;
-        new.send([Op::Subject, get("cart")]).await?.quiet()?.are(json!(["ada", "tea"]))?;
+        ensure(
+            !old.is_known().await?,
+            "the old token is alive after a sign-in with a grace of 0",
+        )?;
+        new.send([Op::Subject, get("cart")])
+            .await?
+            .quiet()?
+            .are(json!(["ada", "tea"]))?;
     }
     Ok(())
 }
@@ -88,19 +116,29 @@ async fn grace_ends(context: Context) -> Result<(), Stop> {
     let (mut old, mut new) = signed_in(&world).await?;
     let mut between = new.clone();
     new.send([Op::Rotate]).await?.ok()?;
-    ensure(old.is_known().await? && between.is_known().await?, "an old token is dead within the grace")?;
+    ensure(
+        old.is_known().await? && between.is_known().await?,
+        "an old token is dead within the grace",
+    )?;
     new.send([Op::SignOut]).await?.ok()?;
     for token in [&mut old, &mut between, &mut new] {
-        token.send([get("cart"), Op::IsNew]).await?.are(json!([null, true]))?;
+        token
+            .send([get("cart"), Op::IsNew])
+            .await?
+            .are(json!([null, true]))?;
     }
     Ok(())
 }
 
 async fn superseded(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
-    let (mut old, mut new) = signed_in(&world).await?;
+    let (mut old, new) = signed_in(&world).await?;
     // With the token rotated away before the request …
-    for ops in [vec![insert("cart", "late")], vec![Op::Clear], vec![insert("x", 1), Op::Rotate]] {
+    for ops in [
+        vec![insert("cart", "late")],
+        vec![Op::Clear],
+        vec![insert("x", 1), Op::Rotate],
+    ] {
         old.send(ops).await?.quiet()?;
     }
     // … and while it was on its way.
@@ -112,7 +150,11 @@ async fn superseded(context: Context) -> Result<(), Stop> {
     gate.open();
     late.answer().await?.quiet()?;
     ensure(newest.token != new.token, "the rotation issued no token")?;
-    newest.send([get("cart"), Op::Subject, Op::Keys]).await?.quiet()?.are(json!(["tea", "ada", ["cart"]]))?;
+    newest
+        .send([get("cart"), Op::Subject, Op::Keys])
+        .await?
+        .quiet()?
+        .are(json!(["tea", "ada", ["cart"]]))?;
     Ok(())
 }
 
@@ -128,7 +170,10 @@ async fn write_kept(context: Context) -> Result<(), Stop> {
         gate.open();
         visitor.obey(&rotating.answer().await?.ok()?);
         ensure(visitor.token != tab.token, "the rotation issued no token")?;
-        visitor.send([get("cart"), get("tab")]).await?.are(json!(["tea", 1]))?;
+        visitor
+            .send([get("cart"), get("tab")])
+            .await?
+            .are(json!(["tea", 1]))?;
     }
     Ok(())
 }
@@ -141,7 +186,11 @@ async fn refused_anywhere(context: Context) -> Result<(), Stop> {
             world.control().on(operation).fail_permanently();
             let got = visitor.send([rotation.clone()]).await?;
             got.failed(&format!("a rotation whose {operation} failed"))?;
-            visitor.send([get("cart"), Op::Subject]).await?.quiet()?.are(json!(["tea", null]))?;
+            visitor
+                .send([get("cart"), Op::Subject])
+                .await?
+                .quiet()?
+                .are(json!(["tea", null]))?;
             again(visitor, &rotation).await?;
         }
     }
@@ -163,11 +212,19 @@ async fn cut_anywhere(context: Context) -> Result<(), Stop> {
             if operation == Operation::Replace {
                 // That was the last one.
                 visitor.obey(&got.ok()?);
-                visitor.send([get("cart")]).await?.quiet()?.are(json!(["tea"]))?;
+                visitor
+                    .send([get("cart")])
+                    .await?
+                    .quiet()?
+                    .are(json!(["tea"]))?;
                 continue;
             }
             got.failed(&format!("a rotation that ended behind its {operation}"))?;
-            visitor.send([get("cart"), Op::Subject]).await?.quiet()?.are(json!(["tea", null]))?;
+            visitor
+                .send([get("cart"), Op::Subject])
+                .await?
+                .quiet()?
+                .are(json!(["tea", null]))?;
             again(visitor, &rotation).await?;
         }
     }
@@ -178,10 +235,25 @@ async fn cut_anywhere(context: Context) -> Result<(), Stop> {
 async fn again(mut visitor: Visitor, rotation: &Op) -> Result<(), Stop> {
     let mut old = visitor.clone();
     visitor.send([rotation.clone()]).await?.ok()?;
-    ensure(old.token != visitor.token, "the second attempt issued no token")?;
-    let subject = if *rotation == Op::Rotate { Value::Null } else { "ada".into() };
-    visitor.send([get("cart"), Op::Subject]).await?.quiet()?.are(json!(["tea", subject]))?;
-    old.send([get("cart"), Op::Subject]).await?.quiet()?.are(json!(["tea", null])).map(drop)
+    ensure(
+        old.token != visitor.token,
+        "the second attempt issued no token",
+    )?;
+    let subject = if *rotation == Op::Rotate {
+        Value::Null
+    } else {
+        "ada".into()
+    };
+    visitor
+        .send([get("cart"), Op::Subject])
+        .await?
+        .quiet()?
+        .are(json!(["tea", subject]))?;
+    old.send([get("cart"), Op::Subject])
+        .await?
+        .quiet()?
+        .are(json!(["tea", null]))
+        .map(drop)
 }
 
 async fn double_click(context: Context) -> Result<(), Stop> {
@@ -194,17 +266,31 @@ async fn double_click(context: Context) -> Result<(), Stop> {
     second.send([sign_in("ada")]).await?.ok()?;
     gate.open();
     first.obey(&clicked.answer().await?.ok()?);
-    ensure(first.token != second.token, "both sign-ins have the same token")?;
+    ensure(
+        first.token != second.token,
+        "both sign-ins have the same token",
+    )?;
     for visitor in [&mut first, &mut second] {
-        visitor.send([Op::Subject, get("cart")]).await?.quiet()?.are(json!(["ada", "tea"]))?;
+        visitor
+            .send([Op::Subject, get("cart")])
+            .await?
+            .quiet()?
+            .are(json!(["ada", "tea"]))?;
     }
     // Without a token there is nothing to meet at.
     let (mut first, mut second) = (world.visitor(), world.visitor());
-    let (one, other) = (first.start([sign_in("bob")]), second.start([sign_in("bob")]));
+    let (one, other) = (
+        first.start([sign_in("bob")]),
+        second.start([sign_in("bob")]),
+    );
     first.obey(&one.answer().await?.ok()?);
     second.obey(&other.answer().await?.ok()?);
     for visitor in [&mut first, &mut second] {
-        same("the subject after a double click", visitor.subject().await?, "bob".into())?;
+        same(
+            "the subject after a double click",
+            visitor.subject().await?,
+            "bob".into(),
+        )?;
     }
     Ok(())
 }
@@ -219,9 +305,21 @@ async fn two_rotations(context: Context) -> Result<(), Stop> {
     visitor.send([Op::Rotate]).await?.ok()?;
     gate.open();
     let got = soon("the slower rotation", slow.answer()).await??.ok()?;
-    same("what the slower rotation told the client to do", got.told, Told::Nothing)?;
-    visitor.send([Op::Subject, Op::Keys]).await?.quiet()?.are(json!(["ada", []]))?;
-    same("whom the old token belongs to", old.subject().await?, "ada".into())?;
+    same(
+        "what the slower rotation told the client to do",
+        got.told,
+        Told::Nothing,
+    )?;
+    visitor
+        .send([Op::Subject, Op::Keys])
+        .await?
+        .quiet()?
+        .are(json!(["ada", []]))?;
+    same(
+        "whom the old token belongs to",
+        old.subject().await?,
+        "ada".into(),
+    )?;
     // The winner's, and the retired one that leads to it.
     same("the records that are left", world.records(), 2)
 }
@@ -230,9 +328,19 @@ async fn subjects(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let (_, mut visitor) = signed_in(&world).await?;
     visitor.send([sign_in("ada")]).await?.ok()?;
-    visitor.send([Op::Subject, get("cart")]).await?.are(json!(["ada", "tea"]))?;
-    visitor.send([sign_in("bob"), get("cart"), insert("own", 1)]).await?.are(json!([null, null, null]))?;
-    visitor.send([Op::Subject, Op::Keys]).await?.are(json!(["bob", ["own"]])).map(drop)
+    visitor
+        .send([Op::Subject, get("cart")])
+        .await?
+        .are(json!(["ada", "tea"]))?;
+    visitor
+        .send([sign_in("bob"), get("cart"), insert("own", 1)])
+        .await?
+        .are(json!([null, null, null]))?;
+    visitor
+        .send([Op::Subject, Op::Keys])
+        .await?
+        .are(json!(["bob", ["own"]]))
+        .map(drop)
 }
 
 async fn chains(context: Context) -> Result<(), Stop> {
@@ -243,8 +351,16 @@ async fn chains(context: Context) -> Result<(), Stop> {
         visitor.send([Op::Rotate]).await?.ok()?;
     }
     world.control().reset();
-    oldest.send([get("cart")]).await?.quiet()?.are(json!(["tea"]))?;
-    same("the loads for a token that was rotated away eight times", world.calls().len(), 9)
+    oldest
+        .send([get("cart")])
+        .await?
+        .quiet()?
+        .are(json!(["tea"]))?;
+    same(
+        "the loads for a token that was rotated away eight times",
+        world.calls().len(),
+        9,
+    )
 }
 
 /// The same visitor before and after a sign-in as `ada`, with a value in the cart.

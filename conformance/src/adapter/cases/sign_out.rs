@@ -45,10 +45,19 @@ checks! { Context:
 
 async fn deletes(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![sign_in("ada"), insert("a", 1)]).await?;
+    let mut visitor = world
+        .visitor_with(vec![sign_in("ada"), insert("a", 1)])
+        .await?;
     let old = visitor.clone();
-    let got = visitor.send([Op::SignOut, Op::IsNew, get("a")]).await?.are(json!([null, true, null]))?;
-    same("what the client was told to do with its token", got.told, Told::Forget)?;
+    let got = visitor
+        .send([Op::SignOut, Op::IsNew, get("a")])
+        .await?
+        .are(json!([null, true, null]))?;
+    same(
+        "what the client was told to do with its token",
+        got.told,
+        Told::Forget,
+    )?;
     over(&world, [old]).await
 }
 
@@ -58,7 +67,11 @@ async fn creates_nothing(context: Context) -> Result<(), Stop> {
     world.called("a sign-out without a token", &[])?;
     let mut stranger = world.with_token(Some(UNKNOWN.to_owned()));
     let got = stranger.send([Op::SignOut]).await?.ok()?;
-    same("what a dead token's client was told to do with it", got.told, Told::Forget)?;
+    same(
+        "what a dead token's client was told to do with it",
+        got.told,
+        Told::Forget,
+    )?;
     world.called("a sign-out with a dead token", &["load: none"])?;
     same("the records", world.records(), 0)
 }
@@ -82,7 +95,11 @@ async fn beats_write(context: Context) -> Result<(), Stop> {
         let gate = world.control().on(Operation::Delete).pause_before();
         let got = overtaken(&gate, &visitor, Op::SignOut, write).await?;
         gate.open();
-        same("what the sign-out told the client to do", got.answer().await?.ok()?.told, Told::Forget)?;
+        same(
+            "what the sign-out told the client to do",
+            got.answer().await?.ok()?.told,
+            Told::Forget,
+        )?;
         over(&world, [visitor]).await?;
     }
     Ok(())
@@ -106,7 +123,11 @@ async fn beats_read(context: Context) -> Result<(), Stop> {
     let gate = world.control().on(Operation::Delete).pause_before();
     let got = overtaken(&gate, &visitor, Op::SignOut, get("a")).await?;
     gate.open();
-    same("what the sign-out told the client to do", got.answer().await?.ok()?.told, Told::Forget)?;
+    same(
+        "what the sign-out told the client to do",
+        got.answer().await?.ok()?.told,
+        Told::Forget,
+    )?;
     over(&world, [visitor]).await
 }
 
@@ -127,7 +148,11 @@ async fn beats_rotation(context: Context) -> Result<(), Stop> {
     newer.send([Op::Rotate]).await?.ok()?;
     ensure(newer.token != visitor.token, "the rotation issued no token")?;
     gate.open();
-    same("what the sign-out told the client to do", signing_out.answer().await?.ok()?.told, Told::Forget)?;
+    same(
+        "what the sign-out told the client to do",
+        signing_out.answer().await?.ok()?.told,
+        Told::Forget,
+    )?;
     over(&world, [visitor, newer]).await
 }
 
@@ -140,7 +165,10 @@ async fn sign_in_goes_on(context: Context) -> Result<(), Stop> {
     gate.open();
     visitor.obey(&got.answer().await?.ok()?);
     ensure(visitor.token != old.token, "the sign-in issued no token")?;
-    visitor.send([Op::Subject, Op::Keys]).await?.are(json!(["ada", []]))?;
+    visitor
+        .send([Op::Subject, Op::Keys])
+        .await?
+        .are(json!(["ada", []]))?;
     ensure(!old.is_known().await?, "the signed-out session lives on")?;
     same("the records", world.records(), 1)
 }
@@ -150,7 +178,11 @@ async fn double_click(context: Context) -> Result<(), Stop> {
     let gate = world.control().on(Operation::Delete).pause_before();
     let got = overtaken(&gate, &visitor, Op::SignOut, Op::SignOut).await?;
     gate.open();
-    same("what the second sign-out told the client to do", got.answer().await?.ok()?.told, Told::Forget)?;
+    same(
+        "what the second sign-out told the client to do",
+        got.answer().await?.ok()?.told,
+        Told::Forget,
+    )?;
     over(&world, [visitor]).await
 }
 
@@ -162,17 +194,21 @@ async fn with_old_token(context: Context) -> Result<(), Stop> {
             newest.send([Op::Rotate]).await?.ok()?;
         }
         let got = oldest.clone().send([Op::SignOut]).await?.ok()?;
-        same("what the sign-out told the client to do", got.told, Told::Forget)?;
-        for mut token in [oldest, newest] {
-            ensure(!token.is_known().await?, "a token leads to a signed-out session")?;
-        }
+        same(
+            "what the sign-out told the client to do",
+            got.told,
+            Told::Forget,
+        )?;
+        over(&world, [oldest, newest]).await?;
     }
     Ok(())
 }
 
 async fn visitor(context: &Context) -> Result<(World, Visitor), Stop> {
     let world = context.world().await?;
-    let visitor = world.visitor_with(vec![sign_in("ada"), insert("a", 1)]).await?;
+    let visitor = world
+        .visitor_with(vec![sign_in("ada"), insert("a", 1)])
+        .await?;
     Ok((world, visitor))
 }
 
@@ -191,9 +227,16 @@ async fn overtaken(
 
 /// Fails unless nothing is left: no record, and no token that leads anywhere.
 async fn over<const N: usize>(world: &World, tokens: [Visitor; N]) -> Result<(), Stop> {
-    same("the records that are left after a sign-out", world.records(), 0)?;
+    same(
+        "the records that are left after a sign-out",
+        world.records(),
+        0,
+    )?;
     for mut token in tokens {
-        ensure(!token.is_known().await?, "a token leads to a signed-out session")?;
+        ensure(
+            !token.is_known().await?,
+            "a token leads to a signed-out session",
+        )?;
     }
     Ok(())
 }

@@ -39,17 +39,27 @@ async fn unknown(context: Context) -> Result<(), Stop> {
     for (ops, records) in [(vec![insert("a", 1)], 1), (vec![sign_in("ada")], 2)] {
         let got = visitor.clone().send(ops).await?.ok()?;
         issued_another(&got.told, UNKNOWN)?;
-        world.called("a write with an unknown token", &["load: none", "create: Stored"])?;
+        world.called(
+            "a write with an unknown token",
+            &["load: none", "create: Stored"],
+        )?;
         same("the records after a write", world.records(), records)?;
     }
-    ensure(!visitor.is_known().await?, "the unknown token leads to a session now")
+    ensure(
+        !visitor.is_known().await?,
+        "the unknown token leads to a session now",
+    )
 }
 
 async fn malformed(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     for token in malformed_tokens() {
         let mut visitor = world.with_token(Some(token.clone()));
-        visitor.send([Op::Keys, Op::IsNew]).await?.quiet()?.are(serde_json::json!([[], true]))?;
+        visitor
+            .send([Op::Keys, Op::IsNew])
+            .await?
+            .quiet()?
+            .are(serde_json::json!([[], true]))?;
         world.called("a read with a malformed token", &[])?;
         let got = visitor.send([insert("a", 1)]).await?.ok()?;
         issued_another(&got.told, &token)?;
@@ -75,7 +85,14 @@ fn malformed_tokens() -> Vec<String> {
     .map(String::from)
     .into();
     tokens.push("a".repeat(8 * 1024));
-    tokens.extend([&UNKNOWN[1..], &format!("{UNKNOWN}A"), &format!("{}.", &UNKNOWN[1..])].map(str::to_owned));
+    tokens.extend(
+        [
+            &UNKNOWN[1..],
+            &format!("{UNKNOWN}A"),
+            &format!("{}.", &UNKNOWN[1..]),
+        ]
+        .map(str::to_owned),
+    );
     // Outside of the alphabet, at the beginning, in the middle and at the end.
     for (at, byte) in [(0, "+"), (20, "/"), (20, "="), (20, " "), (42, "=")] {
         let mut token = UNKNOWN.to_owned();
@@ -111,12 +128,22 @@ async fn one_spelling(context: Context) -> Result<(), Stop> {
         body.to_owned(),
     ];
     // Decoders that ignore what is left of the last character take these four for the same.
-    variants.extend((1..4).filter_map(|n| ALPHABET.get(at + n..=at + n)).map(|other| format!("{body}{other}")));
+    variants.extend(
+        (1..4)
+            .filter_map(|n| ALPHABET.get(at + n..=at + n))
+            .map(|other| format!("{body}{other}")),
+    );
     for variant in variants.into_iter().filter(|variant| *variant != token) {
         let mut other = world.with_token(Some(variant));
-        ensure(!other.is_known().await?, "another spelling of a token leads to its session")?;
+        ensure(
+            !other.is_known().await?,
+            "another spelling of a token leads to its session",
+        )?;
     }
-    ensure(visitor.clone().is_known().await?, "the token itself leads nowhere")
+    ensure(
+        visitor.clone().is_known().await?,
+        "the token itself leads nowhere",
+    )
 }
 
 async fn collision(context: Context) -> Result<(), Stop> {
@@ -125,7 +152,10 @@ async fn collision(context: Context) -> Result<(), Stop> {
     world.stage.entropy().repeat(1);
     let mut second = world.visitor();
     second.send([insert("a", 2)]).await?.ok()?;
-    world.called("a creation that collides", &["create: Taken", "create: Stored"])?;
+    world.called(
+        "a creation that collides",
+        &["create: Taken", "create: Stored"],
+    )?;
     distinct(&world, &mut first, &mut second).await?;
     world.stage.entropy().repeat(1);
     second.send([Op::Rotate]).await?.ok()?;
@@ -137,9 +167,20 @@ async fn distinct(
     first: &mut crate::adapter::world::Visitor,
     second: &mut crate::adapter::world::Visitor,
 ) -> Result<(), Stop> {
-    ensure(first.token()? != second.token()?, "two visitors have the same token")?;
-    same("the value of the first session", first.value("a").await?, 1.into())?;
-    same("the value of the second session", second.value("a").await?, 2.into())?;
+    ensure(
+        first.token()? != second.token()?,
+        "two visitors have the same token",
+    )?;
+    same(
+        "the value of the first session",
+        first.value("a").await?,
+        1.into(),
+    )?;
+    same(
+        "the value of the second session",
+        second.value("a").await?,
+        2.into(),
+    )?;
     world.control().reset();
     Ok(())
 }
@@ -148,9 +189,17 @@ async fn bounded(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut first = world.visitor_with(vec![insert("a", 1)]).await?;
     world.stage.entropy().repeat(usize::MAX);
-    world.visitor().send([insert("a", 2)]).await?.failed("a creation that always collides")?;
+    world
+        .visitor()
+        .send([insert("a", 2)])
+        .await?
+        .failed("a creation that always collides")?;
     let tries = world.calls().len();
     ensure(tries <= 32, format!("{tries} store calls for one creation"))?;
     world.stage.entropy().repeat(0);
-    same("the value of the other session", first.value("a").await?, 1.into())
+    same(
+        "the value of the other session",
+        first.value("a").await?,
+        1.into(),
+    )
 }

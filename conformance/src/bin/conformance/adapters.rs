@@ -1,5 +1,25 @@
 //! The adapters of this repository.
 
+mod axum;
+mod direct;
+mod server;
+mod tower;
+
+use cloakroom_conformance::adapter::suite;
+
 use crate::Entry;
 
-pub(crate) const ALL: &[Entry] = &[];
+pub(crate) const ALL: &[Entry] = &[
+    Entry {
+        name: "direct",
+        suite: || Ok(suite(direct::Direct)),
+    },
+    Entry {
+        name: "tower",
+        suite: || Ok(suite(tower::Tower)),
+    },
+    Entry {
+        name: "axum",
+        suite: || Ok(suite(axum::Axum)),
+    },
+];

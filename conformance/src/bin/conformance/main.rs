@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, store};
+use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, adapter, store};
 use tokio::runtime::Builder;
 
 use command::Command;
@@ -77,7 +77,7 @@ async fn perform(command: Command) -> ExitCode {
 
 /// Every case of every suite.
 fn cases() -> impl Iterator<Item = Case> {
-    store::cases()
+    store::cases().chain(adapter::cases())
 }
 
 /// What came of everything so far.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::process::Process;
+use super::process::{Process, is_root};
 use super::{Failure, fail};
 
 /// How long a page may take to appear, and how often to look.
@@ -27,31 +27,44 @@ pub(super) struct Programs {
     driver: PathBuf,
 }
 
+/// What says where they are, if they are not in the `PATH`.
+const CHROMIUM: &str = "CONFORMANCE_CHROMIUM";
+const DRIVER: &str = "CONFORMANCE_CHROMEDRIVER";
+
 /// Finds them, and installs them where that is possible without asking anybody.
 ///
 /// The error says why the cases are skipped.
 pub(super) async fn programs() -> Result<Programs, String> {
-    if let Some(programs) = find() {
-        return Ok(programs);
+    let missing = match find() {
+        Ok(programs) => return Ok(programs),
+        Err(missing) => missing,
+    };
+    let named = [CHROMIUM, DRIVER]
+        .iter()
+        .any(|variable| std::env::var_os(variable).is_some());
+    // Who names a program wants that one, and no other.
+    if named || !is_root() || on_path("apt-get").is_none() {
+        return Err(missing);
     }
-    if rustix::process::geteuid().is_root() && on_path("apt-get").is_some() {
-        install().await;
-    }
-    find().ok_or_else(|| {
-        "no Chromium and ChromeDriver: install them (Debian: `apt-get install chromium chromium-driver`), or name them in \
-         CONFORMANCE_CHROMIUM and CONFORMANCE_CHROMEDRIVER"
-            .to_owned()
-    })
+    install().await;
+    find()
 }
 
-fn find() -> Option<Programs> {
-    let named = |variable, name| match std::env::var_os(variable) {
-        Some(path) => Some(PathBuf::from(path)).filter(|path| path.is_file()),
-        None => on_path(name),
+fn find() -> Result<Programs, String> {
+    let program = |variable, name| {
+        let found = match std::env::var_os(variable) {
+            Some(path) => Some(PathBuf::from(path)).filter(|path| path.is_file()),
+            None => on_path(name),
+        };
+        found.ok_or_else(|| {
+            format!(
+                "{name} is not there: install it (Debian: `apt-get install chromium chromium-driver`), or name the program in {variable}"
+            )
+        })
     };
-    Some(Programs {
-        chromium: named("CONFORMANCE_CHROMIUM", "chromium")?,
-        driver: named("CONFORMANCE_CHROMEDRIVER", "chromedriver")?,
+    Ok(Programs {
+        chromium: program(CHROMIUM, "chromium")?,
+        driver: program(DRIVER, "chromedriver")?,
     })
 }
 
@@ -222,7 +235,7 @@ fn capabilities(programs: &Programs, profile: &TempDir) -> Capabilities {
         "--remote-debugging-pipe".to_owned(),
         format!("--user-data-dir={}", profile.path().display()),
     ];
-    if rustix::process::geteuid().is_root() {
+    if is_root() {
         // Chromium refuses to run as root otherwise. It sees the demo and nothing else.
         arguments.push("--no-sandbox".to_owned());
     }

@@ -1,7 +1,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+#[cfg(unix)]
+use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -25,8 +26,9 @@ impl Process {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .process_group(0);
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => return fail(format!("{name} could not be started: {error}")),
@@ -57,9 +59,12 @@ impl Process {
 
     /// Asks the program to end, as the user would, and waits until it has.
     pub(super) async fn interrupt(mut self) -> Result<(), Failure> {
+        #[cfg(unix)]
         if let Some(pid) = self.pid() {
-            kill_process(pid, Signal::INT)?;
+            rustix::process::kill_process(pid, Signal::INT)?;
         }
+        #[cfg(not(unix))]
+        self.child.start_kill()?;
         let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
             return fail(format!("{} did not end when it was interrupted", self.name));
         };
@@ -72,6 +77,7 @@ impl Process {
         }
     }
 
+    #[cfg(unix)]
     fn pid(&self) -> Option<Pid> {
         // No id: it has ended.
         Pid::from_raw(i32::try_from(self.child.id()?).ok()?)
@@ -80,9 +86,19 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // The browser too, which its driver would leave behind.
+        #[cfg(unix)]
         if let Some(group) = self.pid() {
             // It fails if all have ended meanwhile.
-            let _ = kill_process_group(group, Signal::KILL);
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
     }
+}
+
+/// Whether this process may do everything.
+pub(super) fn is_root() -> bool {
+    #[cfg(unix)]
+    return rustix::process::geteuid().is_root();
+    #[cfg(not(unix))]
+    return false;
 }

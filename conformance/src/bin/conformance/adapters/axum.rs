@@ -1,0 +1,114 @@
+//! The fixture for axum.
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use cloakroom_axum::{CommitError, Session, SessionLayer};
+use cloakroom_conformance::adapter::{
+    Ability, App, Claims, Fixture, FixtureError, Reply, Second, Server,
+};
+use http::request::Parts;
+
+use super::server::serve;
+
+pub(crate) struct Axum;
+
+impl Fixture for Axum {
+    const NAME: &'static str = "axum";
+
+    async fn start(&self, app: App) -> Result<Server, FixtureError> {
+        let pages = app.clone();
+        let layer = SessionLayer::from(app.sessions())
+            .on_error(move |error: &CommitError| answer(pages.error_page(error)));
+        let second = SessionLayer::from(app.second()).named::<Second>();
+        serve(routes(app).layer(layer).layer(second)).await
+    }
+
+    fn claims(claims: Claims) -> Claims {
+        all(claims)
+    }
+}
+
+pub(crate) fn all(claims: Claims) -> Claims {
+    use Ability::{ErrorPage, Http, Http2, Nested, Second, Stream, Upgrade};
+    [Http, Http2, Nested, Second, Stream, Upgrade, ErrorPage]
+        .into_iter()
+        .fold(claims, Claims::can)
+}
+
+/// The application, without the layers.
+pub(crate) fn routes(app: App) -> Router {
+    Router::new()
+        .route("/script", any(script))
+        .nest("/nested", Router::new().route("/script", any(script)))
+        .route("/untouched", any(untouched))
+        .route("/second", any(second))
+        .route("/both", any(both))
+        .route("/stream", any(stream))
+        .route("/upgrade", any(upgrade))
+        .with_state(app)
+}
+
+async fn script(State(app): State<App>, session: Session, Script(script): Script) -> Response {
+    answer(app.script(&session, &script).await)
+}
+
+async fn untouched(State(app): State<App>, Script(script): Script) -> Response {
+    answer(app.untouched(&script).await)
+}
+
+async fn second(
+    State(app): State<App>,
+    session: Session<Second>,
+    Script(script): Script,
+) -> Response {
+    answer(app.script(&session, &script).await)
+}
+
+async fn both(
+    State(app): State<App>,
+    one: Session,
+    other: Session<Second>,
+    Script(script): Script,
+) -> Response {
+    answer(app.both(&one, &other, &script).await)
+}
+
+async fn stream(State(app): State<App>, session: Session, Script(script): Script) -> Response {
+    answer(app.stream(&session, &script).await)
+}
+
+async fn upgrade(
+    State(app): State<App>,
+    session: Session,
+    Script(script): Script,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    app.script(&session, &script).await;
+    upgrade.on_upgrade(async move |mut socket| {
+        let results = app.late(&session, &script).await;
+        // The client that is gone needs no message.
+        let _ = socket.send(Message::text(results)).await;
+    })
+}
+
+fn answer(reply: Reply) -> Response {
+    http::Response::from(reply).into_response()
+}
+
+/// The text of the script's header.
+struct Script(String);
+
+impl<S: Sync> FromRequestParts<S> for Script {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let script = parts
+            .headers
+            .get(App::SCRIPT)
+            .and_then(|script| script.to_str().ok());
+        Ok(Self(script.unwrap_or_default().to_owned()))
+    }
+}

@@ -1,0 +1,47 @@
+//! A server for tower services: HTTP/1.1 and HTTP/2 on one port, on loopback, without TLS.
+
+use std::convert::Infallible;
+use std::error::Error;
+
+use cloakroom_conformance::adapter::Server;
+use cloakroom_conformance::store::FixtureError;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower::Service;
+
+pub(super) async fn serve<S, B>(service: S) -> Result<Server, FixtureError>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B::Data: Send,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let task = tokio::spawn(async move {
+        // Dropped with the task, and with it every connection.
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            // HTTP/2 writes small frames; without this each waits for an acknowledgement.
+            let _ = stream.set_nodelay(true);
+            let service = TowerToHyperService::new(service.clone());
+            connections.spawn(async move {
+                let server = Builder::new(TokioExecutor::new());
+                // An error is a client that went away, or one that does not speak HTTP.
+                let _ = server
+                    .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+    Ok(Server::http(address, task.abort_handle()))
+}
