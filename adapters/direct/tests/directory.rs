@@ -1,0 +1,207 @@
+//! A subject's sessions: listed, ended, limited.
+
+use cloakroom::{Directive, Error, Excess, Outcome, Sessions, UnixTime};
+use cloakroom_memory::MemoryStore;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Sessions under a clock that moves on by a second with each reading, so that "longest ago" is never a tie.
+fn sessions() -> Sessions<MemoryStore> {
+    let seconds = Arc::new(AtomicU64::new(1_700_000_000));
+    let clock = move || UnixTime::from_secs(seconds.fetch_add(1, Ordering::Relaxed));
+    let store = MemoryStore::builder().clock(clock.clone()).build();
+    Sessions::new(store).with_clock(clock)
+}
+
+fn token(outcome: &Outcome) -> String {
+    match &outcome.directive {
+        Directive::Issue(issued) => issued.token.expose().to_owned(),
+        other => panic!("no token was issued: {other:?}"),
+    }
+}
+
+async fn sign_in(
+    sessions: &Sessions<MemoryStore>,
+    subject: &str,
+    device: &str,
+) -> Result<String, Error> {
+    let signed_in = sessions.with(None, |session| {
+        session.insert("device", device)?;
+        session.sign_in(subject)
+    });
+    Ok(token(&signed_in.await?.1))
+}
+
+async fn subject(sessions: &Sessions<MemoryStore>, token: &str) -> Option<String> {
+    let read = sessions.with(Some(token), |session| {
+        Ok(session.subject().map(str::to_owned))
+    });
+    read.await.expect("the store is there").0
+}
+
+async fn devices(sessions: &Sessions<MemoryStore>, subject: &str) -> Vec<String> {
+    let listed = sessions.list(subject).await.expect("the store is there");
+    listed
+        .iter()
+        .map(|listed| listed.get("device").unwrap().unwrap())
+        .collect()
+}
+
+// R21: list a subject's sessions; revoke one, the others, all
+#[tokio::test]
+async fn a_subject_s_sessions_are_listed_newest_first_and_nobody_else_s() -> Result<(), Error> {
+    let sessions = sessions();
+    sign_in(&sessions, "ada", "laptop").await?;
+    sign_in(&sessions, "ada", "phone").await?;
+    sign_in(&sessions, "bob", "tablet").await?;
+    assert_eq!(devices(&sessions, "ada").await, ["phone", "laptop"]);
+    assert_eq!(devices(&sessions, "bob").await, ["tablet"]);
+    assert!(devices(&sessions, "nobody").await.is_empty());
+    Ok(())
+}
+
+// R21: revoke one
+#[tokio::test]
+async fn one_session_is_revoked_by_its_public_name_and_only_by_its_subject() -> Result<(), Error> {
+    let sessions = sessions();
+    let laptop = sign_in(&sessions, "ada", "laptop").await?;
+    let phone = sign_in(&sessions, "ada", "phone").await?;
+    let id = sessions
+        .with(Some(&laptop), |session| Ok(session.id()))
+        .await?
+        .0
+        .expect("a living session has an id");
+
+    assert!(!sessions.revoke("bob", &id).await?, "not bob's to end");
+    assert!(sessions.revoke("ada", &id).await?);
+    assert!(!sessions.revoke("ada", &id).await?, "it has ended already");
+    assert_eq!(subject(&sessions, &laptop).await, None);
+    assert_eq!(subject(&sessions, &phone).await.as_deref(), Some("ada"));
+    Ok(())
+}
+
+// R21: revoke the others, all
+#[tokio::test]
+async fn the_others_end_and_this_one_stays_until_all_end() -> Result<(), Error> {
+    let sessions = sessions();
+    let mut tokens = Vec::new();
+    for device in ["laptop", "phone", "tablet"] {
+        tokens.push(sign_in(&sessions, "ada", device).await?);
+    }
+    let id = sessions
+        .with(Some(&tokens[1]), |session| Ok(session.id()))
+        .await?
+        .0;
+    assert_eq!(sessions.revoke_others("ada", id.as_deref()).await?, 2);
+    assert_eq!(devices(&sessions, "ada").await, ["phone"]);
+    assert_eq!(sessions.revoke_others("ada", None).await?, 1);
+    for token in &tokens {
+        assert_eq!(subject(&sessions, token).await, None);
+    }
+    Ok(())
+}
+
+// R20, R21: a revocation beats a rotation that is in flight, at whichever of its steps
+#[tokio::test]
+async fn a_session_that_is_being_rotated_is_revoked_all_the_same() -> Result<(), Error> {
+    let sessions = sessions();
+    let old = sign_in(&sessions, "ada", "laptop").await?;
+    let listed_before = sessions
+        .with(Some(&old), |session| Ok(session.id()))
+        .await?
+        .0
+        .expect("an id");
+    let new = token(
+        &sessions
+            .with(Some(&old), |session| Ok(session.rotate()))
+            .await?
+            .1,
+    );
+
+    // Listed is the new one alone; the retired one is the same session.
+    assert_eq!(devices(&sessions, "ada").await, ["laptop"]);
+    assert!(
+        !sessions.revoke("ada", &listed_before).await?,
+        "the old name leads nowhere"
+    );
+    assert_eq!(sessions.revoke_others("ada", None).await?, 1);
+    assert_eq!(subject(&sessions, &new).await, None);
+    assert_eq!(
+        subject(&sessions, &old).await,
+        None,
+        "the retired token does not read what was revoked"
+    );
+    Ok(())
+}
+
+// R23: a limit on a subject's concurrent sessions: refuse
+#[tokio::test]
+async fn a_sign_in_over_the_limit_is_refused_and_changes_nothing() -> Result<(), Error> {
+    let sessions = sessions().with_limit(2, Excess::Refuse);
+    sign_in(&sessions, "ada", "laptop").await?;
+    let phone = sign_in(&sessions, "ada", "phone").await?;
+    let refused = sign_in(&sessions, "ada", "tablet").await;
+    assert!(matches!(refused, Err(Error::TooManySessions)));
+    assert_eq!(devices(&sessions, "ada").await, ["phone", "laptop"]);
+    sign_in(&sessions, "bob", "tablet").await?;
+
+    // Signing in again on the same session does not count twice; signing out makes room.
+    let again = sessions
+        .with(Some(&phone), |session| session.sign_in("ada"))
+        .await?
+        .1;
+    sessions
+        .with(Some(&token(&again)), |session| Ok(session.sign_out()))
+        .await?;
+    sign_in(&sessions, "ada", "tablet").await?;
+    assert_eq!(devices(&sessions, "ada").await, ["tablet", "laptop"]);
+    Ok(())
+}
+
+// R23: a limit on a subject's concurrent sessions: evict the oldest
+#[tokio::test]
+async fn a_sign_in_over_the_limit_ends_the_session_that_signed_in_longest_ago() -> Result<(), Error>
+{
+    let sessions = sessions().with_limit(2, Excess::EndOldest);
+    let laptop = sign_in(&sessions, "ada", "laptop").await?;
+    sign_in(&sessions, "ada", "phone").await?;
+    let tablet = sign_in(&sessions, "ada", "tablet").await?;
+    assert_eq!(devices(&sessions, "ada").await, ["tablet", "phone"]);
+    assert_eq!(subject(&sessions, &laptop).await, None);
+    assert_eq!(subject(&sessions, &tablet).await.as_deref(), Some("ada"));
+    Ok(())
+}
+
+// I3 / R53: the handle's clones are one session, and 64 tasks on one session lose no increment
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixty_four_tasks_increment_one_counter() -> Result<(), Error> {
+    let sessions = Sessions::new(MemoryStore::new());
+    let first = sessions
+        .with(None, |session| session.insert("n", 0))
+        .await?
+        .1;
+    let token = Arc::new(token(&first));
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let (sessions, token) = (sessions.clone(), token.clone());
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    sessions
+                        .with(Some(&token), |session| {
+                            session.update("n", |n: Option<u32>| n.unwrap_or(0) + 1)
+                        })
+                        .await?;
+                }
+                Ok::<_, Error>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic")?;
+    }
+    let (n, _) = sessions
+        .with(Some(&token), |session| session.get::<u32>("n"))
+        .await?;
+    assert_eq!(n, Some(640));
+    Ok(())
+}
