@@ -363,6 +363,7 @@ fn use_record(bytes: Vec<u8>, n: u8) -> Result<(), TestCaseError> {
     let mut failed = None;
     while let Some(wanted) = exchange.wants_load().cloned() {
         let found = world.load(&wanted);
+        prop_assert!(world.calls.len() <= 17);
         if let Err(error) = exchange.handle_loaded(&wanted, found) {
             failed = Some(error);
         }
