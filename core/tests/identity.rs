@@ -240,6 +240,10 @@ fn a_csrf_token_works_before_the_session_exists_and_changes_at_sign_in() {
         assert!(session.verify_csrf(&session_form(&form)));
     });
     assert!(!good(&mut world, &newer, &first) && good(&mut world, &newer, &form.take()));
+    // Also if the request that signs in asks for none.
+    let again = world.issue(Some(&newer), sign_in("ada"));
+    let older = world.see(&newer, |session| session.csrf_token([7; 32]));
+    assert!(good(&mut world, &newer, &older) && !good(&mut world, &again, &older));
     // Another session's is none of ours, and neither is garbage.
     let other = world.issue(None, |session| form.set(session.csrf_token([6; 32])));
     assert!(good(&mut world, &other, &session_form(&form)));

@@ -77,7 +77,7 @@ mod typed;
 
 pub use cloakroom::{
     Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
-    Listed, SameSite, Sessions, SigningKey,
+    Listed, SameSite, Sessions, SigningKey, UnixTime,
 };
 pub use cloakroom_tower::{OnError, SessionLayer};
 pub use error::Error;

@@ -18,6 +18,27 @@
 //! [`Client`]. What needs more than a token in and a directive out is left to HTTP: cookies, caching, several tokens at once
 //! (invariant 11), and what is about the response's head, a body, a status or a lost connection (most of invariant 10).
 
+//!
+//! # Invariants
+//!
+//! What the cases call I1 to I12:
+//!
+//! 1. A request that does not ask for its session costs no store call and adds no header.
+//! 2. A request that only reads never writes a record, and never sends a cookie that it need not send.
+//! 3. Two requests that change different values both survive; n increments at the same time add n.
+//! 4. A destroyed session stays destroyed: nothing in flight brings it back, under any token.
+//! 5. An unknown, malformed or expired token is never adopted, creates nothing, and is never an error.
+//! 6. A response removes the cookie only if its own request signed out; only a sign-in, a rotation, or the creation of a
+//!    session where no living token was presented issues one.
+//! 7. After a rotation the old token never reaches the new privilege, and nothing at all after the grace or a sign-out. A crash
+//!    at any point leaves no second reachable privileged token, and loses no data.
+//! 8. A store that fails makes the request fail visibly; it never yields an empty session that is then saved.
+//! 9. A create never overwrites; a record that cannot be read is an error, and is not overwritten either.
+//! 10. Nothing is written before the handler is done, and all before the response's head leaves. A handler that panics, fails
+//!     or is cancelled changes nothing; the changes of a response with a 5xx status are dropped, unless configured otherwise.
+//! 11. Of two distinct living tokens under one cookie name neither is trusted.
+//! 12. Whatever bytes arrive, from a client or a store: no panic, and a bounded number of store calls.
+
 mod app;
 mod cases;
 mod claims;

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// A form and the session that it belongs to. The handlers of this site reach a POST's session only through this, so none can
-/// forget the check.
+/// A form and the session that it belongs to. The handlers of POSTs take their session from here and nowhere else, so that none
+/// forgets the check.
 pub(crate) struct Posted<T = ()> {
     pub(crate) session: Session,
     pub(crate) form: T,

@@ -11,11 +11,11 @@ use super::cycle::closed;
 checks! { Context:
     "adapter/any-bytes", ["R39", "R03", "I12"],
     "whatever bytes a Cookie line has, the request is answered or refused, nothing is created, and the server goes on",
-    "RFC 9110, section 5.5; DESIGN.md, invariant 12" => any_bytes;
+    "RFC 9110, section 5.5; cloakroom_conformance::adapter, invariant 12" => any_bytes;
 
     "adapter/cookie-behind-any-bytes", ["R38", "R39"],
     "bytes outside of ASCII in other cookies do not hide the session's",
-    "RFC 10025, section 5.7" => behind_any_bytes;
+    "RFC 10025, section 4.2" => behind_any_bytes;
 
     "adapter/large-cookie-lines", ["R38", "I12"],
     "64 KiB of other cookies are refused, or do not hide the session's; they cost no store call more",
@@ -23,7 +23,7 @@ checks! { Context:
 
     "adapter/upgrade-commits-first", ["R69", "R63"],
     "what a handler did before a WebSocket is saved and told in the head of the 101 response; the session is closed afterwards",
-    "RFC 6455, section 4.2.2; REQUIREMENTS.md, R69" => upgrade;
+    "RFC 6455, section 4.2.2; cloakroom_core::Error::Closed" => upgrade;
 }
 
 async fn any_bytes(context: Context) -> Result<(), Stop> {

@@ -7,7 +7,7 @@ use crate::case::{Stop, checks, ensure, same};
 checks! { Context:
     "adapter/untouched-is-untouched", ["R43", "I1"],
     "a request whose handler wants no session asks the store nothing and its response has no header more, whatever cookie it came with",
-    "DESIGN.md, invariant 1" => untouched;
+    "cloakroom_conformance::adapter, invariant 1" => untouched;
 
     "adapter/vary-on-access", ["R40"],
     "a response whose handler looked at the session in any way has `Vary: Cookie`",

@@ -13,31 +13,31 @@ checks! { Context:
 
     "adapter/read-is-one-load", ["I2", "R56"],
     "a request that only reads costs one load, writes nothing and tells the client nothing",
-    "DESIGN.md, invariant 2" => read;
+    "cloakroom_conformance::adapter, invariant 2" => read;
 
     "adapter/counter-is-two-calls", ["I3"],
     "a request that changes a session costs one load and one replace, and tells the client nothing",
-    "Issue 2, \"Measured\"" => counter;
+    "cloakroom_core::Exchange::finish" => counter;
 
     "adapter/create-is-one-call", ["I9"],
     "the first value of a visitor costs one create, and issues a token",
-    "Issue 2, \"Measured\"" => create;
+    "cloakroom_core::Exchange::finish" => create;
 
     "adapter/rotate-is-three-calls", ["R06"],
     "a rotation and a sign-in cost a load, a create and a replace",
-    "Issue 2, \"Measured\"" => rotate;
+    "cloakroom_core::Exchange::finish" => rotate;
 
     "adapter/sign-out-is-two-calls", ["R19"],
     "a sign-out costs one load and one delete",
-    "DESIGN.md, \"The machine\"" => sign_out;
+    "cloakroom_core::Exchange::finish" => sign_out;
 
     "adapter/same-value-is-no-write", ["R56"],
     "a value that is set to what it is already is not written",
-    "DESIGN.md, invariant 2" => same_value;
+    "cloakroom_conformance::adapter, invariant 2" => same_value;
 
     "adapter/touch-is-rare", ["R56"],
     "reading moves the expiry only after a tenth of the idle timeout, and then once",
-    "DESIGN.md, \"Lifetimes\"" => touch;
+    "cloakroom_core::Exchange::finish" => touch;
 }
 
 async fn anonymous_read(context: Context) -> Result<(), Stop> {

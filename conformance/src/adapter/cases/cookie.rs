@@ -14,15 +14,15 @@ checks! { Context:
 
     "adapter/several-cookie-lines", ["R35"],
     "several Cookie lines, as HTTP/2 clients send them, mean the same as one joined",
-    "RFC 9113, section 8.2.3; RFC 10025, section 5.8" => several_lines;
+    "RFC 9113, section 8.2.3" => several_lines;
 
     "adapter/duplicate-cookies", ["R36"],
     "of several cookies of the same name the one that lives counts, in any order, with a bounded number of loads",
-    "RFC 10025, section 5.8" => duplicates;
+    "RFC 10025, section 4.2.2" => duplicates;
 
     "adapter/two-living-tokens", ["I11", "R36"],
     "of two distinct living tokens under one name neither is trusted; the same one twice is one",
-    "DESIGN.md, invariant 11" => two_living;
+    "cloakroom_conformance::adapter, invariant 11" => two_living;
 
     "adapter/cookie-taken-as-it-is", ["R37"],
     "cookie names are case-sensitive, nothing is percent-decoded, quotes are kept",
@@ -30,7 +30,7 @@ checks! { Context:
 
     "adapter/garbage-beside-the-cookie", ["R38"],
     "other cookies, broken pairs and empty ones around the cookie do not hide it",
-    "RFC 10025, section 5.7" => garbage;
+    "RFC 10025, section 4.2" => garbage;
 }
 
 async fn only_in_the_cookie(context: Context) -> Result<(), Stop> {

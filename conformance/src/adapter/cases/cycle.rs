@@ -13,35 +13,35 @@ use crate::instrumented::Operation;
 checks! { Context:
     "adapter/nothing-before-the-handler-is-done", ["I10", "R64"],
     "nothing is written before the handler has answered",
-    "DESIGN.md, invariant 10" => nothing_before;
+    "cloakroom_conformance::adapter, invariant 10" => nothing_before;
 
     "adapter/commit-before-head", ["I10", "R63"],
     "all is written before the response's head leaves",
-    "DESIGN.md, invariant 10" => commit_before_head;
+    "cloakroom_conformance::adapter, invariant 10" => commit_before_head;
 
     "adapter/panic-changes-nothing", ["R64", "I10"],
     "a handler that panics leaves the session as it was, and the server goes on",
-    "DESIGN.md, invariant 10" => panic;
+    "cloakroom_conformance::adapter, invariant 10" => panic;
 
     "adapter/disconnect-changes-nothing", ["R64", "I10"],
     "a client that goes away while the handler runs leaves the session as it was",
-    "DESIGN.md, invariant 10" => disconnect;
+    "cloakroom_conformance::adapter, invariant 10" => disconnect;
 
     "adapter/disconnect-while-saving", ["R64", "R07", "I7"],
     "a client that goes away while its changes are saved leaves the session as it was or as it was to be, and its token working",
-    "DESIGN.md, invariant 7" => disconnect_while_saving;
+    "cloakroom_conformance::adapter, invariant 7" => disconnect_while_saving;
 
     "adapter/late-use-is-closed", ["R63", "R69"],
     "a session that is used from a body, after the head, says that it is closed, and what came before is saved and told in the head",
-    "REQUIREMENTS.md, R63 and R69" => late;
+    "cloakroom_core::Error::Closed" => late;
 
     "adapter/nested-routes", ["I10"],
     "the session of a handler in a nested router is the same one",
-    "Issue 2, \"Direct, tower, axum\"" => nested;
+    "cloakroom_conformance::adapter::App" => nested;
 
     "adapter/two-cookies", ["R67"],
     "two independent sessions in one application do not see each other, also in one request",
-    "REQUIREMENTS.md, R67" => two_cookies;
+    "cloakroom::Session, \"independent sessions\"" => two_cookies;
 
     "adapter/browser-round-trip", ["R27", "R19", "R33"],
     "a browser that keeps cookies by their rules signs in, goes on in two tabs, signs out, and is a stranger again",

@@ -9,11 +9,11 @@ use crate::case::{Stop, checks, ensure, fail, same};
 checks! { Context:
     "adapter/damaged-record-is-left-alone", ["R52", "R51", "I9", "I12"],
     "a record that cannot be read makes each request for it fail visibly, and is left as it is",
-    "DESIGN.md, invariant 9" => damaged;
+    "cloakroom_conformance::adapter, invariant 9" => damaged;
 
     "adapter/newer-record-is-left-alone", ["R52", "I9"],
     "a record of a newer version makes each request for it fail visibly, and is left as it is",
-    "DESIGN.md, invariant 9" => newer;
+    "cloakroom_conformance::adapter, invariant 9" => newer;
 }
 
 async fn damaged(context: Context) -> Result<(), Stop> {

@@ -20,7 +20,7 @@ checks! { Context:
 
     "adapter/clock-jumps", ["R15", "I12"],
     "a clock that jumps ahead, back or to an extreme makes no request fail, and adds nothing to a session's life",
-    "REQUIREMENTS.md, R15" => jumps;
+    "cloakroom_conformance::adapter, invariant 12" => jumps;
 }
 
 async fn idle(context: Context) -> Result<(), Stop> {

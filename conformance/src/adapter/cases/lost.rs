@@ -11,27 +11,27 @@ use crate::instrumented::Operation;
 checks! { Context:
     "adapter/lost-reply-counts-once", ["R62"],
     "an increment that was saved, and whose answer was lost, is counted once",
-    "REQUIREMENTS.md, R62" => counts_once;
+    "cloakroom_store::Store, \"An error means unknown\"" => counts_once;
 
     "adapter/lost-reply-among-others", ["R62", "R53"],
     "an increment whose answer was lost is counted once, also if others wrote before that was looked into",
-    "REQUIREMENTS.md, R62" => among_others;
+    "cloakroom_store::Store, \"An error means unknown\"" => among_others;
 
     "adapter/lost-reply-at-create", ["R62"],
     "a creation whose answer was lost leaves one session, whose token the client has",
-    "REQUIREMENTS.md, R62" => at_create;
+    "cloakroom_store::Store, \"An error means unknown\"" => at_create;
 
     "adapter/lost-reply-at-rotation", ["R62", "R07", "I7"],
     "a rotation or sign-in that lost any of its answers leaves one privileged session, whose token the client has, with the data",
-    "DESIGN.md, invariant 7" => at_rotation;
+    "cloakroom_conformance::adapter, invariant 7" => at_rotation;
 
     "adapter/lost-reply-at-sign-out", ["R62", "I4"],
     "a sign-out whose answer was lost has signed out",
-    "REQUIREMENTS.md, R62" => at_sign_out;
+    "cloakroom_store::Store, \"An error means unknown\"" => at_sign_out;
 
     "adapter/lost-reply-at-touch", ["R62", "R56"],
     "a read whose touch lost its answer succeeds",
-    "REQUIREMENTS.md, R62" => at_touch;
+    "cloakroom_store::Store, \"An error means unknown\"" => at_touch;
 }
 
 async fn counts_once(context: Context) -> Result<(), Stop> {

@@ -10,23 +10,23 @@ use crate::instrumented::Operation;
 checks! { Context:
     "adapter/outage-at-load", ["R54", "I8"],
     "a request whose session cannot be loaded fails visibly, reads no empty session, writes nothing, and the data is there afterwards",
-    "DESIGN.md, invariant 8" => at_load;
+    "cloakroom_conformance::adapter, invariant 8" => at_load;
 
     "adapter/outage-at-commit", ["R54", "I8", "I10"],
     "a request whose changes cannot be saved fails visibly and tells the client nothing, and the old data is there afterwards",
-    "DESIGN.md, invariant 8" => at_commit;
+    "cloakroom_conformance::adapter, invariant 8" => at_commit;
 
     "adapter/outage-at-create", ["R54", "I8"],
     "a request whose new session cannot be created fails visibly and issues no token",
-    "DESIGN.md, invariant 8" => at_create;
+    "cloakroom_conformance::adapter, invariant 8" => at_create;
 
     "adapter/outage-at-sign-out", ["R54", "I8"],
     "a sign-out that the store did not see fails visibly, and the client keeps its token",
-    "DESIGN.md, invariant 8" => at_sign_out;
+    "cloakroom_conformance::adapter, invariant 8" => at_sign_out;
 
     "adapter/outage-spares-others", ["I1", "R54"],
     "a request without a token does not notice an outage as long as it only reads",
-    "DESIGN.md, invariant 1" => spares_others;
+    "cloakroom_conformance::adapter, invariant 1" => spares_others;
 }
 
 async fn at_load(context: Context) -> Result<(), Stop> {

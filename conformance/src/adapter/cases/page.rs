@@ -13,7 +13,7 @@ checks! { Context:
 
     "adapter/error-page-of-the-application", ["I8"],
     "where the changes cannot be saved, the client sees the application's page for that, and nothing of the handler's response",
-    "DESIGN.md, invariant 8" => error_page;
+    "cloakroom_conformance::adapter, invariant 8" => error_page;
 
     "adapter/error-page-by-default", ["I8"],
     "where the changes cannot be saved and the application has no page for it, the status is that of an outage",

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::adapter::Told;
 use crate::adapter::http::{attributes, only};
-use crate::adapter::script::{Op, get, header, insert, sign_in};
+use crate::adapter::script::{Op, Script, get, header, insert, sign_in};
 use crate::adapter::world::Context;
 use crate::case::{Stop, checks, ensure, same};
 
@@ -20,6 +20,10 @@ checks! { Context:
     "name, path, domain, SameSite, Partitioned and Max-Age are as configured",
     "RFC 10025, section 4.1" => configured;
 
+    "adapter/insecure-only-when-asked", ["R34"],
+    "a cookie without Secure exists only in a configuration that asks for it by name; behind a proxy that ends TLS it is Secure",
+    "OWASP ASVS 5.0, 3.3.1" => insecure;
+
     "adapter/removal-cookie", ["R19"],
     "the cookie that removes has the same name, path, domain and flags, and is expired",
     "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1" => removal;
@@ -30,11 +34,11 @@ checks! { Context:
 
     "adapter/cookie-on-every-status", ["R33", "I6"],
     "the cookie is on redirects and client errors, too, and what they changed is saved",
-    "RFC 10025, section 5.7" => every_status;
+    "RFC 10025, section 3" => every_status;
 
     "adapter/server-error-saves-nothing", ["R33", "I10"],
     "the changes of a response with a 5xx status are dropped, and it has no cookie",
-    "DESIGN.md, invariant 10" => server_error;
+    "cloakroom_conformance::adapter, invariant 10" => server_error;
 
     "adapter/server-error-saves-if-configured", ["R33"],
     "with `save_on_server_error` the changes of a response with a 5xx status are saved, and the cookie is there",
@@ -42,11 +46,11 @@ checks! { Context:
 
     "adapter/rotate-then-server-error", ["R65"],
     "a rotation or sign-in whose response has a 5xx status leaves the client a working session",
-    "REQUIREMENTS.md, R65" => rotate_then_error;
+    "cloakroom_conformance::adapter, invariant 10" => rotate_then_error;
 
     "adapter/no-needless-cookie", ["I6", "I2"],
     "reads, plain writes, touches and superseded writes send no cookie",
-    "DESIGN.md, invariant 6" => needless;
+    "cloakroom_conformance::adapter, invariant 6" => needless;
 
     "adapter/clear-site-data", ["R44"],
     "a sign-out sends Clear-Site-Data if configured, and nothing else does",
@@ -113,6 +117,27 @@ async fn configured(context: Context) -> Result<(), Stop> {
         attributes(&line).contains(&"max-age=6000".to_owned()),
         "a persistent session has no Max-Age",
     )
+}
+
+async fn insecure(context: Context) -> Result<(), Stop> {
+    let script = Script::from([insert("a", 1)]);
+    for asked in [false, true] {
+        let world = context
+            .world_with(|builder| match asked {
+                false => builder,
+                true => builder.insecure_for_development(),
+            })
+            .await?;
+        let name = world.config.cookie_name();
+        for proto in ["http", "https"] {
+            let forwarded = [("x-forwarded-proto", proto), ("forwarded", "proto=http")];
+            let got = world.http()?.send("/script", &[], &forwarded, &script);
+            let line = only(got.await?.ok()?.head()?.set_cookie(name))?;
+            let secure = attributes(&line).contains(&"secure".to_owned());
+            same("whether the cookie is Secure", secure, !asked)?;
+        }
+    }
+    Ok(())
 }
 
 async fn removal(context: Context) -> Result<(), Stop> {

@@ -28,19 +28,19 @@ checks! { Context:
 
     "adapter/sign-out-beats-rotation", ["R20", "I4", "I7"],
     "a rotation in flight does not save a signed-out session under another token, whichever comes first",
-    "DESIGN.md, \"Rotation, sign-in, sign-out\"" => beats_rotation;
+    "cloakroom_core::Session::destroy" => beats_rotation;
 
     "adapter/sign-in-outlives-sign-out", ["R20", "I7"],
     "a sign-in in flight has credentials of its own: it goes on when the old session is signed out, without the old data",
-    "DESIGN.md, \"Rotation, sign-in, sign-out\"" => sign_in_goes_on;
+    "cloakroom_core::Session::destroy" => sign_in_goes_on;
 
     "adapter/double-click-on-sign-out", ["R20"],
     "two sign-outs at the same time both succeed",
-    "DESIGN.md, \"Rotation, sign-in, sign-out\"" => double_click;
+    "cloakroom_core::Session::destroy" => double_click;
 
     "adapter/sign-out-with-old-token", ["R08", "R20"],
     "a sign-out with a token that was rotated away, within the grace, ends the session under its newest token",
-    "DESIGN.md, \"Rotation, sign-in, sign-out\"" => with_old_token;
+    "cloakroom_core::Session::destroy" => with_old_token;
 }
 
 async fn deletes(context: Context) -> Result<(), Stop> {

@@ -20,11 +20,11 @@ checks! { Context:
 
     "adapter/collision-leaves-the-other", ["R05", "I9"],
     "a token that is taken already is replaced by a fresh one, and the other session stays as it was",
-    "DESIGN.md, invariant 9" => collision;
+    "cloakroom_conformance::adapter, invariant 9" => collision;
 
     "adapter/collisions-are-bounded", ["R05", "I12"],
     "randomness that never changes makes the request fail visibly after a bounded number of tries",
-    "DESIGN.md, invariant 12" => bounded;
+    "cloakroom_conformance::adapter, invariant 12" => bounded;
 }
 
 /// Well-formed, and never issued.

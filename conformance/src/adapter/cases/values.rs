@@ -10,11 +10,11 @@ use crate::case::{Stop, checks, ensure, same};
 checks! { Context:
     "adapter/values-come-back", ["I10"],
     "what a request leaves in the session the next one finds, and nobody else",
-    "DESIGN.md, \"The session\"" => come_back;
+    "cloakroom_core::Session" => come_back;
 
     "adapter/flash-lives-for-one-request", ["I10"],
     "a flash value is there for the next request that asks, and for that one only",
-    "DESIGN.md, \"The session\"" => flash;
+    "cloakroom_core::Session" => flash;
 
     "adapter/csrf-token-is-bound", ["R68"],
     "a CSRF token works from the request that creates the session on, in no other session, and not after a sign-in",
@@ -30,11 +30,11 @@ checks! { Context:
 
     "adapter/own-expiry-survives", ["R26"],
     "an expiry that was set on one session survives later requests, writes and rotations",
-    "DESIGN.md, \"Lifetimes\"" => own_expiry;
+    "cloakroom_core::Session::set_expiry" => own_expiry;
 
     "adapter/handler-error-changes-nothing", ["R64", "I10"],
     "a handler that fails leaves the session as it was, whatever it did before",
-    "DESIGN.md, invariant 10" => handler_error;
+    "cloakroom_conformance::adapter, invariant 10" => handler_error;
 }
 
 async fn come_back(context: Context) -> Result<(), Stop> {

@@ -106,10 +106,14 @@ impl Case {
             Verdict::Passed => say(format_args!("ok      {id}")),
             Verdict::Skipped(why) => say(format_args!("skipped {id}: {why}")),
             Verdict::Failed(what) => {
-                let requirements = self.requirements.join(", ");
-                say(format_args!(
-                    "FAILED  {id}\n        {what}\n        required ({requirements}): {sentence}\n        source: {source}"
-                ));
+                let requirements = match self.requirements {
+                    [] => String::new(),
+                    some => format!(" ({})", some.join(", ")),
+                };
+                say(format_args!("FAILED  {id}"));
+                say(format_args!("        {what}"));
+                say(format_args!("        required{requirements}: {sentence}"));
+                say(format_args!("        source: {source}"));
             }
             _ => {}
         }

@@ -7,16 +7,19 @@ pub(crate) enum Command {
     Help,
     /// One suite, and what the names of its cases must contain.
     One(&'static Entry, Vec<String>),
+    /// The demo, and what the names of its cases must contain.
+    Demo(Vec<String>),
 }
 
 impl Command {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance [COMMAND]
 
-  (none)         all tests of the workspace, then every store suite and every adapter suite
+  (none)         all tests of the workspace, then every store suite, every adapter suite and the demo
   list           every case: id, requirements, sentence, source
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
+  demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   help           this text
 
 The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed and something passed.
@@ -28,6 +31,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             [] => Ok(Self::All),
             ["list"] => Ok(Self::List),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
+            ["demo", parts @ ..] => Ok(Self::Demo(
+                parts.iter().copied().map(String::from).collect(),
+            )),
             ["store", rest @ ..] => one("store", stores::ALL, rest),
             ["adapter", rest @ ..] => one("adapter", adapters::ALL, rest),
             other => Err(format!("unknown command `{}`", other.join(" "))),

@@ -1,6 +1,7 @@
 //! `cargo conformance`: everything that is tested in this repository, by one command.
 
 mod adapters;
+mod browser;
 mod command;
 mod stores;
 mod workspace;
@@ -62,14 +63,17 @@ async fn perform(command: Command) -> ExitCode {
         }
         Command::List => {
             cases().for_each(say);
+            browser::cases().for_each(say);
             return total.nothing_to_run();
         }
+        Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
             total.tally += workspace::test().await;
             for entry in stores::ALL.iter().chain(adapters::ALL) {
                 total.run(entry, &[]).await;
             }
+            total.tally += browser::test(&[]).await;
         }
     }
     total.end()

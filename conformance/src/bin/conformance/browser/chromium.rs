@@ -112,7 +112,11 @@ impl Browser {
             .prefix("cloakroom-browser-")
             .tempdir()?;
         let mut command = Command::new(&programs.driver);
-        command.arg("--port=0").stderr(Stdio::null());
+        command
+            .arg("--port=0")
+            // Here goes what it and the browser would leave behind elsewhere.
+            .env("TMPDIR", profile.path())
+            .stderr(Stdio::null());
         let mut driver = Process::start("ChromeDriver", &mut command)?;
         let port = |line: &str| {
             line.split_once("successfully on port ")?
@@ -233,7 +237,10 @@ fn capabilities(programs: &Programs, profile: &TempDir) -> Capabilities {
         "--window-size=1100,900".to_owned(),
         // A browser whose driver has been killed sees the pipe close, and ends.
         "--remote-debugging-pipe".to_owned(),
-        format!("--user-data-dir={}", profile.path().display()),
+        format!(
+            "--user-data-dir={}",
+            profile.path().join("profile").display()
+        ),
     ];
     if is_root() {
         // Chromium refuses to run as root otherwise. It sees the demo and nothing else.
