@@ -757,21 +757,14 @@ impl Mint {
     /// ```
     pub fn with(self, entropy: [u8; 64]) -> Result<Commit, Error> {
         let mut machine = self.machine;
-        let mut random = [0; 32];
-        let mut seed = Seed::default();
-        let mut parts = entropy.into_iter();
-        random
-            .iter_mut()
-            .chain(&mut seed)
-            .chain(&mut machine.writer)
-            .zip(&mut parts)
-            .for_each(|(to, from)| *to = from);
+        let part = |start: usize| move |n: usize| entropy[start + n];
+        machine.writer = std::array::from_fn(part(48));
         if machine.work.issue == Issue::No && machine.work.base.is_some() {
             return machine.save();
         }
         let rules = &machine.config.settings().tokens;
-        let (token, presented) = rules.mint(&random);
-        let key = rules.key(&presented).ok_or(Error::Misuse)?;
+        let (token, key) = rules.mint(&std::array::from_fn(part(0))).ok_or(Error::Misuse)?;
+        let seed = std::array::from_fn(part(32));
         machine.new = Some(New { token, key, seed });
         machine.create()
     }
