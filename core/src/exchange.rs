@@ -36,6 +36,8 @@ pub struct Exchange {
     pub(crate) presented: bool,
     pub(crate) accessed: bool,
     pub(crate) loading: Loading,
+    /// How many of the tokens presented are of living sessions.
+    pub(crate) living: usize,
     pub(crate) work: Work,
 }
 
@@ -135,6 +137,7 @@ impl Exchange {
             presented: any,
             accessed: false,
             loading,
+            living: 0,
             work: Work::default(),
         }
     }
@@ -163,6 +166,7 @@ impl Exchange {
             presented: false,
             accessed: false,
             loading,
+            living: 0,
             work: Work::default(),
         }
     }

@@ -141,13 +141,10 @@ impl Exchange {
 
     /// Candidate number `at` is dealt with.
     fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Base>) {
-        if let Some(base) = living {
-            if self.work.base.is_some() {
-                // Two distinct living tokens: neither is trusted.
-                self.work.base = None;
-                return;
-            }
-            self.work.base = Some(base);
+        if living.is_some() {
+            // Two distinct living tokens: neither is trusted.
+            self.work.base = living.filter(|_| self.living == 0);
+            self.living += 1;
         }
         self.loading = Loading::Candidates {
             tokens,
@@ -763,7 +760,9 @@ impl Mint {
             return machine.save();
         }
         let rules = &machine.config.settings().tokens;
-        let (token, key) = rules.mint(&std::array::from_fn(part(0))).ok_or(Error::Misuse)?;
+        let (token, key) = rules
+            .mint(&std::array::from_fn(part(0)))
+            .ok_or(Error::Misuse)?;
         let seed = std::array::from_fn(part(32));
         machine.new = Some(New { token, key, seed });
         machine.create()
@@ -788,15 +787,6 @@ impl Create {
         machine.now = now;
         match answer {
             Created::Stored => machine.created(),
-            Created::Taken if machine.uncertain => {
-                // It may be taken by this very write.
-                let step = ReloadStep::Created(self.write);
-                Ok(Commit::Reload(Reload {
-                    machine,
-                    key: self.key,
-                    step,
-                }))
-            }
             Created::Taken => {
                 machine.mints += 1;
                 if machine.mints == MAX_MINTS {
@@ -920,26 +910,16 @@ impl Reload {
         let (mut machine, key) = (self.machine, self.key);
         machine.now = now;
         match self.step {
-            ReloadStep::Created(write) => match found {
-                Some(found) if found.bytes == write.bytes => {
-                    machine.uncertain = false;
-                    machine.created()
+            ReloadStep::Created(write) => {
+                let landed = found.is_some_and(|found| found.bytes == write.bytes);
+                machine.uncertain = false;
+                match landed {
+                    true => machine.created(),
+                    // Under another token: should the lost create still happen, later, nobody can reach what it creates,
+                    // whereas a second one under this token could come back after a sign-out.
+                    false => Ok(machine.mint()),
                 }
-                Some(_) => {
-                    machine.uncertain = false;
-                    Create {
-                        machine,
-                        key,
-                        write,
-                    }
-                    .then(Created::Taken, now)
-                }
-                None => Ok(Commit::Create(Create {
-                    machine,
-                    key,
-                    write,
-                })),
-            },
+            }
             ReloadStep::Save(lost) => {
                 let found = machine.config.existing(found, &key, now)?;
                 machine.reloaded_save(found, lost)

@@ -232,8 +232,8 @@ impl<'a> Session<'a> {
         names.filter_map(|name| std::str::from_utf8(name).ok())
     }
 
-    /// Removes all values, also those that other requests add until this one is saved. The session itself stays: its token,
-    /// its times, its subject.
+    /// Removes all values, also those that other requests add until this one is saved (if there is something to remove). The
+    /// session itself stays: its token, its times, its subject.
     ///
     /// ```
     /// # use cloakroom_core::{Config, Exchange, UnixTime};

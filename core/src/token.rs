@@ -171,28 +171,25 @@ impl TokenRules {
         }
     }
 
-    /// The token whose randomness is this. Only the first 122 or 256 bits are used.
-    pub(crate) fn mint(&self, random: &[u8; 32]) -> (Token, Presented) {
+    /// The token whose randomness is this, and its key. Only the first 122 or 256 bits are used.
+    pub(crate) fn mint(&self, random: &[u8; 32]) -> Option<(Token, Key)> {
         let mut text = SmallVec::new();
         match self.format {
             TokenFormat::Random256 => append_base64(&mut text, random),
             TokenFormat::UuidV4 => {
-                let mut bytes = uuid::Bytes::default();
-                bytes
-                    .iter_mut()
-                    .zip(random)
-                    .for_each(|(to, from)| *to = *from);
+                let bytes = std::array::from_fn(|n| random[n]);
                 let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
                 let mut buffer = uuid::Uuid::encode_buffer();
                 text.extend_from_slice(uuid.hyphenated().encode_lower(&mut buffer).as_bytes());
             }
         }
+        let key = self.key_of(&text)?;
         if let Some(key) = self.signing_keys.first() {
             let mac = key.mac(&text);
             text.push(b'.');
             append_base64(&mut text, &mac);
         }
-        (Token(text.clone()), Presented(text))
+        Some((Token(text), key))
     }
 
     /// What a client presented, if it has the one spelling of a token. Allocates nothing for tokens of this configuration.
@@ -226,6 +223,10 @@ impl TokenRules {
                 return None;
             }
         }
+        self.key_of(id)
+    }
+
+    fn key_of(&self, id: &[u8]) -> Option<Key> {
         let mut text = [0; Key::MAX_LEN];
         let prefix = self.prefix.len();
         text.get_mut(..prefix)?

@@ -392,3 +392,23 @@ fn an_exchange_that_is_not_loaded_hands_out_no_session() {
         Fate::Unchanged,
     );
 }
+
+// R20, R62, invariant 4: a create that gets through after all, when the session has been signed out, brings nothing back.
+#[test]
+fn a_lost_create_that_lands_late_is_under_a_token_that_nobody_has() {
+    let mut world = World::new();
+    let commit = world.begin(None, ada);
+    let commit = world.until(commit, "create");
+    let Commit::Create(create) = &commit else {
+        panic!("no create")
+    };
+    let (late, write) = (create.key().clone(), create.write().clone());
+    let commit = world.lose(commit, false).expect("it finds out");
+    let token = issued(&world.run(commit).expect("created")).expect("a token");
+    assert_ne!(world.key(&token), late);
+
+    world.request(Some(&token), destroy);
+    let stored = cloakroom_core::Stored::new(write.bytes, write.expires_at, 0);
+    world.records.insert(late, stored);
+    assert!(!world.lives(&token));
+}
