@@ -188,7 +188,7 @@ pub struct Replace {
 /// A record as it was loaded.
 pub(crate) enum Target {
     /// The one that the exchange was opened with.
-    Base(Base),
+    Base(Box<Base>),
     /// Another one of the protocol's.
     Other(Key, Stored),
 }

@@ -66,7 +66,7 @@ pub(crate) enum Loading {
 /// What a request is about to do, and to what.
 #[derive(Default)]
 pub(crate) struct Work {
-    pub(crate) base: Option<Base>,
+    pub(crate) base: Option<Box<Base>>,
     pub(crate) journal: Journal,
     /// The base is to be destroyed; what the journal says belongs to a session that comes after it.
     pub(crate) destroyed: bool,

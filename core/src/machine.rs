@@ -103,11 +103,7 @@ impl Exchange {
                             .as_ref()
                             .is_some_and(|retired| self.config.readable(retired, self.opened)) =>
                     {
-                        self.loading = Loading::Following {
-                            tokens,
-                            at,
-                            base: Box::new(base),
-                        };
+                        self.loading = Loading::Following { tokens, at, base };
                     }
                     found => {
                         let living = found.filter(|base| self.config.alive(base, self.opened));
@@ -128,7 +124,7 @@ impl Exchange {
                         self.loading = Loading::Following { tokens, at, base };
                     }
                     None => {
-                        let living = self.config.alive(&end, self.opened).then_some(*base);
+                        let living = self.config.alive(&end, self.opened).then_some(base);
                         self.settle(tokens, at, living);
                     }
                 },
@@ -140,7 +136,7 @@ impl Exchange {
     }
 
     /// Candidate number `at` is dealt with.
-    fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Base>) {
+    fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Box<Base>>) {
         if living.is_some() {
             // Two distinct living tokens: neither is trusted.
             self.work.base = living.filter(|_| self.living == 0);
@@ -365,7 +361,7 @@ impl Machine {
     /// What became of the record that was to be replaced by its changed self.
     fn reloaded_save(
         mut self: Box<Self>,
-        found: Option<Base>,
+        found: Option<Box<Base>>,
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
         let Some(current) = found else {
@@ -398,7 +394,7 @@ impl Machine {
     /// What became of the old record that was to be retired.
     fn reloaded_retire(
         mut self: Box<Self>,
-        found: Option<Base>,
+        found: Option<Box<Base>>,
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
         let signs_in = matches!(self.work.issue, Issue::SignIn(_));
@@ -492,7 +488,7 @@ impl Machine {
     }
 
     /// A retired session is signed out by deleting its successors, newest first, then its own record.
-    fn chain(mut self: Box<Self>, base: Base) -> Commit {
+    fn chain(mut self: Box<Self>, base: Box<Base>) -> Commit {
         let Some(key) = base.chain.last().cloned() else {
             return self.delete_base(base, DeleteStep::ChainStart);
         };
@@ -504,7 +500,7 @@ impl Machine {
         })
     }
 
-    fn delete_base(self: Box<Self>, base: Base, step: DeleteStep) -> Commit {
+    fn delete_base(self: Box<Self>, base: Box<Base>, step: DeleteStep) -> Commit {
         let target = Target::Base(base);
         Commit::Delete(Delete {
             machine: self,
@@ -513,7 +509,11 @@ impl Machine {
         })
     }
 
-    fn reloaded_chain(mut self: Box<Self>, key: Key, found: Option<Base>) -> Result<Commit, Error> {
+    fn reloaded_chain(
+        mut self: Box<Self>,
+        key: Key,
+        found: Option<Box<Base>>,
+    ) -> Result<Commit, Error> {
         let Some(current) = found else {
             return self.successor_gone(key);
         };
@@ -550,7 +550,7 @@ impl Machine {
         Ok(self.chain(base))
     }
 
-    fn reloaded_sign_out(mut self: Box<Self>, found: Option<Base>) -> Result<Commit, Error> {
+    fn reloaded_sign_out(mut self: Box<Self>, found: Option<Box<Base>>) -> Result<Commit, Error> {
         let Some(mut current) = found else {
             return self.found_gone();
         };
@@ -697,18 +697,18 @@ fn carried(work: &Work) -> Option<&Base> {
     }
 }
 
-fn read(stored: Stored, key: &Key) -> Result<Base, Error> {
+fn read(stored: Stored, key: &Key) -> Result<Box<Base>, Error> {
     let record = Record::decode(stored)?;
     let chain = record
         .retired
         .iter()
         .map(|retired| retired.successor.clone())
         .collect();
-    Ok(Base {
+    Ok(Box::new(Base {
         key: key.clone(),
         record,
         chain,
-    })
+    }))
 }
 
 impl Config {
@@ -730,7 +730,7 @@ impl Config {
         found: Option<Stored>,
         key: &Key,
         now: UnixTime,
-    ) -> Result<Option<Base>, Error> {
+    ) -> Result<Option<Box<Base>>, Error> {
         let found = found.map(|stored| read(stored, key)).transpose()?;
         Ok(found.filter(|base| base.record.retired.is_some() || self.alive(base, now)))
     }

@@ -76,10 +76,7 @@ pub(crate) struct Head<'a> {
 impl Record {
     /// Checks the whole record, in one pass that allocates nothing.
     pub(crate) fn decode(stored: Stored) -> Result<Self, Error> {
-        let mut cursor = Cursor {
-            bytes: &stored.bytes,
-            at: 0,
-        };
+        let mut cursor = Cursor::new(&stored.bytes, 0);
         let fields = cursor.len(ARRAY).ok_or(Error::Corrupt)?;
         let version = cursor.uint().ok_or(Error::Corrupt)?;
         if version > VERSION {
@@ -88,63 +85,53 @@ impl Record {
         if fields != FIELDS || version != VERSION {
             return Err(Error::Corrupt);
         }
-        let at = cursor.at;
+        let at = cursor.at();
         Self::fields(stored, at).ok_or(Error::Corrupt)
     }
 
     fn fields(stored: Stored, at: usize) -> Option<Self> {
-        let mut cursor = Cursor {
-            bytes: &stored.bytes,
-            at,
-        };
-        let recent = cursor.bytes()?;
+        let mut cursor = Cursor::new(&stored.bytes, at);
+        let recent = cursor.string(BYTES)?;
         if recent.is_empty() || recent.len() % NONCE_LEN != 0 || recent.len() > RECENT * NONCE_LEN {
             return None;
         }
+        let recent = cursor.range(recent);
         let created = cursor.time()?;
         let authenticated = cursor.optional(Cursor::time)?;
         let subject = cursor.optional(Cursor::text)?;
-        if let Some(subject) = subject.clone() {
-            std::str::from_utf8(cursor.slice(subject)?).ok()?;
-        }
+        let subject = subject.map(|subject| cursor.range(subject.as_bytes()));
         let retired = cursor.optional(|cursor| {
             (cursor.len(ARRAY)? == 2).then_some(())?;
-            let successor = cursor.text()?;
-            let successor = Key::new(std::str::from_utf8(cursor.slice(successor)?).ok()?)?;
-            Some(Box::new(Retired {
-                successor,
-                until: cursor.time()?,
-            }))
+            let successor = Key::new(cursor.text()?)?;
+            let until = cursor.time()?;
+            Some(Box::new(Retired { successor, until }))
         })?;
         let expiry = cursor.optional(|cursor| {
             (cursor.len(ARRAY)? == 3).then_some(())?;
             let idle = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
             let absolute = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
+            let persistent = cursor.bool()?;
             Some(Expiry {
                 idle,
                 absolute,
-                persistent: cursor.bool()?,
+                persistent,
             })
         })?;
-        let seed = cursor
-            .bytes()
-            .and_then(|seed| cursor.slice(seed))?
-            .try_into()
-            .ok()?;
+        let seed = cursor.string(BYTES)?.try_into().ok()?;
         let count = cursor.len(MAP)?;
-        let values = cursor.at;
+        let values = cursor.at();
         let mut previous: &[u8] = &[];
         for _ in 0..count {
-            let name = cursor.text()?;
-            let name = cursor.slice(name)?;
+            let name = cursor.string(TEXT)?;
             // Strictly ascending: also rules out the empty name and doubles.
             if name <= previous || name.len() > MAX_NAME || !is_text(name) {
                 return None;
             }
             previous = name;
-            cursor.bytes()?;
+            cursor.string(BYTES)?;
         }
-        (cursor.at == stored.bytes.len()).then(|| Self {
+        cursor.rest.is_empty().then_some(())?;
+        Some(Self {
             stored,
             recent,
             created,
@@ -197,19 +184,16 @@ impl Record {
 
     /// Names (UTF-8) and encoded values, in ascending order of the names' bytes.
     pub(crate) fn values(&self) -> Values<'_> {
-        let cursor = Cursor {
-            bytes: &self.stored.bytes,
-            at: self.values,
-        };
         Values {
-            cursor,
+            cursor: Cursor::new(&self.stored.bytes, self.values),
             left: self.count,
         }
     }
 }
 
 fn is_text(name: &[u8]) -> bool {
-    name.is_ascii() || std::str::from_utf8(name).is_ok()
+    // Names are short and mostly ASCII.
+    name.iter().all(u8::is_ascii) || std::str::from_utf8(name).is_ok()
 }
 
 #[derive(Clone)]
@@ -224,9 +208,7 @@ impl<'a> Iterator for Values<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let name = self.cursor.text()?;
-        let value = self.cursor.bytes()?;
-        Some((self.cursor.slice(name)?, self.cursor.slice(value)?))
+        Some((self.cursor.string(TEXT)?, self.cursor.string(BYTES)?))
     }
 }
 
@@ -371,30 +353,53 @@ impl Output {
 /// a session.
 #[derive(Clone)]
 struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    /// Of the whole record.
+    len: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
+    fn new(bytes: &'a [u8], at: usize) -> Self {
+        let rest = bytes.get(at..).unwrap_or_default();
+        Self {
+            len: bytes.len(),
+            rest,
+        }
+    }
+
+    fn at(&self) -> usize {
+        self.len - self.rest.len()
+    }
+
     /// The argument of the next item, if that is of this major type (RFC 8949, section 3).
     #[inline(always)]
     fn item(&mut self, major: u8) -> Option<u64> {
-        let (first, rest) = self.bytes.get(self.at..)?.split_first()?;
+        let (first, rest) = self.rest.split_first()?;
         let short = first ^ (major << 5);
+        if short < 24 {
+            self.rest = rest;
+            return Some(u64::from(short));
+        }
+        if short == 24 {
+            let (argument, rest) = rest.split_first()?;
+            self.rest = rest;
+            return Some(u64::from(*argument));
+        }
+        self.long_item(short, rest)
+    }
+
+    fn long_item(&mut self, short: u8, rest: &'a [u8]) -> Option<u64> {
         let (argument, len) = match short {
-            0..24 => (u64::from(short), 0),
-            24 => (u64::from(*rest.first()?), 1),
             25 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
             26 => (u64::from(u32::from_be_bytes(*rest.first_chunk()?)), 4),
             27 => (u64::from_be_bytes(*rest.first_chunk()?), 8),
             // Another type, or no definite length.
             _ => return None,
         };
-        self.at += 1 + len;
+        self.rest = rest.get(len..)?;
         Some(argument)
     }
 
-    #[inline(always)]
     fn uint(&mut self) -> Option<u64> {
         self.item(UINT)
     }
@@ -416,41 +421,32 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The bytes of a byte string, or of a text: those are not checked to be UTF-8.
     #[inline(always)]
-    fn bytes(&mut self) -> Option<Range<usize>> {
-        let len = self.len(BYTES)?;
-        self.skip(len)
+    fn string(&mut self, major: u8) -> Option<&'a [u8]> {
+        let len = self.len(major)?;
+        let (string, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(string)
     }
 
-    /// Not checked to be UTF-8.
-    #[inline(always)]
-    fn text(&mut self) -> Option<Range<usize>> {
-        let len = self.len(TEXT)?;
-        self.skip(len)
+    fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.string(TEXT)?).ok()
     }
 
-    #[inline(always)]
-    fn slice(&self, range: Range<usize>) -> Option<&'a [u8]> {
-        self.bytes.get(range)
-    }
-
-    #[inline(always)]
-    fn skip(&mut self, len: usize) -> Option<Range<usize>> {
-        let end = self
-            .at
-            .checked_add(len)
-            .filter(|end| *end <= self.bytes.len())?;
-        let range = self.at..end;
-        self.at = end;
-        Some(range)
+    /// Where the string is that was read last.
+    fn range(&self, string: &[u8]) -> Range<usize> {
+        self.at() - string.len()..self.at()
     }
 
     /// `Some(None)` for null.
     fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if self.bytes.get(self.at) == Some(&(SIMPLE << 5 | NULL as u8)) {
-            self.at += 1;
-            return Some(None);
+        match self.rest.split_first()? {
+            (first, rest) if *first == (SIMPLE << 5 | NULL as u8) => {
+                self.rest = rest;
+                Some(None)
+            }
+            _ => read(self).map(Some),
         }
-        read(self).map(Some)
     }
 }

@@ -272,9 +272,22 @@ fn is_canonical(text: &[u8]) -> bool {
     let [body @ .., last] = text else {
         return false;
     };
-    let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    body.len() == MAC_LEN - 1 && body.iter().all(in_alphabet) && b"AEIMQUYcgkosw048".contains(last)
+    body.len() == MAC_LEN - 1
+        && body.iter().all(|byte| ALPHABET[usize::from(*byte)])
+        && b"AEIMQUYcgkosw048".contains(last)
 }
+
+/// Which bytes base64url uses.
+const ALPHABET: [bool; 256] = {
+    let mut alphabet = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        alphabet[byte] =
+            matches!(byte as u8, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        byte += 1;
+    }
+    alphabet
+};
 
 /// Canonical base64url only: the engine refuses padding, other alphabets and trailing bits.
 fn decode_32(text: &[u8]) -> Option<[u8; 32]> {
