@@ -36,8 +36,6 @@ pub struct Exchange {
     pub(crate) presented: bool,
     pub(crate) accessed: bool,
     pub(crate) loading: Loading,
-    /// How many of the tokens presented are of living sessions.
-    pub(crate) living: usize,
     pub(crate) work: Work,
 }
 
@@ -67,6 +65,8 @@ pub(crate) enum Loading {
 #[derive(Default)]
 pub(crate) struct Work {
     pub(crate) base: Option<Box<Base>>,
+    /// The records of several distinct living tokens: none of them is the session, but a sign-out ends them all.
+    pub(crate) untrusted: Vec<Box<Base>>,
     pub(crate) journal: Journal,
     /// The base is to be destroyed; what the journal says belongs to a session that comes after it.
     pub(crate) destroyed: bool,
@@ -95,7 +95,7 @@ impl Exchange {
     /// Opens an exchange with the tokens that a client presented: under one cookie name there may be several.
     ///
     /// Anything may be presented. What is not a well-formed token of this configuration is passed over; of several distinct
-    /// living ones none is trusted. Copies what it needs, and allocates nothing unless several tokens are well-formed.
+    /// living ones none is trusted (a sign-out ends them all). Copies what it needs, and allocates nothing unless several tokens are well-formed.
     ///
     /// ```
     /// use cloakroom_core::{Config, Exchange, UnixTime};
@@ -137,7 +137,6 @@ impl Exchange {
             presented: any,
             accessed: false,
             loading,
-            living: 0,
             work: Work::default(),
         }
     }
@@ -166,7 +165,6 @@ impl Exchange {
             presented: false,
             accessed: false,
             loading,
-            living: 0,
             work: Work::default(),
         }
     }
@@ -246,6 +244,7 @@ impl Exchange {
     pub fn discard_changes(&mut self) {
         self.work = Work {
             base: self.work.base.take(),
+            untrusted: std::mem::take(&mut self.work.untrusted),
             ..Work::default()
         };
     }

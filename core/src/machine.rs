@@ -137,10 +137,13 @@ impl Exchange {
 
     /// Candidate number `at` is dealt with.
     fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Box<Base>>) {
-        if living.is_some() {
+        if let Some(living) = living {
             // Two distinct living tokens: neither is trusted.
-            self.work.base = living.filter(|_| self.living == 0);
-            self.living += 1;
+            self.work.untrusted.extend(self.work.base.take());
+            match self.work.untrusted.is_empty() {
+                true => self.work.base = Some(living),
+                false => self.work.untrusted.push(living),
+            }
         }
         self.loading = Loading::Candidates {
             tokens,
@@ -479,6 +482,7 @@ impl Machine {
     }
 
     fn sign_out(mut self: Box<Self>) -> Commit {
+        self.work.base = self.work.base.or_else(|| self.work.untrusted.pop());
         match self.work.base.take() {
             None => self.ended(Fate::Unchanged),
             // Rule blinddelete: delete only what is still as it was loaded.
@@ -578,6 +582,10 @@ impl Machine {
     /// The session is signed out. What the handler did afterwards belongs to a new one.
     fn ended(mut self: Box<Self>, fate: Fate) -> Commit {
         self.work.base = None;
+        self.dead = None;
+        if !self.work.untrusted.is_empty() {
+            return self.sign_out();
+        }
         if self.work.creates() {
             return Commit::Mint(Mint { machine: self });
         }

@@ -445,9 +445,9 @@ impl<'a> Session<'a> {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn destroy(&mut self) {
-        let base = self.work.base.take();
         *self.work = Work {
-            base,
+            base: self.work.base.take(),
+            untrusted: std::mem::take(&mut self.work.untrusted),
             destroyed: true,
             ..Work::default()
         };

@@ -4,8 +4,10 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use cloakroom_core::{Config, Exchange, Fate, Key, KeyFormat, SigningKey, TokenFormat, UnixTime};
-use support::{World, insert, issued, keeps, rotate};
+use cloakroom_core::{
+    Config, Directive, Exchange, Fate, Key, KeyFormat, SigningKey, TokenFormat, UnixTime,
+};
+use support::{World, destroy, insert, issued, keeps, rotate};
 
 fn key_of(config: &Config, token: &[u8]) -> Option<Key> {
     let exchange = Exchange::open(config, [token], UnixTime::from_secs(0));
@@ -411,4 +413,25 @@ fn a_retired_record_has_no_subject_for_directories() {
     let new = world.issue(Some(&old), rotate);
     assert_eq!(world.subjects[&world.key(&old)], None);
     assert_eq!(world.subjects[&world.key(&new)].as_deref(), Some("ada"));
+}
+
+// R20, invariants 4 and 11: none is trusted, but who signs out leaves none of them behind.
+#[test]
+fn a_sign_out_with_several_living_tokens_ends_all_of_them() {
+    for retired in [false, true] {
+        let mut world = World::new();
+        let mut tokens: Vec<_> = (0..3).map(|n| world.issue(None, insert("n", n))).collect();
+        if retired {
+            tokens.push(world.issue(Some(&tokens[0]), rotate));
+        }
+        let presented = tokens.iter().map(std::string::String::as_bytes);
+        let mut exchange = world.open_all(presented).expect("no error");
+        destroy(&mut exchange.session().expect("loaded"));
+        let commit = exchange.finish(world.now());
+        let outcome = world.run(commit).expect("signed out");
+        assert_eq!(outcome.directive, Directive::Clear);
+        for token in &tokens {
+            assert!(!world.lives(token));
+        }
+    }
 }

@@ -20,7 +20,7 @@ macro_rules! cases {
 }
 
 cases! {
-    "demo/refuses-in-one-sentence", [], "what the demo cannot do, it says in one line, and its exit status is not 0", "issue 2" => Program(refuses);
+    "demo/refuses-in-one-sentence", [], "what the demo cannot do, it says in one line, and its exit status is not 0", "README, \"The two commands\"" => Program(refuses);
     "browser/cookie-on-loopback", ["R34", "R27", "R17"], "a browser keeps the default cookie on loopback without TLS, with all it asks for", "RFC 10025, 4.1.3.2; ASVS 5.0, 3.3.1 to 3.3.4" => Browser(cookie_on_loopback);
     "browser/looking-gets-no-cookie", ["R25"], "who only looks at an empty cart gets no cookie", "CVE-2015-5143" => Browser(looking_gets_no_cookie);
     "browser/sign-in-changes-the-token", ["R06", "R33"], "signing in, which answers with a redirect, changes the cookie and keeps the cart", "ASVS 5.0, 7.2.4" => Browser(sign_in_changes_the_token);
@@ -30,7 +30,7 @@ cases! {
     "browser/form-from-before-sign-in", ["R68"], "a form that was loaded before a sign-in in another tab is refused", "ASVS 5.0, 3.5.1" => Browser(form_from_before_sign_in);
     "browser/form-of-another-site", ["R68", "R27"], "a form that another site sends signs nobody out", "ASVS 5.0, 3.5.1" => Browser(form_of_another_site);
     "browser/other-devices-are-listed-and-ended", ["R21"], "a user sees both browsers, which is this one, and ends the other", "ASVS 5.0, 7.4.2 and 7.5.2" => Browser(other_devices_are_listed_and_ended);
-    "browser/restart-keeps-sessions", ["R61"], "sessions in files survive a restart of the program", "issue 2" => Browser(restart_keeps_sessions);
+    "browser/restart-keeps-sessions", ["R61"], "sessions in files survive a restart of the program", "README, \"The two commands\"" => Browser(restart_keeps_sessions);
 }
 
 async fn refuses(demo: Arc<Demo>) -> Result<(), Failure> {
