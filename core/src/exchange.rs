@@ -66,7 +66,7 @@ pub(crate) enum Loading {
 pub(crate) struct Work {
     pub(crate) base: Option<Box<Base>>,
     /// The records of several distinct living tokens: none of them is the session, but a sign-out ends them all.
-    pub(crate) untrusted: Vec<Box<Base>>,
+    pub(crate) untrusted: Vec<Base>,
     pub(crate) journal: Journal,
     /// The base is to be destroyed; what the journal says belongs to a session that comes after it.
     pub(crate) destroyed: bool,

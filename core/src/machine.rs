@@ -139,10 +139,12 @@ impl Exchange {
     fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Box<Base>>) {
         if let Some(living) = living {
             // Two distinct living tokens: neither is trusted.
-            self.work.untrusted.extend(self.work.base.take());
+            self.work
+                .untrusted
+                .extend(self.work.base.take().map(|base| *base));
             match self.work.untrusted.is_empty() {
                 true => self.work.base = Some(living),
-                false => self.work.untrusted.push(living),
+                false => self.work.untrusted.push(*living),
             }
         }
         self.loading = Loading::Candidates {
@@ -482,7 +484,10 @@ impl Machine {
     }
 
     fn sign_out(mut self: Box<Self>) -> Commit {
-        self.work.base = self.work.base.or_else(|| self.work.untrusted.pop());
+        self.work.base = self
+            .work
+            .base
+            .or_else(|| self.work.untrusted.pop().map(Box::new));
         match self.work.base.take() {
             None => self.ended(Fate::Unchanged),
             // Rule blinddelete: delete only what is still as it was loaded.
