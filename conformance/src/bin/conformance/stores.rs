@@ -13,6 +13,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
+use crate::servers::{MariaDb, Postgres};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -28,12 +29,22 @@ pub(crate) const ALL: &[Entry] = &[
         name: Sqlite::NAME,
         suite: || Ok(store::suite(Sqlite::new()?)),
     },
+    Entry {
+        name: Postgres::NAME,
+        suite: || Ok(store::suite(Postgres::new()?)),
+    },
+    Entry {
+        name: MariaDb::NAME,
+        suite: || Ok(store::suite(MariaDb::new()?)),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
 pub(crate) fn work() {
     store::worker::<Files>();
     store::worker::<Sqlite>();
+    store::worker::<Postgres>();
+    store::worker::<MariaDb>();
 }
 
 struct Memory;
