@@ -185,14 +185,6 @@ impl fmt::Debug for Builder {
     }
 }
 
-#[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
-    expect(
-        unused_variables,
-        clippy::unused_async,
-        reason = "no database is known"
-    )
-)]
 async fn connect(url: &str, size: u32, timeout: Duration) -> Result<Kind, StoreError> {
     // A little earlier than the store's own, so that one hears what was waited for.
     let limit = timeout / 10 * 9;

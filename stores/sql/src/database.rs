@@ -1,12 +1,11 @@
 //! The three databases as one: takes a connection, sends a statement, reads what comes back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom_store::{Key, StoreError, Stored, UnixTime};
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Connection, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::failure::{self, Codes, Failure};
 use crate::name::Table;
@@ -209,10 +208,10 @@ impl Kind {
 /// a server that was started anew costs no operation, and in a busy moment no round trip is spent on it.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) async fn awake(
-    connection: &mut impl Connection,
-    idle_for: Duration,
+    connection: &mut impl sqlx::Connection,
+    idle_for: std::time::Duration,
 ) -> sqlx::Result<bool> {
-    Ok(idle_for < Duration::from_secs(1) || connection.ping().await.is_ok())
+    Ok(idle_for < std::time::Duration::from_secs(1) || connection.ping().await.is_ok())
 }
 
 fn record(key: &[u8], value: Vec<u8>, end: i64, version: i64) -> Result<(Key, Stored), StoreError> {

@@ -151,13 +151,10 @@ pub(crate) fn unknown_scheme() -> StoreError {
         .filter(|(on, _)| *on)
         .map(|(_, scheme)| *scheme)
         .collect();
-    let known = match known.is_empty() {
-        true => "none, as no feature of the crate is on".to_owned(),
-        false => known.join(", "),
-    };
     // The URL itself may hold a password.
     permanent(format!(
-        "the URL begins with no known scheme; known: {known}"
+        "the URL begins with no known scheme; known: {}",
+        known.join(", ")
     ))
 }
 
