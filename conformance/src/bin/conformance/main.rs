@@ -3,6 +3,7 @@
 mod adapters;
 mod browser;
 mod command;
+mod faults;
 mod proxy;
 mod servers;
 mod stores;
@@ -65,9 +66,11 @@ async fn perform(command: Command) -> ExitCode {
         }
         Command::List => {
             cases().for_each(say);
+            faults::cases().for_each(say);
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
+        Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
@@ -75,6 +78,7 @@ async fn perform(command: Command) -> ExitCode {
             for entry in stores::ALL.iter().chain(adapters::ALL) {
                 total.run(entry, &[]).await;
             }
+            total.tally += faults::test(&[]).await;
             total.tally += browser::test(&[]).await;
         }
     }
@@ -118,7 +122,7 @@ impl Totals {
 
     /// Names each case of a suite that cannot run here, so that nobody takes them for passed.
     fn skip(&mut self, entry: &Entry, why: &io::Error) {
-        for case in cases() {
+        for case in store::cases() {
             say(format_args!("skipped {}[{}]: {why}", case.id, entry.name));
             self.tally.skipped += 1;
         }

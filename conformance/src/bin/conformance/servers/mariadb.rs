@@ -17,7 +17,7 @@ use super::{Server, free_port, program};
 use crate::proxy::Mode;
 use crate::say;
 
-pub(crate) struct MariaDb(SqlServer);
+pub(crate) struct MariaDb(pub(crate) SqlServer);
 
 impl MariaDb {
     pub(crate) fn new() -> io::Result<Self> {

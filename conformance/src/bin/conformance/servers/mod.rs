@@ -23,6 +23,7 @@ pub(crate) use install::program;
 pub(crate) use mariadb::MariaDb;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};
+pub(crate) use sql::SqlServer;
 
 use crate::proxy::{Mode, Proxy};
 

@@ -13,7 +13,7 @@ use super::{Server, free_port, program};
 use crate::proxy::Mode;
 use crate::say;
 
-pub(crate) struct Postgres(SqlServer);
+pub(crate) struct Postgres(pub(crate) SqlServer);
 
 impl Postgres {
     pub(crate) fn new() -> io::Result<Self> {

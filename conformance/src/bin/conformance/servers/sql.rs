@@ -28,7 +28,7 @@ pub(crate) struct SqlServer {
     /// On a given server: removes what this run made there.
     clean: Option<Clean>,
     /// In the process that started it.
-    _own: Option<Server>,
+    own: Option<Server>,
     /// In the process that made it: removes it at the end.
     _remove: Option<TempDir>,
 }
@@ -64,7 +64,7 @@ impl SqlServer {
             ways: Ways::new(server, &directory.path().join("ways"))?,
             directory: directory.path().to_owned(),
             clean: own.is_none().then_some(clean),
-            _own: own,
+            own,
             _remove: Some(directory),
         })
     }
@@ -75,9 +75,22 @@ impl SqlServer {
 
     /// The server by the way of this place.
     pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
+        Ok(self.by(self.ways.address(place).await?))
+    }
+
+    /// The server by this way, which may be its own address.
+    pub(crate) fn by(&self, way: SocketAddr) -> String {
         let [before, after] = &self.url;
-        let way = self.ways.address(place).await?;
-        Ok(format!("{before}{way}{after}"))
+        format!("{before}{way}{after}")
+    }
+
+    pub(crate) fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// The server, if it is this run's own.
+    pub(crate) fn own(&self) -> Option<&Server> {
+        self.own.as_ref()
     }
 
     pub(crate) fn set(&self, place: &Place, mode: Mode) -> Result<(), FixtureError> {
@@ -118,7 +131,7 @@ impl SqlServer {
             ways: Ways::find(server, &directory.join("ways")),
             directory,
             clean: None,
-            _own: None,
+            own: None,
             _remove: None,
         }
     }
@@ -127,8 +140,7 @@ impl SqlServer {
 impl Drop for SqlServer {
     fn drop(&mut self) {
         if let Some(clean) = self.clean {
-            let [before, after] = &self.url;
-            clean(format!("{before}{}{after}", self.server), &self.namespace);
+            clean(self.by(self.server), &self.namespace);
         }
     }
 }
