@@ -28,6 +28,8 @@ struct Case {
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+type Start = fn() -> io::Result<SqlServer>;
+
 const CASES: &[Case] = &[
     Case {
         id: "faults/lost-replies",
@@ -67,7 +69,7 @@ pub(crate) fn cases() -> impl Iterator<Item = String> {
 /// Runs the cases whose names contain each of `parts` on each server.
 pub(crate) async fn test(parts: &[String]) -> Tally {
     let mut tally = Tally::default();
-    let servers: [(&str, fn() -> io::Result<SqlServer>); 2] = [
+    let servers: [(&str, Start); 2] = [
         ("postgres", || Ok(Postgres::new()?.0)),
         ("mariadb", || Ok(MariaDb::new()?.0)),
     ];
