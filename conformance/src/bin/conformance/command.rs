@@ -7,6 +7,8 @@ pub(crate) enum Command {
     Help,
     /// One suite, and what the names of its cases must contain.
     One(&'static Entry, Vec<String>),
+    /// Faults on real servers, and what the names of the cases must contain.
+    Faults(Vec<String>),
     /// The demo, and what the names of its cases must contain.
     Demo(Vec<String>),
 }
@@ -15,10 +17,11 @@ impl Command {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance [COMMAND]
 
-  (none)         all tests of the workspace, then every store suite, every adapter suite and the demo
+  (none)         all tests of the workspace, then every store suite, every adapter suite, the faults and the demo
   list           every case: id, requirements, sentence, source
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
+  faults         lost replies, hanging and killed servers; a further word chooses cases or a server
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   help           this text
 
@@ -31,6 +34,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             [] => Ok(Self::All),
             ["list"] => Ok(Self::List),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
+            ["faults", parts @ ..] => Ok(Self::Faults(
+                parts.iter().copied().map(String::from).collect(),
+            )),
             ["demo", parts @ ..] => Ok(Self::Demo(
                 parts.iter().copied().map(String::from).collect(),
             )),

@@ -3,6 +3,9 @@
 mod adapters;
 mod browser;
 mod command;
+mod faults;
+mod proxy;
+mod servers;
 mod stores;
 mod workspace;
 
@@ -63,9 +66,11 @@ async fn perform(command: Command) -> ExitCode {
         }
         Command::List => {
             cases().for_each(say);
+            faults::cases().for_each(say);
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
+        Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
@@ -73,6 +78,7 @@ async fn perform(command: Command) -> ExitCode {
             for entry in stores::ALL.iter().chain(adapters::ALL) {
                 total.run(entry, &[]).await;
             }
+            total.tally += faults::test(&[]).await;
             total.tally += browser::test(&[]).await;
         }
     }
@@ -95,6 +101,10 @@ impl Totals {
     async fn run(&mut self, entry: &Entry, parts: &[String]) {
         let suite = match (entry.suite)() {
             Ok(suite) => suite,
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.skip(entry, &error);
+                return;
+            }
             Err(error) => {
                 say(format_args!(
                     "FAILED  {}: the suite could not be set up: {error}",
@@ -108,6 +118,14 @@ impl Totals {
         let report = suite.run(|outcome: &Outcome| say(outcome)).await;
         self.tally += report.tally();
         self.reports.push(report);
+    }
+
+    /// Names each case of a suite that cannot run here, so that nobody takes them for passed.
+    fn skip(&mut self, entry: &Entry, why: &io::Error) {
+        for case in store::cases() {
+            say(format_args!("skipped {}[{}]: {why}", case.id, entry.name));
+            self.tally.skipped += 1;
+        }
     }
 
     fn end(self) -> ExitCode {

@@ -1,5 +1,7 @@
 //! The stores of this repository, and how each is opened for its suite.
 
+mod sqlite;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
+use crate::servers::{MariaDb, Postgres};
+use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
     Entry {
@@ -21,11 +25,26 @@ pub(crate) const ALL: &[Entry] = &[
         name: Files::NAME,
         suite: || Ok(store::suite(Files::new()?)),
     },
+    Entry {
+        name: Sqlite::NAME,
+        suite: || Ok(store::suite(Sqlite::new()?)),
+    },
+    Entry {
+        name: Postgres::NAME,
+        suite: || Ok(store::suite(Postgres::new()?)),
+    },
+    Entry {
+        name: MariaDb::NAME,
+        suite: || Ok(store::suite(MariaDb::new()?)),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
 pub(crate) fn work() {
     store::worker::<Files>();
+    store::worker::<Sqlite>();
+    store::worker::<Postgres>();
+    store::worker::<MariaDb>();
 }
 
 struct Memory;

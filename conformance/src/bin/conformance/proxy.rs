@@ -1,0 +1,112 @@
+//! What stands between a client and its server, and can misbehave.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// What happens on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Everything arrives.
+    Pass,
+    /// Connections that exist break, and new ones break at once.
+    Cut,
+    /// Connections stay, new ones are accepted, and nothing is heard any more.
+    Hang,
+    /// Requests arrive. The connection breaks when its next answer comes.
+    LoseAnswers,
+}
+
+/// A port that leads to a server.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    mode: watch::Sender<Mode>,
+    accepting: AbortHandle,
+}
+
+impl Proxy {
+    pub(crate) async fn start(server: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (mode, watched) = watch::channel(Mode::Pass);
+        let accept = async move {
+            // Nothing but a lack of descriptors makes accepting fail; then the case fails too.
+            while let Ok((client, _)) = listener.accept().await {
+                let mode = watched.clone();
+                tokio::spawn(async move {
+                    // An error is the end of the connection, which is what either side sees.
+                    let _ = carry(client, server, mode).await;
+                });
+            }
+        };
+        Ok(Self {
+            address,
+            mode,
+            accepting: tokio::spawn(accept).abort_handle(),
+        })
+    }
+
+    /// Where clients find it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Its connections end by themselves: the sender of the mode is gone.
+        self.accepting.abort();
+    }
+}
+
+async fn carry(
+    mut client: TcpStream,
+    server: SocketAddr,
+    mut mode: watch::Receiver<Mode>,
+) -> io::Result<()> {
+    if *mode.borrow_and_update() == Mode::Cut {
+        return Ok(());
+    }
+    let mut server = TcpStream::connect(server).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (mut request, mut answer) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        let now = *mode.borrow_and_update();
+        match now {
+            Mode::Cut => return Ok(()),
+            Mode::Hang => {
+                // What hung once never goes on: its client has given it up.
+                let _ = mode.wait_for(|mode| *mode != Mode::Hang).await;
+                return Ok(());
+            }
+            Mode::Pass | Mode::LoseAnswers => {}
+        }
+        tokio::select! {
+            biased;
+            changed = mode.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+            }
+            read = client.read(&mut request) => match read? {
+                0 => return Ok(()),
+                length => server.write_all(&request[..length]).await?,
+            },
+            read = server.read(&mut answer) => match read? {
+                0 => return Ok(()),
+                _ if now == Mode::LoseAnswers => return Ok(()),
+                length => client.write_all(&answer[..length]).await?,
+            },
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! MariaDB, or with `MYSQL_URL` what that names.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use cloakroom_conformance::store::{Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_sql::SqlStore;
+use cloakroom_sql::sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, Row as _,
+};
+
+use super::process::version;
+use super::sql::{SqlServer, execute_once, prepare};
+use super::user::User;
+use super::{Server, free_port, program};
+use crate::proxy::Mode;
+use crate::say;
+
+pub(crate) struct MariaDb(pub(crate) SqlServer);
+
+impl MariaDb {
+    pub(crate) fn new() -> io::Result<Self> {
+        let server = SqlServer::new(
+            "MYSQL_URL",
+            ["mysql://root@", "/cloakroom"],
+            3306,
+            start,
+            |url, namespace| {
+                // All of this run's tables begin alike.
+                let find = format!("SHOW TABLES LIKE '{}\\_%'", namespace.replace('_', "\\_"));
+                execute_once(async move {
+                    let mut connection = MySqlConnection::connect(&url).await?;
+                    for row in connection.fetch_all(AssertSqlSafe(find)).await? {
+                        let table: String = row.try_get(0)?;
+                        connection
+                            .execute(AssertSqlSafe(format!("DROP TABLE `{table}`")))
+                            .await?;
+                    }
+                    connection.close().await
+                });
+            },
+        )?;
+        Ok(Self(server))
+    }
+}
+
+fn start(directory: &Path) -> io::Result<Server> {
+    let server = program("mariadbd", "mariadb-server", &[])?;
+    let install = program("mariadb-install-db", "mariadb-server", &[])?;
+    say(format_args!("server  {}", version(&server)?));
+    let user = User::other_than_root(&["mysql", "nobody"])?;
+    user.own(directory)?;
+    let path = |name: &str| directory.join(name).display().to_string();
+    let data = format!("--datadir={}", path("data"));
+    let arguments = [
+        "--no-defaults",
+        &data,
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+    ];
+    prepare(&user, &install, &arguments)?;
+    fs::write(
+        directory.join("first.sql"),
+        "CREATE DATABASE IF NOT EXISTS cloakroom;\n",
+    )?;
+    let port = free_port()?;
+    let arguments = [
+        "--no-defaults",
+        &data,
+        &format!("--port={port}"),
+        "--bind-address=127.0.0.1",
+        &format!("--socket={}", path("socket")),
+        &format!("--pid-file={}", path("pid")),
+        &format!("--init-file={}", path("first.sql")),
+        "--max-connections=400",
+    ];
+    let (program, arguments) = user.run(&server, &arguments);
+    Server::start(&program, arguments, port)
+}
+
+impl Fixture for MariaDb {
+    type Store = SqlStore;
+    const NAME: &'static str = "mariadb";
+
+    async fn open(&self, place: &Place) -> Result<SqlStore, FixtureError> {
+        let table = format!("{}_{}", self.0.namespace(), place.name());
+        let builder = self.0.builder(place).table(table);
+        let store = builder.connect(&self.0.url(place).await?).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .directory()
+            .sweep()
+    }
+}
+
+impl Attach for MariaDb {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self(SqlServer::attach(address))
+    }
+}
+
+impl Outage for MariaDb {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        self.0.set(place, Mode::Cut)
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        self.0.set(place, Mode::Pass)
+    }
+}

@@ -1,0 +1,125 @@
+//! A server of this run's own.
+
+use std::ffi::OsStr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it accepts connections.
+const START: Duration = Duration::from_secs(20);
+
+/// A process that serves a port of the loopback. Killed when dropped; on Linux also when this process ends in whatever way.
+#[derive(Debug)]
+pub(crate) struct Server {
+    command: Mutex<Command>,
+    child: Mutex<Child>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts `program` and waits until it listens at `port`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start, ends at once, or does not listen in time.
+    pub(crate) fn start<S: AsRef<OsStr>>(
+        program: &Path,
+        arguments: impl IntoIterator<Item = S>,
+        port: u16,
+    ) -> io::Result<Self> {
+        let mut command = command(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // A Ctrl-C in the terminal is this process's affair: it stops its servers in order.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command.spawn()?;
+        let server = Self {
+            command: command.into(),
+            child: child.into(),
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+        };
+        server.wait()?;
+        Ok(server)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends the server as a power failure would: it can do nothing about it.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let mut child = self.child();
+        child.kill()?;
+        child.wait().map(drop)
+    }
+
+    /// Starts it again, in the same place with the same arguments.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::start`].
+    pub(crate) fn start_again(&self) -> io::Result<()> {
+        let mut command = self.command.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.child() = command.spawn()?;
+        self.wait()
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let begin = Instant::now();
+        while TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err() {
+            if let Some(status) = self.child().try_wait()? {
+                return Err(io::Error::other(format!("the server ended: {status}")));
+            }
+            if begin.elapsed() > START {
+                let message = format!("the server does not listen after {} s", START.as_secs());
+                return Err(io::Error::other(message));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It fails if the server has ended already.
+        let _ = self.kill();
+    }
+}
+
+/// Through `setpriv`, where there is one, so that the kernel ends the server if nobody else can any more.
+fn command(program: &Path) -> Command {
+    const SETPRIV: &str = "/usr/bin/setpriv";
+    if cfg!(target_os = "linux") && Path::new(SETPRIV).exists() {
+        let mut command = Command::new(SETPRIV);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        return command;
+    }
+    Command::new(program)
+}
+
+/// A port of the loopback at which nothing listens.
+pub(crate) fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+/// What a program says to `--version`, its first line.
+pub(crate) fn version(program: &Path) -> io::Result<String> {
+    let output = Command::new(program).arg("--version").output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}

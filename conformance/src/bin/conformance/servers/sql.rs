@@ -1,0 +1,200 @@
+//! What the SQL servers have in common.
+
+use std::env;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use cloakroom_conformance::store::{FixtureError, Place};
+use cloakroom_sql::{Builder, SqlStore, sqlx};
+use tempfile::TempDir;
+
+use super::user::User;
+use super::{Server, Ways};
+use crate::proxy::Mode;
+use crate::say;
+
+/// A server for this run, or the part of a given one that this run has.
+pub(crate) struct SqlServer {
+    /// Up to the host, and from behind the port on: a way has another host and port.
+    url: [String; 2],
+    server: SocketAddr,
+    /// What the names of this run's tables or their schema begin with.
+    namespace: String,
+    ways: Ways,
+    directory: PathBuf,
+    /// On a given server: removes what this run made there.
+    clean: Option<Clean>,
+    /// In the process that started it.
+    own: Option<Server>,
+    /// In the process that made it: removes it at the end.
+    _remove: Option<TempDir>,
+}
+
+type Clean = fn(String, &str);
+
+impl SqlServer {
+    pub(crate) fn new(
+        variable: &str,
+        [before, after]: [&str; 2],
+        port: u16,
+        start: fn(&Path) -> io::Result<Server>,
+        clean: Clean,
+    ) -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-sql-")
+            .tempdir()?;
+        let (url, server, own) = match env::var(variable) {
+            Ok(url) => {
+                let (url, server) = split(&url, variable, port)?;
+                say(format_args!("server  {server}, by {variable}"));
+                (url, server, None)
+            }
+            Err(_) => {
+                let own = start(directory.path())?;
+                ([before, after].map(String::from), own.address(), Some(own))
+            }
+        };
+        Ok(Self {
+            url,
+            server,
+            namespace: format!("t{:x}", std::process::id()),
+            ways: Ways::new(server, &directory.path().join("ways"))?,
+            directory: directory.path().to_owned(),
+            clean: own.is_none().then_some(clean),
+            own,
+            _remove: Some(directory),
+        })
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The server by the way of this place.
+    pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
+        Ok(self.by(self.ways.address(place).await?))
+    }
+
+    /// The server by this way, which may be its own address.
+    pub(crate) fn by(&self, way: SocketAddr) -> String {
+        let [before, after] = &self.url;
+        format!("{before}{way}{after}")
+    }
+
+    pub(crate) fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// The server, if it is this run's own.
+    pub(crate) fn own(&self) -> Option<&Server> {
+        self.own.as_ref()
+    }
+
+    pub(crate) fn set(&self, place: &Place, mode: Mode) -> Result<(), FixtureError> {
+        self.ways.set(place, mode)
+    }
+
+    /// With few connections, because many cases run at once, and each has handles of its own.
+    pub(crate) fn builder(&self, place: &Place) -> Builder {
+        let clock = place.clock().clone();
+        SqlStore::builder()
+            .clock(move || clock.now())
+            .max_connections(4)
+    }
+
+    pub(crate) fn address(&self) -> String {
+        let [before, after] = &self.url;
+        let (server, directory) = (
+            self.server.to_string(),
+            self.directory.display().to_string(),
+        );
+        [before, after, &server, &self.namespace, &directory]
+            .map(String::as_str)
+            .join("\n")
+    }
+
+    /// The same server, in another process.
+    pub(crate) fn attach(address: &str) -> Self {
+        let mut lines = address.split('\n');
+        let mut line = || lines.next().unwrap_or_default().to_owned();
+        let url = [line(), line()];
+        #[expect(clippy::expect_used, reason = "this program wrote it")]
+        let server = line().parse().expect("an address");
+        let (namespace, directory) = (line(), PathBuf::from(line()));
+        Self {
+            url,
+            server,
+            namespace,
+            ways: Ways::find(server, &directory.join("ways")),
+            directory,
+            clean: None,
+            own: None,
+            _remove: None,
+        }
+    }
+}
+
+impl Drop for SqlServer {
+    fn drop(&mut self) {
+        if let Some(clean) = self.clean {
+            clean(self.by(self.server), &self.namespace);
+        }
+    }
+}
+
+/// What stands around host and port, and these as an address.
+fn split(url: &str, variable: &str, port: u16) -> io::Result<([String; 2], SocketAddr)> {
+    let wrong = || {
+        io::Error::other(format!(
+            "{variable} is to be scheme://user:password@host:port/database"
+        ))
+    };
+    let scheme = url.find("://").map(|end| end + 3).ok_or_else(wrong)?;
+    let path = url[scheme..]
+        .find(['/', '?'])
+        .map_or(url.len(), |path| scheme + path);
+    let host = url[..path].rfind('@').map_or(scheme, |at| at + 1);
+    let name = match &url[host..path] {
+        name if name.contains(':') => name.to_owned(),
+        name => format!("{name}:{port}"),
+    };
+    let server = name.to_socket_addrs()?.next().ok_or_else(wrong)?;
+    Ok(([url[..host].to_owned(), url[path..].to_owned()], server))
+}
+
+/// Runs what makes a server's data directory, to its end.
+pub(crate) fn prepare(user: &User, program: &Path, arguments: &[&str]) -> io::Result<()> {
+    let (program, arguments) = user.run(program, arguments);
+    let status = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "the data directory could not be made: {status}"
+        ))),
+    }
+}
+
+/// Waits for a piece of work on a given server, from where one cannot wait for it otherwise. Says what went wrong.
+pub(crate) fn execute_once(work: impl Future<Output = sqlx::Result<()>> + Send + 'static) {
+    let done = thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime
+            .map_err(sqlx::Error::Io)
+            .and_then(|runtime| runtime.block_on(work))
+    });
+    if let Ok(Err(error)) = done.join() {
+        say(format_args!(
+            "what this run made on the given server could not be removed: {error}"
+        ));
+    }
+}

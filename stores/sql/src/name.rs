@@ -1,0 +1,59 @@
+use cloakroom_store::StoreError;
+
+use crate::failure;
+
+/// A name that may stand in SQL: letters, digits and underscores of ASCII, no digit first.
+#[derive(Clone, Debug)]
+pub(crate) struct Name(String);
+
+impl Name {
+    /// PostgreSQL's 63 bytes, less what the names of the indexes add.
+    const MAX_LEN: usize = 48;
+
+    pub(crate) fn new(what: &'static str, text: &str) -> Result<Self, StoreError> {
+        let begins_well =
+            text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+        let all_well = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if begins_well && all_well && text.len() <= Self::MAX_LEN {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(failure::bad_name(what, Self::MAX_LEN))
+        }
+    }
+}
+
+/// The table and, if it was named, the schema it is in.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub(crate) schema: Option<Name>,
+    pub(crate) name: Name,
+}
+
+impl Table {
+    /// The table, quoted and in its schema.
+    pub(crate) fn full(&self, quote: char) -> String {
+        self.in_schema(quote, "")
+    }
+
+    /// What is named after the table, quoted and in its schema.
+    pub(crate) fn in_schema(&self, quote: char, suffix: &str) -> String {
+        let schema = self.schema_name(quote);
+        let dot = if schema.is_empty() { "" } else { "." };
+        format!("{schema}{dot}{}", self.named(quote, suffix))
+    }
+
+    /// What is named after the table, quoted.
+    pub(crate) fn named(&self, quote: char, suffix: &str) -> String {
+        format!("{quote}{}{suffix}{quote}", self.name.0)
+    }
+
+    /// The schema, quoted; empty if it was not named.
+    pub(crate) fn schema_name(&self, quote: char) -> String {
+        match &self.schema {
+            Some(schema) => format!("{quote}{}{quote}", schema.0),
+            None => String::new(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is SQLite's own.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool};
+
+use crate::database::Done;
+use crate::failure::Codes;
+use crate::name::Table;
+use crate::statements::{Statements, Sweeping, takeover};
+
+pub(crate) fn statements(table: &Table) -> Statements {
+    let full = table.full('"');
+    let sweep = format!(
+        "DELETE FROM {full} WHERE rowid IN (SELECT rowid FROM {full} WHERE expires_at <= ? LIMIT ?) AND expires_at <= ?"
+    );
+    let index = |column: &str, only: &str| {
+        format!(
+            "CREATE INDEX IF NOT EXISTS {} ON {} ({column}){only}",
+            table.in_schema('"', &format!("_{column}")),
+            table.named('"', ""),
+        )
+    };
+    let migration = vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {full} (\n  session_key BLOB NOT NULL PRIMARY KEY,\n  value BLOB NOT NULL,\n  \
+             expires_at INTEGER NOT NULL,\n  subject BLOB,\n  version INTEGER NOT NULL,\n  created_at INTEGER NOT NULL\n)"
+        ),
+        index("expires_at", ""),
+        index("subject", " WHERE subject IS NOT NULL"),
+    ];
+    Statements::new(
+        &full,
+        &takeover(&full),
+        Sweeping::AtOnce(sweep.into()),
+        migration,
+    )
+}
+
+pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Result<SqlitePool> {
+    let mut options = SqliteConnectOptions::from_str(url)?
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(timeout);
+    if !url.contains("mode=") {
+        options = options.create_if_missing(true);
+    }
+    let pool = SqlitePoolOptions::new()
+        .test_before_acquire(false)
+        .acquire_timeout(timeout);
+    // A database in memory is one connection's, and ends with it.
+    let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    let pool = match in_memory {
+        true => pool
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None),
+        false => pool.max_connections(size),
+    };
+    pool.connect_with(options).await
+}
+
+pub(crate) const CODES: Codes = Codes {
+    is_conflict,
+    is_transient,
+    is_harmless,
+    in_this_process: true,
+};
+
+pub(crate) fn done(executed: &sqlx::sqlite::SqliteQueryResult) -> Done {
+    let rows = executed.rows_affected();
+    Done {
+        rows,
+        taken: rows == 0,
+    }
+}
+
+/// Whether this failure means that nothing happened and that the statement may be tried again at once.
+fn is_conflict(code: &str) -> bool {
+    // SQLITE_LOCKED and its kinds: another connection with the same cache.
+    primary(code) == Some(6)
+}
+
+fn is_transient(code: &str) -> bool {
+    // BUSY, NOMEM, INTERRUPT, IOERR, CANTOPEN (no descriptors left), PROTOCOL
+    matches!(primary(code), Some(5 | 7 | 9 | 10 | 14 | 15))
+}
+
+/// SQLite's messages name tables and columns, never values.
+fn is_harmless(_code: &str) -> bool {
+    true
+}
+
+fn primary(code: &str) -> Option<u32> {
+    code.parse::<u32>().ok().map(|extended| extended & 0xff)
+}
+
+pub(crate) type Database = Sqlite;

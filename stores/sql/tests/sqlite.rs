@@ -1,0 +1,273 @@
+//! What the store suite does not ask, on SQLite: the table, names and URLs, the application's pool, foreign writers.
+#![cfg(feature = "sqlite")]
+
+use std::time::{Duration, Instant};
+
+use cloakroom_sql::SqlStore;
+use cloakroom_sql::sqlx::{
+    self, Connection as _, Executor as _, Row as _, SqliteConnection, SqlitePool,
+};
+use cloakroom_store::{
+    Created, Deleted, Directory as _, Key, Replaced, Store as _, Sweep as _, UnixTime, Write,
+};
+use tempfile::TempDir;
+
+const NOW: u64 = 1_700_000_000;
+
+fn url(directory: &TempDir) -> String {
+    format!("sqlite:{}/sessions.db", directory.path().display())
+}
+
+async fn open(directory: &TempDir) -> SqlStore {
+    let builder = SqlStore::builder()
+        .clock(|| UnixTime::from_secs(NOW))
+        .timeout(Duration::from_secs(1));
+    let store = builder.connect(&url(directory)).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+fn write(bytes: &str) -> Write {
+    Write::new(bytes.to_owned(), UnixTime::from_secs(NOW + 60), None)
+}
+
+fn expired() -> Write {
+    Write::new("expired", UnixTime::from_secs(NOW), Some("ada".into()))
+}
+
+#[tokio::test]
+async fn migrating_again_or_at_the_same_time_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.create(&key("kept"), &write("kept")).await.unwrap();
+    let others = (0..8).map(|_| {
+        let url = url(&directory);
+        tokio::spawn(async move { SqlStore::connect(&url).await.unwrap().migrate().await })
+    });
+    for other in others.collect::<Vec<_>>() {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(
+        store.load(&key("kept")).await.unwrap().unwrap().bytes,
+        "kept"
+    );
+}
+
+#[tokio::test]
+async fn the_sql_as_text_makes_the_same_table() {
+    let [by_hand, by_itself] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let sql = open(&by_itself).await.schema_sql();
+    SqlStore::connect(&url(&by_hand)).await.unwrap();
+    let mut tables = Vec::new();
+    for directory in [&by_hand, &by_itself] {
+        let mut connection = SqliteConnection::connect(&url(directory)).await.unwrap();
+        if std::ptr::eq(directory, &raw const by_hand) {
+            connection
+                .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())))
+                .await
+                .unwrap();
+        }
+        let rows = connection
+            .fetch_all("SELECT sql FROM sqlite_schema ORDER BY name")
+            .await
+            .unwrap();
+        let sql = rows.iter().map(|row| row.get::<Option<String>, _>(0));
+        tables.push(sql.collect::<Vec<_>>());
+    }
+    assert_eq!(tables[0], tables[1]);
+    assert_eq!(tables[0].len(), 4, "a table, its key's index and two more");
+}
+
+#[tokio::test]
+async fn a_table_of_somebody_else_is_refused_and_left() {
+    let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+    pool.execute("CREATE TABLE cloakroom_sessions (id INTEGER, expires_at INTEGER, subject TEXT)")
+        .await
+        .unwrap();
+    let store = SqlStore::builder().with_pool(pool).unwrap();
+    let error = store.migrate().await.unwrap_err();
+    assert!(!error.is_transient());
+    assert!(error.to_string().contains("session_key"), "{error}");
+}
+
+// R58: a name can be nothing but a name.
+#[tokio::test]
+async fn names_are_letters_digits_and_underscores() {
+    let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+    let too_long = "x".repeat(49);
+    for name in [
+        "", "1a", "a b", "a\"b", "a`b", "a;b", "a.b", "a-b", "ä", "a\0", "a'b", &too_long,
+    ] {
+        let builder = SqlStore::builder;
+        assert!(
+            builder().table(name).with_pool(pool.clone()).is_err(),
+            "table {name:?}"
+        );
+        assert!(
+            builder().schema(name).with_pool(pool.clone()).is_err(),
+            "schema {name:?}"
+        );
+    }
+    for name in ["select", "_", "Sessions_2", &too_long[1..]] {
+        let builder = SqlStore::builder().schema("main").table(name);
+        let store = builder.with_pool(pool.clone()).unwrap();
+        store.migrate().await.unwrap();
+        assert_eq!(
+            store
+                .create(&key("a"), &Write::new("a", UnixTime::MAX, None))
+                .await
+                .unwrap(),
+            Created::Stored
+        );
+    }
+}
+
+// R11: a URL holds a password.
+#[tokio::test]
+async fn an_error_does_not_repeat_the_url() {
+    for url in [
+        "redis://:hunter2@localhost",
+        "hunter2",
+        "hunter2:hunter2",
+        "sqlite:/hunter2/hunter2/hunter2.db",
+        "sqlite:x?mode=hunter2",
+        "sqlite:x?hunter2=hunter2",
+        "postgres://u:hunter2@[/x",
+        "postgres://u:hunter2@localhost:port/x",
+        "postgres://u:hunter2@127.0.0.1:1/x?sslmode=hunter2",
+        "mysql://u:hunter2@127.0.0.1:1/x?ssl-mode=hunter2",
+        "mysql://u:hunter2@localhost:port/x",
+        "postgres://u:hunter2@127.0.0.1:1/x",
+        "mysql://u:hunter2@127.0.0.1:1/x",
+    ] {
+        let builder = SqlStore::builder().timeout(Duration::from_millis(300));
+        let error = builder.connect(url).await.unwrap_err();
+        let mut text = format!("{error} {error:?}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            text += &format!("{error} {error:?}");
+            cause = error.source();
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn two_stores_share_the_applications_pool_and_not_their_records() {
+    let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+    let [users, admins] = ["users", "admins"].map(|table| {
+        SqlStore::builder()
+            .table(table)
+            .with_pool(pool.clone())
+            .unwrap()
+    });
+    users.migrate().await.unwrap();
+    admins.migrate().await.unwrap();
+    let write = Write::new("user", UnixTime::MAX, None);
+    users.create(&key("a"), &write).await.unwrap();
+    assert!(admins.load(&key("a")).await.unwrap().is_none());
+}
+
+// R53: a version is never used again, whatever the bytes are.
+#[tokio::test]
+async fn a_record_made_again_with_the_same_bytes_is_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.create(&key("a"), &write("same")).await.unwrap();
+    let first = store.load(&key("a")).await.unwrap().unwrap();
+    store.delete(&key("a"), &first).await.unwrap();
+    store.create(&key("a"), &write("same")).await.unwrap();
+    assert_eq!(
+        store
+            .replace(&key("a"), &first, &write("new"))
+            .await
+            .unwrap(),
+        Replaced::Changed
+    );
+    assert_eq!(
+        store.delete(&key("a"), &first).await.unwrap(),
+        Deleted::Changed
+    );
+}
+
+#[tokio::test]
+async fn a_create_takes_an_expired_row_over_with_all_its_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.create(&key("a"), &expired()).await.unwrap();
+    assert_eq!(
+        store.create(&key("a"), &write("new")).await.unwrap(),
+        Created::Stored
+    );
+    assert_eq!(
+        store.create(&key("a"), &write("newer")).await.unwrap(),
+        Created::Taken
+    );
+    assert_eq!(store.load(&key("a")).await.unwrap().unwrap().bytes, "new");
+    assert!(store.list("ada").await.unwrap().is_empty());
+    assert_eq!(store.sweep(10).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_sweep_of_more_than_a_batch_keeps_its_limit_and_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    for index in 0..600 {
+        store
+            .create(&key(&format!("old-{index}")), &expired())
+            .await
+            .unwrap();
+    }
+    store
+        .create(&key("living"), &write("living"))
+        .await
+        .unwrap();
+    assert_eq!(store.sweep(300).await.unwrap(), 300);
+    assert_eq!(store.sweep(usize::MAX).await.unwrap(), 300);
+    assert!(store.load(&key("living")).await.unwrap().is_some());
+}
+
+// R54, R59: somebody else's long transaction.
+#[tokio::test]
+async fn while_a_foreign_writer_holds_the_database_loads_go_on_and_writes_end_in_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.create(&key("a"), &write("old")).await.unwrap();
+    let old = store.load(&key("a")).await.unwrap().unwrap();
+    let mut foreign = SqliteConnection::connect(&url(&directory)).await.unwrap();
+    foreign.execute("BEGIN IMMEDIATE").await.unwrap();
+
+    let begin = Instant::now();
+    let waiting = (0..200).map(|index| {
+        let (store, old) = (store.clone(), old.clone());
+        tokio::spawn(async move {
+            assert!(store.load(&key("a")).await.unwrap().is_some());
+            match index % 2 {
+                0 => store
+                    .replace(&key("a"), &old, &write("new"))
+                    .await
+                    .map(drop),
+                _ => store.sweep(10).await.map(drop),
+            }
+        })
+    });
+    for write in waiting.collect::<Vec<_>>() {
+        assert!(write.await.unwrap().unwrap_err().is_transient());
+    }
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+
+    foreign.execute("ROLLBACK").await.unwrap();
+    let mut now = store.load(&key("a")).await.unwrap().unwrap();
+    while store.replace(&key("a"), &now, &write("new")).await.unwrap() != Replaced::Stored {
+        // One that was given up may still have happened.
+        now = store.load(&key("a")).await.unwrap().unwrap();
+    }
+}
