@@ -60,7 +60,7 @@ const CASES: &[Case] = &[
     },
     Case {
         id: "faults/sweep-among-writers",
-        requirement: "R59: creates, touches and several sweeps at once: deadlocks are retried, and no living record is removed",
+        requirement: "R59: creates, touches and several sweeps at once: none fails, and no living record is removed",
         kills: false,
         run: |_, ground| Box::pin(sweep_among_writers(ground)),
     },

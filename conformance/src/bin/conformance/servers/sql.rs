@@ -174,18 +174,20 @@ fn split(url: &str, variable: &str, port: u16) -> io::Result<([String; 2], Socke
 /// Runs what makes a server's data directory, to its end.
 pub(crate) fn prepare(user: &User, program: &Path, arguments: &[&str]) -> io::Result<()> {
     let (program, arguments) = user.run(program, arguments);
-    let status = Command::new(program)
+    let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(format!(
-            "the data directory could not be made: {status}"
-        ))),
+        .output()?;
+    if output.status.success() {
+        return Ok(());
     }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    Err(io::Error::other(format!(
+        "the data directory could not be made: {}: {}",
+        output.status,
+        said.trim()
+    )))
 }
 
 /// Waits for a piece of work on a given server, from where one cannot wait for it otherwise. Says what went wrong.
