@@ -84,11 +84,7 @@ impl Fixture for MariaDb {
     const NAME: &'static str = "mariadb";
 
     async fn open(&self, place: &Place) -> Result<SqlStore, FixtureError> {
-        let table = format!("{}_{}", self.0.namespace(), place.name());
-        let builder = self.0.builder(place).table(table);
-        let store = builder.connect(&self.0.url(place).await?).await?;
-        store.migrate().await?;
-        Ok(store)
+        self.0.open(place).await
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {

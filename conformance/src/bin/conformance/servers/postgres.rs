@@ -89,14 +89,7 @@ impl Fixture for Postgres {
     const NAME: &'static str = "postgres";
 
     async fn open(&self, place: &Place) -> Result<SqlStore, FixtureError> {
-        let builder = self
-            .0
-            .builder(place)
-            .schema(self.0.namespace())
-            .table(place.name());
-        let store = builder.connect(&self.0.url(place).await?).await?;
-        store.migrate().await?;
-        Ok(store)
+        self.0.open(place).await
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {

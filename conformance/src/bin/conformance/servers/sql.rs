@@ -60,7 +60,7 @@ impl SqlServer {
         Ok(Self {
             url,
             server,
-            namespace: format!("t{:x}", std::process::id()),
+            namespace: format!("cloakroom_{:x}", std::process::id()),
             ways: Ways::new(server, &directory.path().join("ways"))?,
             directory: directory.path().to_owned(),
             clean: own.is_none().then_some(clean),
@@ -69,13 +69,27 @@ impl SqlServer {
         })
     }
 
-    pub(crate) fn namespace(&self) -> &str {
-        &self.namespace
+    /// A store of this run's own: in a schema, or where there is none, in a table whose name begins as all of this run's do.
+    pub(crate) fn builder(&self, name: &str) -> Builder {
+        let (builder, namespace) = (SqlStore::builder(), &self.namespace);
+        match self.url[0].starts_with("postgres") {
+            true => builder.schema(namespace).table(name),
+            false => builder.table(format!("{namespace}_{name}")),
+        }
     }
 
-    /// The server by the way of this place.
-    pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
-        Ok(self.by(self.ways.address(place).await?))
+    /// A store on this place.
+    pub(crate) async fn open(&self, place: &Place) -> Result<SqlStore, FixtureError> {
+        let clock = place.clock().clone();
+        let url = self.by(self.ways.address(place).await?);
+        // With few connections, because many cases run at once, and each has handles of its own.
+        let builder = self
+            .builder(place.name())
+            .clock(move || clock.now())
+            .max_connections(4);
+        let store = builder.connect(&url).await?;
+        store.migrate().await?;
+        Ok(store)
     }
 
     /// The server by this way, which may be its own address.
@@ -95,14 +109,6 @@ impl SqlServer {
 
     pub(crate) fn set(&self, place: &Place, mode: Mode) -> Result<(), FixtureError> {
         self.ways.set(place, mode)
-    }
-
-    /// With few connections, because many cases run at once, and each has handles of its own.
-    pub(crate) fn builder(&self, place: &Place) -> Builder {
-        let clock = place.clock().clone();
-        SqlStore::builder()
-            .clock(move || clock.now())
-            .max_connections(4)
     }
 
     pub(crate) fn address(&self) -> String {
@@ -168,18 +174,20 @@ fn split(url: &str, variable: &str, port: u16) -> io::Result<([String; 2], Socke
 /// Runs what makes a server's data directory, to its end.
 pub(crate) fn prepare(user: &User, program: &Path, arguments: &[&str]) -> io::Result<()> {
     let (program, arguments) = user.run(program, arguments);
-    let status = Command::new(program)
+    let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(format!(
-            "the data directory could not be made: {status}"
-        ))),
+        .output()?;
+    if output.status.success() {
+        return Ok(());
     }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    Err(io::Error::other(format!(
+        "the data directory could not be made: {}: {}",
+        output.status,
+        said.trim()
+    )))
 }
 
 /// Waits for a piece of work on a given server, from where one cannot wait for it otherwise. Says what went wrong.
