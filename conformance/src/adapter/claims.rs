@@ -45,6 +45,10 @@ pub enum Ability {
     Upgrade,
     /// A hook for commits that failed: [`App::error_page`](super::App::error_page).
     ErrorPage,
+    /// A handler ends when its client has gone, and with it what it would have changed.
+    Cancel,
+    /// Handlers see header lines that are not UTF-8.
+    Bytes,
 }
 
 impl Claims {
@@ -60,6 +64,15 @@ impl Claims {
     pub fn never(mut self, ability: Ability, reason: &'static str) -> Self {
         self.0.insert(ability, Some(reason));
         self
+    }
+
+    /// For cases that say what is to happen instead.
+    pub(super) fn lack(&self, ability: Ability) -> Result<(), Stop> {
+        match self.require(ability) {
+            Ok(()) => Err(Stop::DoesNotApply(format!("`{ability}` is claimed"))),
+            Err(Stop::DoesNotApply(_)) => Ok(()),
+            Err(stop) => Err(stop),
+        }
     }
 
     pub(super) fn require(&self, ability: Ability) -> Result<(), Stop> {
@@ -83,6 +96,8 @@ impl fmt::Display for Ability {
             Self::Stream => "stream",
             Self::Upgrade => "upgrade",
             Self::ErrorPage => "error_page",
+            Self::Cancel => "cancel",
+            Self::Bytes => "bytes",
         })
     }
 }

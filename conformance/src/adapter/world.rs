@@ -60,6 +60,10 @@ impl Context {
         self.fixture.claims().require(ability)
     }
 
+    pub(super) fn lack(&self, ability: Ability) -> Result<(), Stop> {
+        self.fixture.claims().lack(ability)
+    }
+
     async fn make(
         &self,
         configure: impl Fn(Builder) -> Builder,

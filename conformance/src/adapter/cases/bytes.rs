@@ -17,6 +17,10 @@ checks! { Context:
     "bytes outside of ASCII in other cookies do not hide the session's",
     "RFC 10025, section 4.2" => behind_any_bytes;
 
+    "adapter/cookie-behind-dropped-bytes", ["R38", "R39", "I2"],
+    "where a server drops header lines that are not UTF-8, a session in one is left alone: nothing written, no cookie",
+    "RFC 9110, section 5.5" => behind_dropped_bytes;
+
     "adapter/large-cookie-lines", ["R38", "I12"],
     "64 KiB of other cookies are refused, or do not hide the session's; they cost no store call more",
     "RFC 10025, section 6.1" => large;
@@ -87,35 +91,71 @@ async fn answered(world: &World, lines: &[&[u8]]) -> Result<(), Stop> {
 async fn behind_any_bytes(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let visitor = world.visitor_with(vec![insert("a", 7)]).await?;
-    let pair = world.http()?.pair(visitor.token()?).into_bytes();
-    for junk in [
-        &b"name=J\xf6rg"[..],
-        b"\xff\xfe",
-        "k\u{e4}se=\u{1f9c0}".as_bytes(),
-        b"a=\x80; b=\t; c",
-    ] {
-        let (before, after) = (
-            [junk, b"; ", &pair].concat(),
-            [&pair, &b"; "[..], junk].concat(),
-        );
-        for line in [before, after].map(|line| [b"cookie: ", &line[..]].concat()) {
-            let mut raw = Raw::connect(world.http()?.address).await?;
-            raw.request("/script", &[&line], &Script::from([get("a")]))
-                .await?;
-            match raw.head().await? {
-                // RFC 9110 leaves a server free to refuse these bytes in any field.
-                Some(head) if head.status == 400 => {}
-                Some(head) if head.status == 200 => {
-                    ensure(
-                        raw.bytes(3).await? == b"[7]",
-                        "other cookies' bytes hide the session's",
-                    )?;
-                }
-                _ => return fail("no answer to a Cookie line with bytes outside of ASCII"),
+    let pair = world.http()?.pair(visitor.token()?);
+    let utf8 = "k\u{e4}se=\u{1f9c0}".as_bytes();
+    let all = if context.lack(Ability::Bytes).is_ok() {
+        &[utf8][..]
+    } else {
+        context.require(Ability::Bytes)?;
+        &[utf8, NOT_UTF8[0], NOT_UTF8[1], NOT_UTF8[2]]
+    };
+    for line in all.iter().flat_map(|junk| beside(junk, &pair)) {
+        let mut raw = Raw::connect(world.http()?.address).await?;
+        raw.request("/script", &[&line], &Script::from([get("a")]))
+            .await?;
+        match raw.head().await? {
+            // RFC 9110 leaves a server free to refuse these bytes in any field.
+            Some(head) if head.status == 400 => {}
+            Some(head) if head.status == 200 => {
+                ensure(
+                    raw.bytes(3).await? == b"[7]",
+                    "other cookies' bytes hide the session's",
+                )?;
             }
+            _ => return fail("no answer to a Cookie line with bytes outside of ASCII"),
         }
     }
     Ok(())
+}
+
+async fn behind_dropped_bytes(context: Context) -> Result<(), Stop> {
+    context.lack(Ability::Bytes)?;
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 7)]).await?;
+    let pair = world.http()?.pair(visitor.token()?);
+    for line in NOT_UTF8.iter().flat_map(|junk| beside(junk, &pair)) {
+        let mut raw = Raw::connect(world.http()?.address).await?;
+        let script = Script::from([get("a"), Op::SignOut]);
+        raw.request("/script", &[&line], &script).await?;
+        let Some(head) = raw.head().await? else {
+            return fail("no answer to a Cookie line that is not UTF-8");
+        };
+        same("the status", head.status, 200)?;
+        ensure(
+            raw.bytes(11).await? == b"[null,null]",
+            "a session out of a line that is said to be dropped",
+        )?;
+        ensure(
+            head.all("set-cookie").is_empty(),
+            "the cookie of a session that was not seen was changed",
+        )?;
+    }
+    world.called("requests whose Cookie lines were dropped", &[])?;
+    visitor
+        .send([get("a")])
+        .await?
+        .quiet()?
+        .are(serde_json::json!([7]))
+        .map(drop)
+}
+
+const NOT_UTF8: [&[u8]; 3] = [b"name=J\xf6rg", b"\xff\xfe", b"a=\x80; b=\t; c"];
+
+/// Cookie lines of the session's cookie with this before and behind it.
+fn beside(junk: &[u8], pair: &str) -> [Vec<u8>; 2] {
+    let pair = pair.as_bytes();
+    [[junk, b"; ", pair].concat(), [pair, b"; ", junk].concat()]
+        .map(|line| [b"cookie: ", &line[..]].concat())
 }
 
 async fn large(context: Context) -> Result<(), Stop> {

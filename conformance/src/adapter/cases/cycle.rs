@@ -27,6 +27,10 @@ checks! { Context:
     "a client that goes away while the handler runs leaves the session as it was",
     "cloakroom_conformance::adapter, invariant 10" => disconnect;
 
+    "adapter/disconnect-to-the-end", ["R64", "I9"],
+    "where a handler does not end with its client, what it changes is saved as a whole, and the client's token goes on working",
+    "cloakroom_conformance::adapter, invariant 9" => disconnect_to_the_end;
+
     "adapter/disconnect-while-saving", ["R64", "R07", "I7"],
     "a client that goes away while its changes are saved leaves the session as it was or as it was to be, and its token working",
     "cloakroom_conformance::adapter, invariant 7" => disconnect_while_saving;
@@ -155,6 +159,7 @@ async fn panic(context: Context) -> Result<(), Stop> {
 }
 
 async fn disconnect(context: Context) -> Result<(), Stop> {
+    context.require(Ability::Cancel)?;
     let world = context.world().await?;
     let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
     for op in [insert("a", 2), sign_in("ada"), Op::SignOut] {
@@ -177,6 +182,26 @@ async fn disconnect(context: Context) -> Result<(), Stop> {
         world.calls().iter().all(|call| call == "load: found"),
         "a request whose client was gone wrote something",
     )
+}
+
+async fn disconnect_to_the_end(context: Context) -> Result<(), Stop> {
+    context.lack(Ability::Cancel)?;
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let request = visitor.start([insert("a", 2), insert("b", 3), wait("handler")]);
+    soon("the handler", world.stage.reached("handler")).await?;
+    drop(request);
+    world.called("a handler that waits", &["load: found"])?;
+    let saved = world.control().on(Operation::Replace).pause_after();
+    world.stage.open("handler");
+    reached(&saved, "of the handler").await?;
+    saved.open();
+    visitor
+        .send([get("a"), get("b")])
+        .await?
+        .quiet()?
+        .are(json!([2, 3]))
+        .map(drop)
 }
 
 async fn disconnect_while_saving(context: Context) -> Result<(), Stop> {

@@ -2,8 +2,11 @@
 
 mod axum;
 mod direct;
+mod hyper;
+mod rocket;
 mod server;
 mod tower;
+mod warp;
 
 use cloakroom_conformance::adapter::suite;
 
@@ -21,5 +24,17 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: "axum",
         suite: || Ok(suite(axum::Axum)),
+    },
+    Entry {
+        name: "hyper",
+        suite: || Ok(suite(hyper::Hyper)),
+    },
+    Entry {
+        name: "warp",
+        suite: || Ok(suite(warp::Warp)),
+    },
+    Entry {
+        name: "rocket",
+        suite: || Ok(suite(rocket::Rocket)),
     },
 ];

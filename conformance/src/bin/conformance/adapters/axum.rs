@@ -32,10 +32,11 @@ impl Fixture for Axum {
 }
 
 pub(crate) fn all(claims: Claims) -> Claims {
-    use Ability::{ErrorPage, Http, Http2, Nested, Second, Stream, Upgrade};
-    [Http, Http2, Nested, Second, Stream, Upgrade, ErrorPage]
-        .into_iter()
-        .fold(claims, Claims::can)
+    use Ability::{Bytes, Cancel, ErrorPage, Http, Http2, Nested, Second, Stream, Upgrade};
+    let all = [
+        Http, Http2, Nested, Second, Stream, Upgrade, ErrorPage, Cancel, Bytes,
+    ];
+    all.into_iter().fold(claims, Claims::can)
 }
 
 /// The application, without the layers.

@@ -1,4 +1,4 @@
-//! A server for tower services: HTTP/1.1 and HTTP/2 on one port, on loopback, without TLS.
+//! A server for services of tower and hyper: HTTP/1.1 and HTTP/2 on one port, on loopback, without TLS.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -8,20 +8,32 @@ use cloakroom_conformance::store::FixtureError;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tower::Service;
 
 pub(super) async fn serve<S, B>(service: S) -> Result<Server, FixtureError>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+    S: tower::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + 'static,
     S::Future: Send,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B::Data: Send,
+{
+    serve_hyper(TowerToHyperService::new(service)).await
+}
+
+pub(super) async fn serve_hyper<S, B>(service: S) -> Result<Server, FixtureError>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     B::Data: Send,
 {
@@ -33,7 +45,7 @@ where
         while let Ok((stream, _)) = listener.accept().await {
             // HTTP/2 writes small frames; without this each waits for an acknowledgement.
             let _ = stream.set_nodelay(true);
-            let service = TowerToHyperService::new(service.clone());
+            let service = service.clone();
             connections.spawn(async move {
                 let server = Builder::new(TokioExecutor::new());
                 // An error is a client that went away, or one that does not speak HTTP.

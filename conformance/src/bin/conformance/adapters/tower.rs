@@ -38,11 +38,7 @@ impl Fixture for Tower {
     }
 
     fn claims(claims: Claims) -> Claims {
-        use Ability::{ErrorPage, Http, Http2, Second, Stream, Upgrade};
-        [Http, Http2, Second, Stream, Upgrade, ErrorPage]
-            .into_iter()
-            .fold(claims, Claims::can)
-            .never(Ability::Nested, "tower has no routers")
+        super::axum::all(claims).never(Ability::Nested, "tower has no routers")
     }
 }
 
@@ -96,14 +92,20 @@ async fn upgrade(
     script: String,
 ) -> Result<Response<Body>, Error> {
     let session = session(&request).await?;
+    Ok(upgraded(app, request, session, script).await)
+}
+
+/// The 101 response of `/upgrade`.
+pub(super) async fn upgraded(
+    app: App,
+    request: Request<Incoming>,
+    session: Session,
+    script: String,
+) -> Response<Body> {
     app.script(&session, &script).await;
     tokio::spawn(async move {
         if let Ok(upgraded) = hyper::upgrade::on(request).await {
-            let results = app.late(&session, &script).await;
-            // An unmasked text message (RFC 6455, section 5.2).
-            let length = u16::try_from(results.len()).expect("scripts have short results");
-            let head = [&[0x81, 126][..], &length.to_be_bytes()].concat();
-            let message = [&head, results.as_bytes()].concat();
+            let message = message(&app.late(&session, &script).await);
             // The client that is gone needs no message.
             let _ = TokioIo::new(upgraded).write_all(&message).await;
         }
@@ -114,10 +116,16 @@ async fn upgrade(
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
     }
-    Ok(response)
+    response
 }
 
-fn status(status: StatusCode) -> Response<Body> {
+/// An unmasked text message (RFC 6455, section 5.2).
+pub(super) fn message(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("scripts have short results");
+    [&[0x81, 126][..], &length.to_be_bytes(), text.as_bytes()].concat()
+}
+
+pub(super) fn status(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::default());
     *response.status_mut() = status;
     response

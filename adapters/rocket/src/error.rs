@@ -1,0 +1,144 @@
+use cloakroom::Error as CommitError;
+use rocket::Request;
+use rocket::http::Status;
+use rocket::response::{self, Responder};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Why a handler has no session, or could not use or save it: what the guards fail with, and an error to return from handlers.
+///
+/// As a responder it hands over to the application's catcher of a fitting status ([`status`](Error::status)); what went wrong goes to the
+/// log (`tracing`, or `log` if there is no subscriber), never to the client. A catcher that wants to know asks with [`of`](Error::of).
+///
+/// ```
+/// use cloakroom_rocket::{Error, Session};
+///
+/// #[rocket::post("/sign-out")]
+/// fn sign_out(session: Session) -> Result<&'static str, Error> {
+///     session.sign_out()?;
+///     Ok("Goodbye.")
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Kind>);
+
+enum Kind {
+    Session(CommitError),
+    NoFairing,
+}
+
+impl Error {
+    pub(crate) fn no_fairing() -> Self {
+        Self(Arc::new(Kind::NoFairing))
+    }
+
+    /// The status of the response: 503 where trying again may help, 403 for one session too many, 413 for a session over a
+    /// limit, 500 otherwise.
+    ///
+    /// ```
+    /// # use cloakroom_rocket::Error;
+    /// # use rocket::http::Status;
+    /// fn is_outage(error: &Error) -> bool {
+    ///     error.status() == Status::ServiceUnavailable
+    /// }
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match &*self.0 {
+            Kind::Session(error) => Status::new(error.status_hint()),
+            Kind::NoFairing => Status::InternalServerError,
+        }
+    }
+
+    /// What failed, for those who tell a broken store from a session over a limit. `None`: there is no fairing.
+    ///
+    /// ```
+    /// use cloakroom_rocket::{CommitError, Error};
+    ///
+    /// fn is_signed_in_too_often(error: &Error) -> bool {
+    ///     matches!(error.cause(), Some(CommitError::TooManySessions))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> Option<&CommitError> {
+        match &*self.0 {
+            Kind::Session(error) => Some(error),
+            Kind::NoFairing => None,
+        }
+    }
+
+    /// What went wrong with the session of this request: for catchers.
+    ///
+    /// ```
+    /// use cloakroom_rocket::Error;
+    /// use rocket::{Request, http::Status};
+    ///
+    /// #[rocket::catch(default)]
+    /// fn sorry(status: Status, request: &Request<'_>) -> String {
+    ///     match Error::of(request) {
+    ///         Some(_) => "Your session cannot be reached right now. Please try again in a moment.".to_owned(),
+    ///         None => status.to_string(),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> Option<Self> {
+        let last = request.local_cache(Last::default).0.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Leaves it for the catcher of the status that it returns.
+    pub(crate) fn report(self, request: &Request<'_>) -> Status {
+        tracing::error!(error = %self, "session");
+        let status = self.status();
+        let last = request.local_cache(Last::default).0.lock();
+        *last.unwrap_or_else(PoisonError::into_inner) = Some(self);
+        status
+    }
+}
+
+/// In Rocket's local cache.
+#[derive(Default)]
+struct Last(Mutex<Option<Error>>);
+
+impl<'r> Responder<'r, 'static> for Error {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        Err(self.report(request))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Session(error) => f.debug_tuple("Error").field(error).finish(),
+            Kind::NoFairing => f.write_str("Error(NoFairing)"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Session(error) => error.fmt(f),
+            Kind::NoFairing => f.write_str(
+                "a handler wants a session, but no `SessionFairing` (of this type) is attached; add `.attach(SessionFairing::new(..))`",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Kind::Session(error) => std::error::Error::source(error),
+            Kind::NoFairing => None,
+        }
+    }
+}
+
+/// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
+impl<E: Into<CommitError>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Arc::new(Kind::Session(error.into())))
+    }
+}

@@ -1,0 +1,214 @@
+use cloakroom::{Committing, Config, Error as CommitError, Session as Handle, Sessions, Store};
+use cloakroom::{Outcome, http as mapping};
+use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::{Build, Request, Response, Rocket};
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::attempt::Attempts;
+use crate::{Error, catcher, headers};
+
+/// Adds sessions to an application: `rocket.attach(SessionFairing::new(store))`.
+///
+/// The settings are read from the application's configuration (`Rocket.toml`, environment), from a table with the names of [`Config`]'s
+/// builder as fields and times in seconds. Without it the defaults hold; a mistake in it, or an unknown field, stops the launch.
+///
+/// ```toml
+/// [default.session]
+/// cookie_name = "__Host-shop"
+/// idle_timeout = 900
+/// ```
+///
+/// ```
+/// use cloakroom_memory::MemoryStore;
+/// use cloakroom_rocket::SessionFairing;
+///
+/// let rocket = rocket::build().attach(SessionFairing::new(MemoryStore::new()));
+/// ```
+///
+/// Several independent sessions in one application: each fairing has a cookie name of its own, and a type that names it.
+///
+/// ```
+/// # use cloakroom_memory::MemoryStore;
+/// # use cloakroom_rocket::{Config, SessionFairing};
+/// struct Admin;
+///
+/// let store = MemoryStore::new();
+/// let config = Config::builder().cookie_name("__Host-admin").build()?;
+/// let rocket = rocket::build()
+///     .attach(SessionFairing::new(store.clone()))
+///     .attach(SessionFairing::new(store).with_config(config).named::<Admin>());
+/// // In a handler: the guard `Session<Admin>`.
+/// # Ok::<(), cloakroom_rocket::ConfigError>(())
+/// ```
+pub struct SessionFairing<S, K = ()> {
+    sessions: Sessions<S>,
+    table: Option<&'static str>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<S: Store> SessionFairing<S> {
+    /// Sessions on this store, with the settings in the table `session` of the application's configuration, if there is one.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_rocket::SessionFairing;
+    /// let fairing = SessionFairing::new(MemoryStore::new());
+    /// ```
+    pub fn new(store: S) -> Self {
+        let table = Some("session");
+        Self {
+            table,
+            ..Self::from(Sessions::new(store))
+        }
+    }
+}
+
+impl<S: Store> From<Sessions<S>> for SessionFairing<S> {
+    /// For sessions that the application also uses elsewhere: to list and end a user's sessions. With the settings that they have.
+    fn from(sessions: Sessions<S>) -> Self {
+        Self {
+            sessions,
+            table: None,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<S: Store, K> SessionFairing<S, K> {
+    /// With this configuration, whatever is in the application's.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_rocket::{Config, SessionFairing};
+    /// let fairing = SessionFairing::new(MemoryStore::new()).with_config(Config::default());
+    /// ```
+    #[must_use]
+    pub fn with_config(self, config: Config) -> Self {
+        Self {
+            sessions: self.sessions.with_config(config),
+            table: None,
+            ..self
+        }
+    }
+
+    /// With the settings in another table of the application's configuration than `session`.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_rocket::SessionFairing;
+    /// struct Admin;
+    /// let fairing = SessionFairing::new(MemoryStore::new()).configured_by("admin_session").named::<Admin>();
+    /// ```
+    #[must_use]
+    pub fn configured_by(self, table: &'static str) -> Self {
+        let table = Some(table);
+        Self { table, ..self }
+    }
+
+    /// Its sessions are `Session<N>` instead of `Session`: for several independent ones.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_rocket::SessionFairing;
+    /// struct Admin;
+    /// let fairing = SessionFairing::new(MemoryStore::new()).named::<Admin>();
+    /// ```
+    #[must_use]
+    pub fn named<N>(self) -> SessionFairing<S, N> {
+        SessionFairing {
+            sessions: self.sessions,
+            table: self.table,
+            kind: PhantomData,
+        }
+    }
+}
+
+/// What the guards need of the fairing, without the store's type. Managed state.
+pub(crate) struct Opener<K>(Box<Open<K>>);
+
+type Open<K> = dyn Fn(&Request<'_>) -> Handle<K> + Send + Sync;
+
+impl<K> Opener<K> {
+    pub(crate) fn open(&self, request: &Request<'_>) -> Handle<K> {
+        (self.0)(request)
+    }
+}
+
+#[rocket::async_trait]
+impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
+    fn info(&self) -> Info {
+        Info {
+            name: "Sessions",
+            kind: Kind::Ignite | Kind::Response,
+        }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        let mut sessions = self.sessions.clone();
+        if let Some(table) = self.table.filter(|table| rocket.figment().contains(table)) {
+            match rocket.figment().extract_inner::<Config>(table) {
+                Ok(config) => sessions = sessions.with_config(config),
+                Err(error) => {
+                    tracing::error!(%error, table, "the settings of the sessions are wrong");
+                    return Err(rocket);
+                }
+            }
+        }
+        if rocket.state::<Opener<K>>().is_some() {
+            tracing::error!(
+                "two fairings for sessions of the same type; name one: `SessionFairing::named`"
+            );
+            return Err(rocket);
+        }
+        Ok(rocket.manage(Opener::<K>(Box::new(move |request| {
+            sessions.http_session(&headers::cookies(request))
+        }))))
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let attempts = request.local_cache(Attempts::<K>::default);
+        let Some((session, answered)) = attempts.close(request) else {
+            return;
+        };
+        let config = session.config();
+        let failed = response.status().class().is_server_error();
+        let keep_changes = answered && (!failed || config.saves_on_server_error());
+        let outcome = match session.commit(keep_changes) {
+            Committing::Untouched => return,
+            Committing::Done(outcome) => Ok(outcome),
+            Committing::Pending(commit) => commit.await,
+        };
+        finish(config, outcome, request, response).await;
+    }
+}
+
+async fn finish<'r>(
+    config: &Config,
+    outcome: Result<Outcome, CommitError>,
+    request: &'r Request<'_>,
+    response: &mut Response<'r>,
+) {
+    match outcome {
+        Ok(outcome) => headers::edit(response, |headers| {
+            mapping::apply(config, &outcome, headers);
+            if !outcome.accessed {
+                // The session was asked for, but could not be loaded.
+                mapping::vary(headers);
+            }
+        }),
+        Err(error) => {
+            // The handler's response claims what did not happen.
+            *response = catcher::respond(Error::from(error), request).await;
+            headers::edit(response, mapping::vary);
+        }
+    }
+}
+
+impl<S, K> fmt::Debug for SessionFairing<S, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionFairing")
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! Sessions for [Rocket](https://docs.rs/rocket).
+//!
+//! ```
+//! use cloakroom_memory::MemoryStore;
+//! use cloakroom_rocket::{Error, Session, SessionFairing};
+//!
+//! #[rocket::get("/")]
+//! fn counter(session: Session) -> Result<String, Error> {
+//!     let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+//!     Ok(format!("visit number {visits}"))
+//! }
+//!
+//! let app = rocket::build().attach(SessionFairing::new(MemoryStore::new())).mount("/", rocket::routes![counter]);
+//! ```
+//!
+//! - [`SessionFairing`] is attached, with a store. Its settings come from `Rocket.toml`.
+//! - [`Session`] is the guard. It loads the session; a handler that does not take it costs no store call. [`Typed`] is the session
+//!   as one struct of yours.
+//! - [`Error`] is what the guards fail with, and what handlers can return: every failure goes to the application's catchers.
+//!
+//! # What is committed
+//!
+//! The changes of every response, before its head leaves, catchers' responses included; except those with a 5xx status, whose changes are
+//! dropped (unless [configured](cloakroom::Builder::save_on_server_error)). A handler that panics changes nothing. A session that is used
+//! after the response head, from a stream or an upgraded connection, says that it is closed.
+//!
+//! What a route (or one of its guards) changed before it forwarded is dropped as soon as another route answers or asks for the session. If none does,
+//! the catcher's response counts by its status, as after a handler that failed.
+//!
+//! # Order of fairings
+//!
+//! Response fairings run in the order in which they are attached. Attach this one **after** what may turn a response into a 5xx one, and
+//! before whatever else wants to see its headers.
+//!
+//! # Pages of your own for failures
+//!
+//! Catchers. One of status 503 answers when the store cannot be reached, be it for loading, and then no handler has run, or for saving,
+//! and then its response replaces the handler's, which claims what did not happen. [`Error::of`] tells a catcher what it was.
+//!
+//! ```
+//! use cloakroom_memory::MemoryStore;
+//! use cloakroom_rocket::SessionFairing;
+//! use rocket::response::content::RawHtml;
+//!
+//! #[rocket::catch(503)]
+//! fn outage() -> RawHtml<&'static str> {
+//!     RawHtml("<p>Back in a minute.")
+//! }
+//!
+//! let app = rocket::build().attach(SessionFairing::new(MemoryStore::new())).register("/", rocket::catchers![outage]);
+//! ```
+//!
+//! # What Rocket does differently
+//!
+//! - It runs a handler to its end even if the client has gone: its changes are saved.
+//! - It drops header lines that are not UTF-8: a `Cookie` line in which another cookie has such bytes reaches no guard.
+
+mod attempt;
+mod catcher;
+mod error;
+mod fairing;
+mod headers;
+mod session;
+mod typed;
+
+pub use cloakroom::{
+    Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
+    Listed, SameSite, Sessions, SigningKey,
+};
+pub use error::Error;
+pub use fairing::SessionFairing;
+pub use session::Session;
+pub use typed::Typed;

@@ -1,0 +1,219 @@
+//! What is Rocket's own: forwards, catchers, settings, guards. All else is in the conformance suite.
+
+use cloakroom::Sessions;
+use cloakroom_memory::MemoryStore;
+use cloakroom_rocket::{CommitError, Error, Session, SessionFairing, Typed};
+use rocket::http::{Cookie, Status};
+use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::request::{FromRequest, Outcome};
+use rocket::{Build, Request, Rocket, catch, catchers, get, routes};
+
+const NAME: &str = "__Host-session";
+
+fn app() -> Rocket<Build> {
+    let config = rocket::Config {
+        log_level: rocket::config::LogLevel::Off,
+        ..rocket::Config::release_default()
+    };
+    rocket::custom(config).mount(
+        "/",
+        routes![
+            count, moody, steady, guarded, open, refused, optional, typed
+        ],
+    )
+}
+
+async fn client(rocket: Rocket<Build>) -> Client {
+    Client::untracked(rocket).await.unwrap()
+}
+
+/// What Rocket has against launching it. Its error wants to be looked at.
+async fn refusal(rocket: Rocket<Build>) -> Option<String> {
+    let refusal = rocket.ignite().await.err();
+    refusal.map(|error| error.to_string())
+}
+
+fn set_cookie(response: &LocalResponse<'_>) -> Option<String> {
+    response.headers().get_one("set-cookie").map(str::to_owned)
+}
+
+fn token(response: &LocalResponse<'_>) -> String {
+    let line = set_cookie(response).unwrap();
+    let pair = line.split(';').next().unwrap();
+    pair.split_once('=').unwrap().1.to_owned()
+}
+
+async fn get(client: &Client, path: &'static str, token: &str) -> Option<String> {
+    let request = client.get(path).cookie(Cookie::new(NAME, token.to_owned()));
+    request.dispatch().await.into_string().await
+}
+
+#[get("/count")]
+fn count(session: Session) -> Result<String, Error> {
+    let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+    Ok(format!("{visits} {:?}", session.get::<bool>("moody")?))
+}
+
+/// Changes the session, then leaves the request to another route.
+struct Moody;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Moody {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let session = request.guard::<Session>().await.unwrap();
+        session.insert("moody", true).unwrap();
+        Outcome::Forward(Status::NotFound)
+    }
+}
+
+#[get("/forwarded", rank = 1)]
+fn moody(_moody: Moody) {}
+
+#[get("/forwarded", rank = 2)]
+fn steady(session: Session) -> Result<String, Error> {
+    let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+    Ok(format!("{visits} {:?}", session.get::<bool>("moody")?))
+}
+
+#[get("/untouched", rank = 1)]
+fn guarded(_moody: Moody) {}
+
+#[get("/untouched", rank = 2)]
+fn open() -> &'static str {
+    "no session here"
+}
+
+#[get("/refused")]
+fn refused(session: Session) -> Result<(), Error> {
+    session.insert("note", "kept")?;
+    Err(CommitError::TooManySessions.into())
+}
+
+#[get("/optional")]
+fn optional(session: Option<Session>) -> String {
+    format!("{}", session.is_some())
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Shop {
+    visits: u64,
+    cart: Vec<String>,
+}
+
+#[get("/typed")]
+fn typed(mut shop: Typed<Shop>) -> Result<String, Error> {
+    shop.update(|shop| shop.cart.push("tea".into()))?;
+    Ok(format!("{} {:?}", shop.visits, shop.cart))
+}
+
+#[catch(default)]
+fn sorry(status: Status, request: &Request<'_>) -> String {
+    let cause = Error::of(request).map(|error| error.cause().map(CommitError::status_hint));
+    format!("{} {cause:?}", status.code)
+}
+
+#[rocket::async_test]
+async fn what_a_route_changed_before_it_forwarded_is_dropped() {
+    let client = client(app().attach(SessionFairing::new(MemoryStore::new()))).await;
+    let response = client.get("/forwarded").dispatch().await;
+    let token = token(&response);
+    assert_eq!(response.into_string().await.unwrap(), "1 None");
+    assert_eq!(get(&client, "/forwarded", &token).await.unwrap(), "2 None");
+
+    let response = client.get("/untouched").dispatch().await;
+    assert_eq!(set_cookie(&response), None);
+    assert_eq!(response.into_string().await.unwrap(), "no session here");
+    get(&client, "/untouched", &token).await.unwrap();
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "3 None");
+}
+
+#[rocket::async_test]
+async fn a_catchers_response_carries_the_cookie_unless_it_is_an_error_of_the_server() {
+    let app = app().register("/", catchers![sorry]);
+    let client = client(app.attach(SessionFairing::new(MemoryStore::new()))).await;
+    let response = client.get("/refused").dispatch().await;
+    assert_eq!(response.status(), Status::Forbidden);
+    assert!(set_cookie(&response).is_some());
+    assert_eq!(response.into_string().await.unwrap(), "403 Some(Some(403))");
+
+    let response = client.get("/nowhere").dispatch().await;
+    assert_eq!(set_cookie(&response), None);
+    assert_eq!(response.headers().get_one("vary"), None);
+    assert_eq!(response.into_string().await.unwrap(), "404 None");
+}
+
+#[rocket::async_test]
+async fn a_commit_that_fails_is_answered_by_the_applications_catcher() {
+    // Loading needs no randomness, saving a new session does.
+    let sessions = Sessions::new(MemoryStore::new())
+        .with_entropy(|_| Err(CommitError::Entropy("none left".into())));
+    let app = app()
+        .attach(SessionFairing::from(sessions))
+        .register("/", catchers![sorry]);
+    let client = client(app).await;
+    let response = client.get("/count").dispatch().await;
+    assert_eq!(response.status(), Status::InternalServerError);
+    assert_eq!(set_cookie(&response), None);
+    assert_eq!(response.headers().get_one("vary"), Some("cookie"));
+    assert_eq!(response.into_string().await.unwrap(), "500 Some(Some(500))");
+}
+
+#[rocket::async_test]
+async fn the_settings_come_from_rockets_configuration() {
+    let figment = rocket::Config::figment()
+        .merge(("log_level", "off"))
+        .merge(("session.cookie_name", "__Host-shop"))
+        .merge(("session.same_site", "strict"));
+    let app = rocket::custom(figment)
+        .attach(SessionFairing::new(MemoryStore::new()))
+        .mount("/", routes![count]);
+    let client = client(app).await;
+    let response = client.get("/count").dispatch().await;
+    let line = set_cookie(&response).unwrap();
+    assert!(line.starts_with("__Host-shop="), "{line}");
+    assert!(line.contains("SameSite=Strict"), "{line}");
+}
+
+#[rocket::async_test]
+async fn a_mistake_in_the_settings_stops_the_launch() {
+    for (name, value) in [
+        ("session.same_site", "none or so"),
+        ("session.colour", "red"),
+    ] {
+        let figment = rocket::Config::figment()
+            .merge(("log_level", "off"))
+            .merge((name, value));
+        let app = rocket::custom(figment).attach(SessionFairing::new(MemoryStore::new()));
+        assert!(refusal(app).await.is_some(), "{name}");
+    }
+}
+
+#[rocket::async_test]
+async fn a_route_without_its_fairing_stops_the_launch() {
+    assert!(refusal(app()).await.is_some());
+    struct Admin;
+    let other = SessionFairing::new(MemoryStore::new()).named::<Admin>();
+    assert!(refusal(app().attach(other)).await.is_some());
+}
+
+#[rocket::async_test]
+async fn two_fairings_of_one_type_stop_the_launch() {
+    let app = app().attach(SessionFairing::new(MemoryStore::new()));
+    let app = app.attach(SessionFairing::new(MemoryStore::new()));
+    assert!(refusal(app).await.is_some());
+}
+
+#[rocket::async_test]
+async fn the_typed_guard_reads_and_writes_fields() {
+    let client = client(app().attach(SessionFairing::new(MemoryStore::new()))).await;
+    let response = client.get("/count").dispatch().await;
+    let token = token(&response);
+    assert_eq!(
+        get(&client, "/typed", &token).await.unwrap(),
+        r#"1 ["tea"]"#
+    );
+    assert_eq!(get(&client, "/optional", &token).await.unwrap(), "true");
+}

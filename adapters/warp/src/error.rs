@@ -1,0 +1,127 @@
+use http::StatusCode;
+use std::fmt;
+use warp::reply::{Reply, Response};
+use warp::{Rejection, reject::Reject};
+
+/// Why a filter has no session, or a handler could not use it: a rejection, and a reply.
+///
+/// The reply is a plain sentence with a fitting status ([`status`](Error::status)) that tells the client nothing of the inside; what went
+/// wrong goes to the log (`tracing`). So does the `Debug` form, as warp sends that of rejections nobody handles to the client.
+///
+/// ```
+/// use cloakroom_warp::{Error, Session, session};
+/// use warp::Filter as _;
+///
+/// async fn sign_out(session: Session) -> Result<&'static str, Error> {
+///     session.sign_out()?;
+///     Ok("Goodbye.")
+/// }
+///
+/// let route = warp::path("sign-out").and(warp::post()).and(session()).then(sign_out);
+/// ```
+pub struct Error(Kind);
+
+enum Kind {
+    Session(cloakroom::Error),
+    NoLayer,
+}
+
+impl Error {
+    pub(crate) const NO_LAYER: Self = Self(Kind::NoLayer);
+
+    /// The status of the reply.
+    ///
+    /// ```
+    /// # use cloakroom_warp::Error;
+    /// fn is_outage(error: &Error) -> bool {
+    ///     error.status() == 503
+    /// }
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        let hint = match &self.0 {
+            Kind::Session(error) => error.status_hint(),
+            Kind::NoLayer => 500,
+        };
+        StatusCode::from_u16(hint).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn sentence(&self) -> &'static str {
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "Your session cannot be reached right now. Please try again in a moment."
+            }
+            StatusCode::FORBIDDEN => {
+                "You are signed in too often. Please sign out somewhere else first."
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => "There is too much in your session.",
+            _ => "Something went wrong with your session.",
+        }
+    }
+
+    fn response(&self) -> Response {
+        tracing::error!(error = %self, "session");
+        warp::reply::with_status(self.sentence(), self.status()).into_response()
+    }
+}
+
+/// Makes the reply of an [`Error`] out of its rejection, and passes on every other: for `Filter::recover`. Without it (or one of
+/// the application's) warp answers 500 to all that went wrong with a session, an outage included.
+///
+/// # Errors
+///
+/// The rejection, if it is another one.
+///
+/// ```
+/// use cloakroom_warp::{recover, session};
+/// use warp::Filter as _;
+///
+/// let routes = session().map(|_| "Welcome.").recover(recover);
+/// ```
+pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
+    match rejection.find::<Error>() {
+        Some(error) => Ok(error.response()),
+        None => Err(rejection),
+    }
+}
+
+impl Reject for Error {}
+
+impl Reply for Error {
+    fn into_response(self) -> Response {
+        self.response()
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&self.sentence()).finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Session(error) => error.fmt(f),
+            Kind::NoLayer => f.write_str(
+                "a filter wants a session, but no `SessionLayer` (of this type) is around the service; serve `SessionLayer::new(..).layer(warp::service(routes))`",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Kind::Session(error) => std::error::Error::source(error),
+            Kind::NoLayer => None,
+        }
+    }
+}
+
+/// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
+impl<E: Into<cloakroom::Error>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Kind::Session(error.into()))
+    }
+}

@@ -1,0 +1,119 @@
+//! What is warp's own: rejections, and serving. All else is in the conformance suite.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use cloakroom_memory::MemoryStore;
+use cloakroom_warp::{Error, Layer as _, Session, SessionLayer, recover, session};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot};
+use tower::{Service, ServiceExt as _};
+use warp::http::{Request, StatusCode};
+use warp::reply::{Reply, Response};
+use warp::{Filter, Rejection};
+
+async fn answer<S>(service: S, path: &str) -> Response
+where
+    S: Service<Request<String>, Response = Response, Error = Infallible>,
+{
+    let request = Request::get(path).body(String::new()).unwrap();
+    service.oneshot(request).await.unwrap()
+}
+
+#[derive(Debug)]
+struct Closed;
+
+impl warp::reject::Reject for Closed {}
+
+async fn change_and_reject(session: Session) -> Result<String, Rejection> {
+    session.insert("seen", true).map_err(Error::from)?;
+    Err(warp::reject::custom(Closed))
+}
+
+async fn closed(rejection: Rejection) -> Result<impl Reply, Rejection> {
+    match rejection.find::<Closed>() {
+        Some(_) => Ok(warp::reply::with_status("closed", StatusCode::FORBIDDEN)),
+        None => Err(rejection),
+    }
+}
+
+#[tokio::test]
+async fn a_recovered_rejection_carries_the_cookie() {
+    let routes = session().and_then(change_and_reject).recover(closed);
+    let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+    let response = answer(service, "/").await;
+    assert_eq!(response.status(), 403);
+    assert!(response.headers().contains_key("set-cookie"));
+    assert_eq!(response.headers()["vary"], "cookie");
+}
+
+#[tokio::test]
+async fn a_rejection_that_nobody_handles_changes_nothing() {
+    let routes = session().and_then(change_and_reject);
+    let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+    let response = answer(service, "/").await;
+    assert_eq!(response.status(), 500);
+    assert!(!response.headers().contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn a_route_that_rejects_before_the_session_touches_none() {
+    let routes = warp::path("here").and(session()).map(|_| "here");
+    let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+    let response = answer(service, "/elsewhere").await;
+    assert_eq!(response.status(), 404);
+    assert!(response.headers().is_empty());
+}
+
+#[tokio::test]
+async fn a_filter_without_its_layer_is_an_error_of_the_server() {
+    let routes = session().map(|_| "never").recover(recover);
+    let response = answer(warp::service(routes), "/").await;
+    assert_eq!(response.status(), 500);
+}
+
+#[tokio::test]
+async fn serving_ends_when_it_is_told_to_and_the_last_answer_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (arrived, handling) = oneshot::channel();
+    let arrived = Arc::new(Mutex::new(Some(arrived)));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let gate = Arc::new(Notify::new());
+    let routes = warp::any().then({
+        let gate = Arc::clone(&gate);
+        move || {
+            let (gate, arrived) = (Arc::clone(&gate), arrived.lock().unwrap().take());
+            async move {
+                let _ = arrived.map(|arrived| arrived.send(()));
+                gate.notified().await;
+                "the last answer"
+            }
+        }
+    });
+    let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+    let server = tokio::spawn(cloakroom_warp::serve(listener, service, async {
+        let _ = stopped.await;
+    }));
+    let client = tokio::spawn(reqwest::get(format!("http://{address}/")));
+    handling.await.unwrap();
+    stop.send(()).unwrap();
+    gate.notify_one();
+    let answer = client.await.unwrap().unwrap().text().await.unwrap();
+    assert_eq!(answer, "the last answer");
+    server.await.unwrap().unwrap();
+}
+
+// R11: warp shows the `Debug` form of rejections that nobody handles to the client.
+#[test]
+fn the_debug_form_tells_nothing_of_the_inside() {
+    let inside = cloakroom::StoreError::transient("redis", "10.0.0.7 refused the connection");
+    let error = Error::from(inside);
+    assert_eq!(error.status(), 503);
+    assert!(error.to_string().contains("redis"), "{error}");
+    let shown = format!("{error:?}");
+    assert!(
+        !shown.contains("10.0.0.7") && !shown.contains("redis"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,104 @@
+//! The fixture for warp.
+
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+
+use cloakroom_conformance::adapter::{
+    App, Body, Claims, Fixture, FixtureError, Reply, Second, Server,
+};
+use cloakroom_warp::{CommitError, Layer as _, Session, SessionLayer, named, recover, session};
+use futures_util::{SinkExt as _, stream};
+use http::header::CONTENT_LENGTH;
+use http_body::{Body as _, Frame};
+use tokio::net::TcpListener;
+use warp::reply::{Reply as _, Response};
+use warp::ws::{Message, Ws};
+use warp::{Filter, Rejection};
+
+pub(crate) struct Warp;
+
+impl Fixture for Warp {
+    const NAME: &'static str = "warp";
+
+    async fn start(&self, app: App) -> Result<Server, FixtureError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let pages = app.clone();
+        let layer = SessionLayer::from(app.sessions())
+            .on_error(move |error: &CommitError| answer(pages.error_page(error)));
+        let second = SessionLayer::from(app.second()).named::<Second>();
+        let service = second.layer(layer.layer(warp::service(routes(app).recover(recover))));
+        let task = tokio::spawn(async move {
+            let _ = cloakroom_warp::serve(listener, service, std::future::pending()).await;
+        });
+        Ok(Server::http(address, task.abort_handle()))
+    }
+
+    fn claims(claims: Claims) -> Claims {
+        super::axum::all(claims)
+    }
+}
+
+fn routes(
+    app: App,
+) -> impl Filter<Extract = (impl warp::Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let with = warp::any().map(move || app.clone());
+    // The script, before the session: what rejects costs no store call.
+    let with = warp::header::optional(App::SCRIPT)
+        .map(Option::unwrap_or_default)
+        .and(with);
+    let script = (with.clone().and(session()))
+        .then(async |text: String, app: App, one: Session| answer(app.script(&one, &text).await));
+    let untouched =
+        (with.clone()).then(async |text: String, app: App| answer(app.untouched(&text).await));
+    let second = (with.clone().and(named())).then(
+        async |text: String, app: App, second: Session<Second>| {
+            answer(app.script(&second, &text).await)
+        },
+    );
+    let both = (with.clone().and(session()).and(named())).then(
+        async |text: String, app: App, one: Session, other: Session<Second>| {
+            answer(app.both(&one, &other, &text).await)
+        },
+    );
+    let streamed = (with.clone().and(session()))
+        .then(async |text: String, app: App, one: Session| answer(app.stream(&one, &text).await));
+    let upgrade = with.and(session()).and(warp::ws()).then(upgrade);
+    (warp::path!("script").and(script.clone()))
+        .or(warp::path("nested").and(warp::path!("script").and(script)))
+        .or(warp::path!("untouched").and(untouched))
+        .or(warp::path!("second").and(second))
+        .or(warp::path!("both").and(both))
+        .or(warp::path!("stream").and(streamed))
+        .or(warp::path!("upgrade").and(upgrade))
+}
+
+async fn upgrade(text: String, app: App, session: Session, upgrade: Ws) -> Response {
+    app.script(&session, &text).await;
+    let upgraded = upgrade.on_upgrade(async move |mut socket| {
+        let results = app.late(&session, &text).await;
+        // The client that is gone needs no message.
+        let _ = socket.send(Message::text(results)).await;
+    });
+    upgraded.into_response()
+}
+
+fn answer(reply: Reply) -> Response {
+    let length = reply.body.size_hint().exact();
+    let mut body = Mutex::new(reply.body);
+    let chunks = stream::poll_fn(move |cx| {
+        let body: &mut Body = body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let frame = Pin::new(body).poll_frame(cx);
+        frame.map(|frame| {
+            frame.map(|frame| frame.map(|frame| Frame::into_data(frame).unwrap_or_default()))
+        })
+    });
+    let mut response = warp::reply::stream(chunks).into_response();
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    if let Some(length) = length {
+        // Which a stream does not know.
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response
+}
