@@ -1,8 +1,11 @@
 //! The adapters of this repository.
 
 mod axum;
+mod connections;
 mod direct;
+mod reply;
 mod server;
+mod tcp;
 mod tower;
 
 use cloakroom_conformance::adapter::suite;
@@ -21,5 +24,9 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: "axum",
         suite: || Ok(suite(axum::Axum)),
+    },
+    Entry {
+        name: "tcp",
+        suite: || Ok(suite(tcp::Tcp)),
     },
 ];
