@@ -7,6 +7,7 @@ mod reply;
 mod server;
 mod tcp;
 mod tower;
+mod websocket;
 
 use cloakroom_conformance::adapter::suite;
 
@@ -28,5 +29,9 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: "tcp",
         suite: || Ok(suite(tcp::Tcp)),
+    },
+    Entry {
+        name: "websocket",
+        suite: || Ok(suite(websocket::WebSocket)),
     },
 ];

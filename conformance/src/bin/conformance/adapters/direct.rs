@@ -24,6 +24,8 @@ struct Calls(App);
 
 impl Client for Calls {
     async fn exchange(&self, token: Option<&str>, script: &str) -> Answer {
-        reply::exchange(&self.0, token, script).await
+        let sessions = self.0.sessions();
+        let done = sessions.with(token, |session| self.0.perform(session, script));
+        reply::answer(done.await)
     }
 }

@@ -1,20 +1,33 @@
 //! What the fixtures for messages have in common: an exchange, and its answer as a line.
 
-use cloakroom::{Directive, Outcome};
+use cloakroom::{Directive, Error, Outcome};
 use cloakroom_conformance::adapter::{Answer, App, Told};
 
-/// Serves one message.
-pub(super) async fn exchange(app: &App, token: Option<&str>, script: &str) -> Answer {
+/// Serves one message of a client that presents these tokens.
+pub(super) async fn exchange<'t>(
+    app: &App,
+    tokens: impl IntoIterator<Item = &'t [u8]>,
+    script: &str,
+) -> Answer {
     let sessions = app.sessions();
-    let done = sessions.with(token, |session| app.perform(session, script));
-    match done.await {
+    let mut exchange = sessions.open(tokens);
+    let done = async {
+        sessions.load(&mut exchange).await?;
+        let results = app.perform(&mut exchange.session()?, script)?;
+        Ok((results, sessions.commit(exchange).await?))
+    };
+    answer(done.await)
+}
+
+/// The answer to an exchange that ended like this.
+pub(super) fn answer(done: Result<(String, Outcome), Error>) -> Answer {
+    match done {
         Err(error) => Answer::Failed(error.to_string()),
         Ok((results, outcome)) => Answer::Done(results, told(outcome)),
     }
 }
 
-/// What the client has to be told.
-pub(super) fn told(outcome: Outcome) -> Told {
+fn told(outcome: Outcome) -> Told {
     match outcome.directive {
         Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
         Directive::Clear => Told::Forget,

@@ -56,7 +56,7 @@ async fn serve(app: &App, mut lines: Lines) -> Result<(), LinesCodecError> {
     };
     let mut token = Some(first).filter(|token| !token.is_empty());
     while let Some(script) = lines.next().await.transpose()? {
-        let answer = reply::exchange(app, token.as_deref(), &script).await;
+        let answer = reply::exchange(app, token.as_deref().map(str::as_bytes), &script).await;
         if let Answer::Done(_, told) = &answer {
             token = reply::obey(token, told);
         }
