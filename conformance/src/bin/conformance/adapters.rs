@@ -1,12 +1,16 @@
 //! The adapters of this repository.
 
 mod axum;
+mod connections;
 mod direct;
 mod hyper;
+mod reply;
 mod rocket;
 mod server;
+mod tcp;
 mod tower;
 mod warp;
+mod websocket;
 
 use cloakroom_conformance::adapter::suite;
 
@@ -36,5 +40,13 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: "rocket",
         suite: || Ok(suite(rocket::Rocket)),
+    },
+    Entry {
+        name: "tcp",
+        suite: || Ok(suite(tcp::Tcp)),
+    },
+    Entry {
+        name: "websocket",
+        suite: || Ok(suite(websocket::WebSocket)),
     },
 ];

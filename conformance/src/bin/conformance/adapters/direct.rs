@@ -1,9 +1,10 @@
 //! The fixture for sessions without a transport.
 
-use cloakroom::Directive;
 use cloakroom_conformance::adapter::{
-    Ability, Answer, App, Claims, Client, Fixture, FixtureError, Server, Told,
+    Ability, Answer, App, Claims, Client, Fixture, FixtureError, Server,
 };
+
+use super::reply;
 
 pub(crate) struct Direct;
 
@@ -24,19 +25,7 @@ struct Calls(App);
 impl Client for Calls {
     async fn exchange(&self, token: Option<&str>, script: &str) -> Answer {
         let sessions = self.0.sessions();
-        match sessions
-            .with(token, |session| self.0.perform(session, script))
-            .await
-        {
-            Err(error) => Answer::Failed(error.to_string()),
-            Ok((results, outcome)) => {
-                let told = match outcome.directive {
-                    Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
-                    Directive::Clear => Told::Forget,
-                    _ => Told::Nothing,
-                };
-                Answer::Done(results, told)
-            }
-        }
+        let done = sessions.with(token, |session| self.0.perform(session, script));
+        reply::answer(done.await)
     }
 }

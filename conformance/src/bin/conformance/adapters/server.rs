@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::net::SocketAddr;
 
 use cloakroom_conformance::adapter::Server;
 use cloakroom_conformance::store::FixtureError;
@@ -13,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 pub(super) async fn serve<S, B>(service: S) -> Result<Server, FixtureError>
 where
@@ -29,6 +30,20 @@ where
 }
 
 pub(super) async fn serve_hyper<S, B>(service: S) -> Result<Server, FixtureError>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B::Data: Send,
+{
+    let (address, task) = listen(service).await?;
+    Ok(Server::http(address, task.abort_handle()))
+}
+
+/// The same, for a fixture that has clients of its own.
+pub(super) async fn listen<S, B>(service: S) -> Result<(SocketAddr, JoinHandle<()>), FixtureError>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
         + Clone
@@ -55,5 +70,5 @@ where
             });
         }
     });
-    Ok(Server::http(address, task.abort_handle()))
+    Ok((address, task))
 }

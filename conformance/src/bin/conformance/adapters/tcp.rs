@@ -1,0 +1,99 @@
+//! The fixture for a line protocol over TCP.
+//!
+//! The client's first line is its token, or empty. Every further line is a message, and has one line for an answer.
+
+use std::io;
+use std::net::SocketAddr;
+
+use cloakroom_conformance::adapter::{Ability, Answer, App, Claims, Fixture, FixtureError, Server};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::connections::{Connections, Transport};
+use super::reply;
+
+/// Longer than any script of the suite.
+const LONGEST_LINE: usize = 1 << 22;
+
+type Lines = Framed<TcpStream, LinesCodec>;
+
+pub(crate) struct Tcp;
+
+impl Fixture for Tcp {
+    const NAME: &'static str = "tcp";
+
+    async fn start(&self, app: App) -> Result<Server, FixtureError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(async move {
+            // Dropped with the task, and with it every connection.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let app = app.clone();
+                connections.spawn(async move {
+                    // An error is a client that went away.
+                    let _ = serve(&app, lines(stream)).await;
+                });
+            }
+        });
+        Ok(Server::messages(Connections::new(Clients {
+            address,
+            _server: AbortOnDropHandle::new(task),
+        })))
+    }
+
+    fn claims(claims: Claims) -> Claims {
+        claims.never(Ability::Http, "lines over TCP have no headers")
+    }
+}
+
+async fn serve(app: &App, mut lines: Lines) -> Result<(), LinesCodecError> {
+    let Some(first) = lines.next().await.transpose()? else {
+        return Ok(());
+    };
+    let mut token = Some(first).filter(|token| !token.is_empty());
+    while let Some(script) = lines.next().await.transpose()? {
+        let answer = reply::exchange(app, token.as_deref().map(str::as_bytes), &script).await;
+        if let Answer::Done(_, told) = &answer {
+            token = reply::obey(token, told);
+        }
+        lines.send(reply::to_line(&answer)).await?;
+    }
+    Ok(())
+}
+
+struct Clients {
+    address: SocketAddr,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl Transport for Clients {
+    type Connection = Lines;
+
+    async fn connect(&self, token: Option<&str>) -> io::Result<Lines> {
+        let mut lines = lines(TcpStream::connect(self.address).await?);
+        lines
+            .send(token.unwrap_or_default())
+            .await
+            .map_err(io::Error::other)?;
+        Ok(lines)
+    }
+
+    async fn message(&self, lines: &mut Lines, script: &str) -> io::Result<Answer> {
+        lines.send(script).await.map_err(io::Error::other)?;
+        match lines.next().await {
+            Some(Ok(line)) => Ok(reply::of_line(&line)),
+            Some(Err(error)) => Err(io::Error::other(error)),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+fn lines(stream: TcpStream) -> Lines {
+    // Each line is somebody's question or answer; it is not worth waiting for more.
+    let _ = stream.set_nodelay(true);
+    Framed::new(stream, LinesCodec::new_with_max_length(LONGEST_LINE))
+}

@@ -1,0 +1,113 @@
+//! The fixture for WebSockets: opened with the cookie, and then one exchange for each message.
+
+use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{self, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::any;
+use cloakroom_conformance::adapter::{
+    Ability, Answer, App, Claims, Fixture, FixtureError, Server, Told,
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::connections::{Connections, Transport};
+use super::{reply, server};
+
+pub(crate) struct WebSocket;
+
+impl Fixture for WebSocket {
+    const NAME: &'static str = "websocket";
+
+    async fn start(&self, app: App) -> Result<Server, FixtureError> {
+        let cookie = app.sessions().config().cookie_name().to_owned();
+        let routes = Router::new().route("/", any(upgrade)).with_state(app);
+        let (address, task) = server::listen(TowerToHyperService::new(routes)).await?;
+        Ok(Server::messages(Connections::new(Clients {
+            address,
+            cookie,
+            _server: AbortOnDropHandle::new(task),
+        })))
+    }
+
+    fn claims(claims: Claims) -> Claims {
+        claims.never(
+            Ability::Http,
+            "only the first message of a WebSocket has headers",
+        )
+    }
+}
+
+async fn upgrade(
+    State(app): State<App>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let sessions = app.sessions();
+    let tokens = cloakroom::http::tokens(sessions.config(), &headers);
+    let tokens: Vec<_> = tokens.map(<[u8]>::to_vec).collect();
+    upgrade.on_upgrade(async move |socket| serve(&app, tokens, socket).await)
+}
+
+/// Until the client goes away.
+async fn serve(app: &App, mut tokens: Vec<Vec<u8>>, mut socket: ws::WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let ws::Message::Text(script) = message else {
+            continue;
+        };
+        let answer = reply::exchange(app, tokens.iter().map(Vec::as_slice), &script).await;
+        match &answer {
+            Answer::Done(_, Told::Keep(token)) => tokens = vec![token.clone().into_bytes()],
+            Answer::Done(_, Told::Forget) => tokens.clear(),
+            _ => {}
+        }
+        let line = reply::to_line(&answer);
+        if socket.send(ws::Message::text(line)).await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Clients {
+    address: SocketAddr,
+    cookie: String,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl Transport for Clients {
+    type Connection = WebSocketStream<TcpStream>;
+
+    async fn connect(&self, token: Option<&str>) -> io::Result<Self::Connection> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let request = format!("ws://{}/", self.address).into_client_request();
+        let mut request = request.map_err(io::Error::other)?;
+        if let Some(token) = token {
+            let pair = HeaderValue::try_from(format!("{}={token}", self.cookie));
+            let pair = pair.map_err(io::Error::other)?;
+            request.headers_mut().insert(COOKIE, pair);
+        }
+        let opened = tokio_tungstenite::client_async(request, stream).await;
+        Ok(opened.map_err(io::Error::other)?.0)
+    }
+
+    async fn message(&self, socket: &mut Self::Connection, script: &str) -> io::Result<Answer> {
+        let message = Message::text(script);
+        socket.send(message).await.map_err(io::Error::other)?;
+        match socket.next().await {
+            Some(Ok(Message::Text(line))) => Ok(reply::of_line(&line)),
+            Some(Err(error)) => Err(io::Error::other(error)),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
