@@ -45,7 +45,8 @@
 //! - **Deadlocks and serialization failures**, of which it is known that nothing happened, are tried again up to four times,
 //!   and then are transient errors.
 //! - **A server that was away** is found again: a connection that nobody used for a second is tested before it is used.
-//!   An operation that was under way when it went ends with a transient error, and whether it happened is not known.
+//!   A read whose connection turns out to be broken is tried again on another one, twice. A write that was under way when the server
+//!   went ends with a transient error, and whether it happened is not known.
 //! - **Cancel-safe.** A dropped future leaves the row as it was or as it was to be. Its connection to a server is closed.
 //! - **No secret in an error.** Errors hold the database's message where it quotes no value, otherwise its code; never the
 //!   URL.

@@ -179,9 +179,14 @@ impl SqlStore {
     ) -> Result<Vec<(Key, Stored)>, StoreError> {
         self.bounded(async {
             let mut tries = Tries(1);
+            let mut stale = 0;
             loop {
                 match self.inner.database.records(sql, values).await {
                     Ok(records) => return Ok(records),
+                    // The server closed this connection while nobody used it. A read does no harm twice.
+                    Err(Failure::Broken(error)) if error.is_transient() && stale < STALE => {
+                        stale += 1;
+                    }
                     Err(failure) => tries.go_on_after(failure).await?,
                 }
             }
@@ -372,6 +377,9 @@ impl fmt::Debug for SqlStore {
 
 /// How often a statement is tried at most when others come between.
 const TRIES: u32 = 5;
+
+/// How many broken connections in a row a read passes over.
+const STALE: u32 = 2;
 
 /// The how manieth try of a statement it is.
 struct Tries(u32);
