@@ -1,6 +1,10 @@
 //! The three databases as one: takes a connection, sends a statement, reads what comes back.
 
 use std::sync::Arc;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::sync::{Mutex, PoisonError};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cloakroom_store::{Key, StoreError, Stored, UnixTime};
@@ -204,14 +208,40 @@ impl Kind {
     }
 }
 
-/// For a connection that the pool is about to hand out: asks the server whether it is still there if nobody has for a while. So
-/// a server that was started anew costs no operation, and in a busy moment no round trip is spent on it.
+/// When a pool made its newest connection.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[derive(Clone)]
+pub(crate) struct Newest(Arc<Mutex<Instant>>);
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl Newest {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    pub(crate) fn made(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+    }
+}
+
+/// For a connection that the pool is about to hand out: asks the server whether it is still there if nobody has for a while, or
+/// if another had to be made since. So a server that was started anew costs at most one operation, and in a busy moment no
+/// round trip is spent on it.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) async fn awake(
     connection: &mut impl sqlx::Connection,
-    idle_for: std::time::Duration,
+    idle_for: Duration,
+    newest: Newest,
 ) -> sqlx::Result<bool> {
-    Ok(idle_for < std::time::Duration::from_secs(1) || connection.ping().await.is_ok())
+    let trusted = idle_for < Duration::from_secs(1) && idle_for < newest.elapsed();
+    Ok(trusted || connection.ping().await.is_ok())
 }
 
 fn record(key: &[u8], value: Vec<u8>, end: i64, version: i64) -> Result<(Key, Stored), StoreError> {

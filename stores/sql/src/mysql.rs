@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, Executor as _, MySql, MySqlPool};
 
-use crate::database::{Done, awake};
+use crate::database::{Done, Newest, awake};
 use crate::failure::Codes;
 use crate::name::Table;
 use crate::statements::{Statements, Sweeping};
@@ -49,12 +49,17 @@ pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Re
         "SET SESSION innodb_lock_wait_timeout = {}",
         timeout.as_secs().max(1)
     );
+    let newest = Newest::new();
+    let made = newest.clone();
     MySqlPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(timeout)
         .test_before_acquire(false)
-        .before_acquire(|connection, meta| Box::pin(awake(connection, meta.idle_for)))
+        .before_acquire(move |connection, meta| {
+            Box::pin(awake(connection, meta.idle_for, newest.clone()))
+        })
         .after_connect(move |connection, _| {
+            made.made();
             let limit = limit.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(limit)).await.map(drop) })
         })

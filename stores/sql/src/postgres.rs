@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres};
 
-use crate::database::{Done, awake};
+use crate::database::{Done, Newest, awake};
 use crate::failure::Codes;
 use crate::name::Table;
 use crate::statements::{Statements, Sweeping, takeover};
@@ -51,11 +51,19 @@ pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Re
     // Without it a statement whose client has given up would wait on for a lock.
     let limit = ("statement_timeout", timeout.as_millis().to_string());
     let options = PgConnectOptions::from_str(url)?.options([limit]);
+    let newest = Newest::new();
+    let made = newest.clone();
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(timeout)
         .test_before_acquire(false)
-        .before_acquire(|connection, meta| Box::pin(awake(connection, meta.idle_for)))
+        .before_acquire(move |connection, meta| {
+            Box::pin(awake(connection, meta.idle_for, newest.clone()))
+        })
+        .after_connect(move |_, _| {
+            made.made();
+            Box::pin(std::future::ready(Ok(())))
+        })
         .connect_with(options)
         .await
 }
