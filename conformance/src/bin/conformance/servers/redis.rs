@@ -1,0 +1,162 @@
+//! Redis, and what speaks its protocol.
+
+use std::env;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_redis::RedisStore;
+use tempfile::TempDir;
+
+use super::process::version;
+use super::{Server, Ways, free_port, program};
+use crate::proxy::Mode;
+use crate::say;
+
+pub(crate) struct Redis {
+    /// Up to the host, and from behind the port on: a way has another host and port.
+    url: [String; 2],
+    server: SocketAddr,
+    ways: Ways,
+    directory: PathBuf,
+    /// In the process that started it, if it is not another's server.
+    _own: Option<Server>,
+    /// In the process that made it: removes it at the end.
+    _remove: Option<TempDir>,
+}
+
+impl Redis {
+    pub(crate) fn new() -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-redis-")
+            .tempdir()?;
+        let (url, server, own) = match env::var("REDIS_URL") {
+            Ok(url) => {
+                let (url, server) = split(&url)?;
+                say(format_args!("server  redis at {server}, by REDIS_URL"));
+                (url, server, None)
+            }
+            Err(_) => {
+                let own = start(&directory)?;
+                let url = ["redis://".to_owned(), String::new()];
+                (url, own.address(), Some(own))
+            }
+        };
+        Ok(Self {
+            url,
+            server,
+            ways: Ways::new(server, &directory.path().join("ways"))?,
+            directory: directory.path().to_owned(),
+            _own: own,
+            _remove: Some(directory),
+        })
+    }
+}
+
+fn start(directory: &TempDir) -> io::Result<Server> {
+    let program = program("redis-server", "redis-server", &[])?;
+    say(format_args!("server  {}", version(&program)?));
+    let port = free_port()?;
+    let (port_text, directory) = (port.to_string(), directory.path().display().to_string());
+    let arguments = [
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        &port_text,
+        "--dir",
+        &directory,
+        "--save",
+        "",
+        "--daemonize",
+        "no",
+    ];
+    Server::start(&program, arguments, port)
+}
+
+/// What stands around host and port, and these as an address.
+fn split(url: &str) -> io::Result<([String; 2], SocketAddr)> {
+    let wrong = || io::Error::other("REDIS_URL is to be redis://user:password@host:port/database");
+    let rest = url.strip_prefix("redis://").ok_or_else(wrong)?;
+    let path = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..path].rfind('@').map_or(0, |at| at + 1);
+    let name = &rest[host..path];
+    let name = match name.contains(':') {
+        true => name.to_owned(),
+        false => format!("{name}:6379"),
+    };
+    let server = name.to_socket_addrs()?.next().ok_or_else(wrong)?;
+    let around = [
+        format!("redis://{}", &rest[..host]),
+        rest[path..].to_owned(),
+    ];
+    Ok((around, server))
+}
+
+impl Fixture for Redis {
+    type Store = RedisStore;
+    const NAME: &'static str = "redis";
+
+    async fn open(&self, place: &Place) -> Result<RedisStore, FixtureError> {
+        let [before, after] = &self.url;
+        let way = self.ways.address(place).await?;
+        let store = RedisStore::builder(&format!("{before}{way}{after}"))
+            .prefix(&format!("cloakroom-conformance:{}:", place.name()))
+            .connect();
+        Ok(store.await?)
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .directory()
+            .never(Ability::Sweep, "the server removes what has expired")
+            .real_time(std::time::Duration::from_millis(100))
+    }
+}
+
+impl Attach for Redis {
+    fn address(&self) -> String {
+        let [before, after] = &self.url;
+        let directory = self.directory.display();
+        [
+            before,
+            after,
+            &self.server.to_string(),
+            &directory.to_string(),
+        ]
+        .map(String::as_str)
+        .join("\n")
+    }
+
+    fn attach(address: &str) -> Self {
+        let mut lines = address.split('\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let url = [line().to_owned(), line().to_owned()];
+        #[expect(clippy::expect_used, reason = "this program wrote it")]
+        let server = line().parse().expect("an address");
+        let directory = PathBuf::from(line());
+        Self {
+            url,
+            server,
+            ways: Ways::find(server, &directory.join("ways")),
+            directory,
+            _own: None,
+            _remove: None,
+        }
+    }
+}
+
+impl Outage for Redis {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        self.ways.set(place, Mode::Cut)
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        self.ways.set(place, Mode::Pass)
+    }
+}
