@@ -167,10 +167,10 @@ impl Link {
     }
 
     async fn connect(&self) -> RedisResult<Connection> {
-        // The operation as a whole has a limit; these only make sure that nothing goes on for ever in the background.
+        // The operation as a whole has a limit: no second one, which would end it earlier and keep the connection.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
+            .set_response_timeout(None);
         match &self.target {
             Target::One(client) => {
                 let connection = client

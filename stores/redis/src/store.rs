@@ -276,10 +276,11 @@ impl Inner {
     ) -> Result<(), StoreError> {
         let list = self.names.list(subject);
         let [needed, now] = needed(expires_at);
+        let keys = [&list[..]];
         let arguments = [key.as_bytes(), needed.as_bytes(), now.as_bytes()];
         let done = self
             .link
-            .script(&scripts::ENTER, &[&list], &arguments, Again::Once);
+            .script(&scripts::ENTER, &keys, &arguments, Again::Once);
         done.await.map(|_: i64| ())
     }
 

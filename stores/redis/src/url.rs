@@ -133,13 +133,8 @@ fn sentinel(scheme: &str, rest: &str) -> Result<Target, StoreError> {
     if scheme == "rediss" {
         node = node.set_tls_mode(redis::TlsMode::Secure);
     }
-    let client = SentinelClient::build(
-        sentinels,
-        master.to_owned(),
-        Some(node),
-        SentinelServerType::Master,
-    )
-    .map_err(|error| failure::of(&error))?;
+    let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)
+        .map_err(|error| failure::of(&error))?;
     Ok(Target::Sentinel(tokio::sync::Mutex::new(client)))
 }
 

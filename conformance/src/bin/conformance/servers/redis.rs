@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
-use cloakroom_redis::RedisStore;
+use cloakroom_redis::{Builder, RedisStore};
 use tempfile::TempDir;
 
 use super::process::version;
@@ -20,13 +20,38 @@ pub(crate) struct Redis {
     server: SocketAddr,
     ways: Ways,
     directory: PathBuf,
+    /// What the keys of this run begin with.
+    namespace: String,
     /// In the process that started it, if it is not another's server.
-    _own: Option<Server>,
+    own: Option<Server>,
     /// In the process that made it: removes it at the end.
-    _remove: Option<TempDir>,
+    remove: Option<TempDir>,
 }
 
 impl Redis {
+    pub(crate) fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    pub(crate) fn own(&self) -> Option<&Server> {
+        self.own.as_ref()
+    }
+
+    /// A store that reaches the server at this address; its keys begin with the run's and this name.
+    pub(crate) fn builder(&self, address: SocketAddr, name: &str) -> Builder {
+        let [before, after] = &self.url;
+        RedisStore::builder(&format!("{before}{address}{after}"))
+            .prefix(&format!("{}{name}:", self.namespace))
+    }
+
+    /// Makes the server forget what scripts it knows.
+    pub(crate) fn forget_scripts(&self) -> redis::RedisResult<()> {
+        let [before, after] = &self.url;
+        let url = format!("{before}{}{after}", self.server);
+        let mut connection = redis::Client::open(url)?.get_connection()?;
+        redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection)
+    }
+
     pub(crate) fn new() -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("cloakroom-redis-")
@@ -47,11 +72,18 @@ impl Redis {
             url,
             server,
             ways: Ways::new(server, &directory.path().join("ways"))?,
+            namespace: namespace(&directory),
             directory: directory.path().to_owned(),
-            _own: own,
-            _remove: Some(directory),
+            own,
+            remove: Some(directory),
         })
     }
+}
+
+/// What no other run has: the random name of its directory.
+fn namespace(directory: &TempDir) -> String {
+    let name = directory.path().file_name().unwrap_or_default();
+    format!("cloakroom-conformance:{}:", name.display())
 }
 
 fn start(directory: &TempDir) -> io::Result<Server> {
@@ -68,6 +100,11 @@ fn start(directory: &TempDir) -> io::Result<Server> {
         &directory,
         "--save",
         "",
+        // What was answered is to outlast a kill.
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
         "--daemonize",
         "no",
     ];
@@ -93,16 +130,51 @@ fn split(url: &str) -> io::Result<([String; 2], SocketAddr)> {
     Ok((around, server))
 }
 
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // A server of this run's own goes with all that is in it; and what another process attached is not over yet.
+        if self.own.is_some() || self.remove.is_none() {
+            return;
+        }
+        let [before, after] = &self.url;
+        if let Err(error) = clean(&format!("{before}{}{after}", self.server), &self.namespace) {
+            say(format_args!(
+                "server  redis could not be cleaned up: {}",
+                error.category()
+            ));
+        }
+    }
+}
+
+/// Removes all keys of a namespace.
+fn clean(url: &str, namespace: &str) -> redis::RedisResult<()> {
+    let mut connection = redis::Client::open(url)?.get_connection()?;
+    let mut cursor = 0_u64;
+    loop {
+        let (next, keys): (u64, Vec<Vec<u8>>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(format!("{namespace}*"))
+            .arg("COUNT")
+            .arg(1000)
+            .query(&mut connection)?;
+        if !keys.is_empty() {
+            redis::cmd("UNLINK").arg(keys).exec(&mut connection)?;
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}
+
 impl Fixture for Redis {
     type Store = RedisStore;
     const NAME: &'static str = "redis";
 
     async fn open(&self, place: &Place) -> Result<RedisStore, FixtureError> {
-        let [before, after] = &self.url;
         let way = self.ways.address(place).await?;
-        let store = RedisStore::builder(&format!("{before}{way}{after}"))
-            .prefix(&format!("cloakroom-conformance:{}:", place.name()))
-            .connect();
+        let store = self.builder(way, place.name()).connect();
         Ok(store.await?)
     }
 
@@ -128,6 +200,7 @@ impl Attach for Redis {
             after,
             &self.server.to_string(),
             &directory.to_string(),
+            &self.namespace,
         ]
         .map(String::as_str)
         .join("\n")
@@ -140,13 +213,15 @@ impl Attach for Redis {
         #[expect(clippy::expect_used, reason = "this program wrote it")]
         let server = line().parse().expect("an address");
         let directory = PathBuf::from(line());
+        let namespace = line().to_owned();
         Self {
             url,
             server,
             ways: Ways::find(server, &directory.join("ways")),
             directory,
-            _own: None,
-            _remove: None,
+            namespace,
+            own: None,
+            remove: None,
         }
     }
 }
