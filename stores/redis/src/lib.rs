@@ -25,9 +25,8 @@
 //!   and acts in the same step. Neither the old record nor a digest of it travels.
 //! - **One step.** Value, expiry and subject are one Redis string; a reader sees all of a write or nothing of it.
 //! - **Expired is absent**, by the server's clock. The server removes what has expired by itself: there is nothing to sweep.
-//! - **Done once.** A `replace` that arrives twice is written once and answered `Stored` both times, because it knows its own
-//!   number. So a load, a touch or a replace whose connection breaks is sent once more on a new one. A create and a delete
-//!   are not, and end with a transient error: whether they happened is open.
+//! - **Sent once.** A write whose connection breaks ends with a transient error: whether it happened is open, and the session
+//!   machine finds out. Only what reads is sent once more on a new connection.
 //! - **Bounded.** Every operation ends within 2 s ([`Builder::timeout`]), a list within that time for each of its round trips.
 //!   A connection on which an answer did not come in time is given up, so that the next operation is not lost on it too.
 //! - **An outage is an error**, for each operation, at once if the server refuses connections. The store goes on by itself when

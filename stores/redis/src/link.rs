@@ -53,9 +53,9 @@ enum Connection {
 /// Whether an operation that met a broken connection may be sent once more on a new one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// A first attempt that lands late does no harm after a second that was answered.
+    /// It only reads.
     Once,
-    /// It might: a create that lands late would bring back what has been deleted meanwhile.
+    /// It writes, and may have written: only who asked for it can find out.
     Never,
 }
 

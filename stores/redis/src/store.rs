@@ -144,7 +144,7 @@ impl Store for RedisStore {
         let ends = layout::milliseconds(write.expires_at).to_string();
         let (keys, arguments) = entry.with([&record], [&version, &draft.bytes, ends.as_bytes()]);
         match link
-            .script(&scripts::REPLACE, &keys, &arguments, Again::Once)
+            .script(&scripts::REPLACE, &keys, &arguments, Again::Never)
             .await?
         {
             1 => Ok(Replaced::Stored),
@@ -172,7 +172,7 @@ impl Store for RedisStore {
                 &scripts::TOUCH,
                 &[&names.record(key)],
                 &arguments,
-                Again::Once,
+                Again::Never,
             )
             .await?;
         match &answer[..] {
@@ -280,7 +280,7 @@ impl Inner {
         let arguments = [key.as_bytes(), needed.as_bytes(), now.as_bytes()];
         let done = self
             .link
-            .script(&scripts::ENTER, &keys, &arguments, Again::Once);
+            .script(&scripts::ENTER, &keys, &arguments, Again::Never);
         done.await.map(|_: i64| ())
     }
 

@@ -238,18 +238,25 @@ async fn a_script_that_the_server_forgot_is_sent_as_a_whole() {
 
 // R62
 #[tokio::test]
-async fn after_a_broken_connection_a_replace_is_sent_again_and_a_create_is_not() {
+async fn after_a_broken_connection_a_load_is_sent_again_and_a_write_is_not() {
     let breaks_once = |command: &str, connection: usize| {
         let setting_up = command.contains("HELLO");
-        (setting_up || connection > 1).then(|| ":1\r\n".to_owned())
+        (setting_up || connection > 1).then(|| "$-1\r\n".to_owned())
     };
     let store_ = store(server(breaks_once).await).await;
+    assert!(store_.load(&key()).await.unwrap().is_none());
+    let breaks_once = move |command: &str, connection: usize| {
+        breaks_once(command, connection).map(|_| ":1\r\n".to_owned())
+    };
+    let store_ = store(server(breaks_once).await).await;
+    let error = store_.replace(&key(), &old(), &write()).await.unwrap_err();
+    assert!(error.is_transient());
+    // The next one is sound again.
     let answer = store_.replace(&key(), &old(), &write()).await.unwrap();
     assert_eq!(answer, Replaced::Stored);
     let store_ = store(server(breaks_once).await).await;
     let error = store_.create(&key(), &write()).await.unwrap_err();
     assert!(error.is_transient());
-    // The next one is sound again.
     store_.create(&key(), &write()).await.unwrap();
 }
 
