@@ -8,6 +8,7 @@ mod mariadb;
 mod nats;
 mod postgres;
 mod process;
+mod redis;
 mod sql;
 mod user;
 
@@ -25,6 +26,7 @@ pub(crate) use mariadb::MariaDb;
 pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};
+pub(crate) use redis::Redis;
 pub(crate) use sql::SqlServer;
 
 use crate::proxy::{Mode, Proxy};
