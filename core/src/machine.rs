@@ -187,8 +187,10 @@ impl Exchange {
 
     /// The outcome, if nothing is to be done.
     fn settled(&self, now: UnixTime) -> Option<Outcome> {
-        let touch = || self.config.touch_due(self.work.base.as_deref()?, now);
-        (!self.work.is_modified() && touch().is_none()).then_some(Outcome {
+        let base = self.work.base.as_deref();
+        let touch = || self.config.touch_due(base?, now);
+        (!self.work.is_modified() && touch().is_none()).then(|| Outcome {
+            superseded: base.is_some_and(|base| base.record.retired.is_some()),
             directive: Directive::Keep,
             accessed: self.accessed,
             fate: Fate::Unchanged,
@@ -626,7 +628,11 @@ impl Machine {
     }
 
     fn done(self: Box<Self>, fate: Fate, directive: Directive) -> Commit {
+        let base = self.work.base.as_ref();
+        let retired = base.is_some_and(|base| base.record.retired.is_some());
         Commit::Done(Outcome {
+            superseded: matches!(directive, Directive::Keep)
+                && (retired || fate == Fate::Superseded),
             directive,
             accessed: self.accessed,
             fate,
