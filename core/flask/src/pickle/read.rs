@@ -114,7 +114,7 @@ impl<'a> Machine<'a> {
                 op::FROZENSET => self.collect(Node::FrozenSet)?,
                 op::DICT => {
                     let items = self.pop_mark()?;
-                    if items.len() % 2 != 0 {
+                    if !items.len().is_multiple_of(2) {
                         return Err(FormatError::Malformed);
                     }
                     self.push(Node::Dict(items));
@@ -243,8 +243,10 @@ impl<'a> Machine<'a> {
         match (self.nodes.get_mut(container), code) {
             (Some(Node::List(items)), op::APPEND | op::APPENDS) => items.extend(new),
             (Some(Node::Set(items)), op::ADDITEMS) => items.extend(new),
-            (Some(Node::Dict(items)), op::SETITEM | op::SETITEMS) if new.len() % 2 == 0 => {
-                items.extend(new)
+            (Some(Node::Dict(items)), op::SETITEM | op::SETITEMS)
+                if new.len().is_multiple_of(2) =>
+            {
+                items.extend(new);
             }
             _ => return Err(FormatError::Malformed),
         }

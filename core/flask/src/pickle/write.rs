@@ -44,7 +44,7 @@ impl Writer {
             },
             Value::Int(value) => self.int(*value),
             Value::BigInt(value) if self.is_old() => {
-                self.line(op::LONG, &format!("{}L", value.digits()?))
+                self.line(op::LONG, &format!("{}L", value.digits()?));
             }
             Value::BigInt(value) => self.long(&value.to_signed_le())?,
             Value::Float(value) => self.float(*value),
@@ -171,11 +171,11 @@ impl Writer {
             match (u8::try_from(c), u32::from(c)) {
                 // As Python escapes them since 3.7: a carriage return and 0x1a survive text files then.
                 (_, number @ (0 | 0x0a | 0x0d | 0x1a | 0x5c)) => {
-                    self.out.extend(format!("\\u{number:04x}").bytes())
+                    self.out.extend(format!("\\u{number:04x}").bytes());
                 }
                 (Ok(byte), _) => self.out.push(byte),
                 (Err(_), number @ 0..0x1_0000) => {
-                    self.out.extend(format!("\\u{number:04x}").bytes())
+                    self.out.extend(format!("\\u{number:04x}").bytes());
                 }
                 (Err(_), number) => self.out.extend(format!("\\U{number:08x}").bytes()),
             }
