@@ -619,7 +619,11 @@ impl Machine {
     }
 
     fn outcome(&self, fate: Fate, directive: Directive) -> Commit {
+        let base = self.work.base.as_ref();
+        let retired = base.is_some_and(|base| base.record.retired.is_some());
         Commit::Done(Outcome {
+            superseded: matches!(directive, Directive::Keep)
+                && (retired || fate == Fate::Superseded),
             directive,
             accessed: self.accessed,
             fate,
