@@ -65,10 +65,16 @@ pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 
 
 impl<S: Store> Backend for Inner<S> {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange {
-        let tokens = cookies
-            .iter()
-            .flat_map(|line| tokens_of_line(&self.config, line));
-        Exchange::open(&self.config, tokens, self.now())
+        let now = self.now();
+        match cookies {
+            [line] => Exchange::open(&self.config, tokens_of_line(&self.config, line), now),
+            lines => {
+                let tokens = lines
+                    .iter()
+                    .flat_map(|line| tokens_of_line(&self.config, line));
+                Exchange::open(&self.config, tokens, now)
+            }
+        }
     }
 
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
