@@ -108,7 +108,7 @@ impl Builder {
         let ring = Ring::new(servers.iter().map(|server| &*server.name));
         let nodes = servers
             .into_iter()
-            .map(|server| Node::new(server, self.max_connections));
+            .map(|server| Node::new(server, self.max_connections, self.timeout));
         let store = MemcachedStore::new(nodes.collect(), ring, prefix, self.timeout);
         store.check().await?;
         Ok(store)

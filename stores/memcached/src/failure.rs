@@ -16,6 +16,8 @@ const STORE: &str = "memcached";
 pub(crate) enum Failure {
     /// The connection broke.
     Broken(io::Error),
+    /// All connections were in use for too long.
+    Busy,
     /// The server answered, but not to the request.
     Refused(Refusal),
 }
@@ -39,6 +41,7 @@ impl From<Failure> for StoreError {
                 "the connection to a server failed: {}",
                 error.kind()
             )),
+            Failure::Busy => transient("no connection to the server was free in time"),
             Failure::Refused(refusal) => refused(refusal),
         }
     }

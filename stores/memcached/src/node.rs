@@ -1,7 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -14,6 +16,8 @@ pub(crate) struct Node {
     server: Server,
     /// As many permits as there may be connections.
     turns: Semaphore,
+    /// How long one waits for a turn.
+    patience: Duration,
     /// Those that nobody uses, the last used one at the end.
     idle: Mutex<Vec<Connection>>,
     /// Goes up when a connection breaks: those made before are trusted no more.
@@ -21,10 +25,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(server: Server, connections: usize) -> Self {
+    /// `limit` is how long an operation may take.
+    pub(crate) fn new(server: Server, connections: usize, limit: Duration) -> Self {
         Self {
             server,
             turns: Semaphore::new(connections),
+            // Less, so that those who wait for a server that hangs do not each get a connection when those before them give up.
+            patience: limit / 10 * 9,
             idle: Mutex::default(),
             age: AtomicU64::new(0),
         }
@@ -33,7 +40,9 @@ impl Node {
     /// Sends a request once, and says what came back.
     pub(crate) async fn exchange(&self, request: &Request) -> Result<Reply, Failure> {
         // Never closed, so there always is a permit to come.
-        let _turn = self.turns.acquire().await;
+        let Ok(_turn) = timeout(self.patience, self.turns.acquire()).await else {
+            return Err(Failure::Busy);
+        };
         let age = self.age.load(Ordering::Acquire);
         let mut connection = match self.take_idle() {
             Some(connection) => connection,
@@ -44,7 +53,7 @@ impl Node {
             Ok(_) => self.give_back(connection, age),
             Err(Failure::Broken(_)) => self.distrust(),
             // What is on this connection now is not known; it says nothing about the others.
-            Err(Failure::Refused(_)) => {}
+            Err(Failure::Refused(_) | Failure::Busy) => {}
         }
         reply
     }

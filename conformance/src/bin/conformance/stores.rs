@@ -43,7 +43,7 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry {
         name: Memcached::NAME,
-        suite: || Ok(store::suite(Memcached::new()?)),
+        suite: || Ok(store::suite(Memcached::new(&[])?)),
     },
 ];
 

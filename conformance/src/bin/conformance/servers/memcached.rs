@@ -20,8 +20,8 @@ pub(crate) struct Memcached {
     server: SocketAddr,
     ways: Ways,
     directory: PathBuf,
-    /// What the keys of this run begin with. Nobody can list them to clean them up, so they have an end: none lives for more than
-    /// the hour that the suite gives them, or the server is this run's own.
+    /// What the keys of this run begin with. Memcached does not list keys, so that they stay on a given server until they end
+    /// or are evicted; of no use to anybody, and in nobody's way.
     namespace: String,
     /// In the process that started it, if it is not another's server.
     own: Option<Server>,
@@ -30,7 +30,8 @@ pub(crate) struct Memcached {
 }
 
 impl Memcached {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// With these options too, if it is this run's own.
+    pub(crate) fn new(options: &[&str]) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("cloakroom-memcached-")
             .tempdir()?;
@@ -43,7 +44,7 @@ impl Memcached {
                 (server, None)
             }
             Err(_) => {
-                let own = start(&[])?;
+                let own = start(options)?;
                 (own.address(), Some(own))
             }
         };
