@@ -98,52 +98,46 @@ fn sign_in(session: Session) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::cookie::Jar;
-    use reqwest::{Certificate, Client, Version};
+    use cookie::Cookie;
+    use http_body_util::{BodyExt as _, Empty};
+    use hyper::body::Bytes;
+    use hyper::client::conn::{http1, http2};
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpStream;
+    use tokio_rustls::TlsConnector;
 
-    // R27, R35
+    // R27
     #[tokio::test]
-    async fn both_protocols_serve_one_session_whose_cookie_goes_over_tls_alone() {
+    async fn both_protocols_serve_one_session_with_the_default_cookie() {
         let server = Server::start().await;
-        let jar = Arc::new(Jar::default());
-        let first = server.browser(Version::HTTP_11, &jar);
-        let greeting = "visit 1 of a stranger";
-        server.get(&first, Version::HTTP_11, "/", greeting).await;
-        for (version, visits) in [(Version::HTTP_11, [2, 3]), (Version::HTTP_2, [4, 5])] {
-            let browser = server.browser(version, &jar);
-            server
-                .post(&browser, version, "/sign-in", "hello, ada")
-                .await;
-            for visit in visits {
-                let greeting = format!("visit {visit} of ada");
-                server.get(&browser, version, "/", &greeting).await;
-            }
-        }
+        let mut browser = server.browser();
+        let (one, two) = ("http/1.1", "h2");
+        assert_eq!(browser.get(one, "/").await, "visit 1 of a stranger");
+        assert_eq!(browser.get(two, "/").await, "visit 2 of a stranger");
+        let anonymous = browser.cookie.clone();
+        assert_eq!(browser.post(two, "/sign-in").await, "hello, ada");
+        assert_ne!(browser.cookie, anonymous);
+        assert_eq!(browser.get(one, "/").await, "visit 3 of ada");
+        assert_eq!(browser.get(two, "/").await, "visit 4 of ada");
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_speak_tls_disturbs_nobody() {
         let server = Server::start().await;
-        let mut rude = TcpStream::connect(("127.0.0.1", server.port))
-            .await
-            .unwrap();
-        rude.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .await
-            .unwrap();
-        let silent = TcpStream::connect(("127.0.0.1", server.port))
-            .await
-            .unwrap();
-        let browser = server.browser(Version::HTTP_2, &Arc::default());
-        let greeting = "visit 1 of a stranger";
-        server.get(&browser, Version::HTTP_2, "/", greeting).await;
+        let mut rude = TcpStream::connect(("127.0.0.1", server.port)).await;
+        let silent = TcpStream::connect(("127.0.0.1", server.port)).await;
+        let line = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        rude.as_mut().unwrap().write_all(line).await.unwrap();
+        let greeting = server.browser().get("h2", "/").await;
+        assert_eq!(greeting, "visit 1 of a stranger");
         drop((rude, silent));
     }
 
     struct Server {
         port: u16,
-        certificate: Certificate,
+        certificate: CertificateDer<'static>,
         task: tokio::task::JoinHandle<Result<(), Failure>>,
     }
 
@@ -153,55 +147,92 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             Self {
                 port: listener.local_addr().unwrap().port(),
-                certificate: Certificate::from_der(&certificate).unwrap(),
+                certificate,
                 task: tokio::spawn(serve(listener, tls)),
             }
         }
 
-        /// It trusts this server alone, and keeps cookies by the rules: one with Secure goes over TLS only.
-        fn browser(&self, version: Version, jar: &Arc<Jar>) -> Client {
-            // Another test may have been faster; all want the same.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let browser = Client::builder()
-                .cookie_provider(Arc::clone(jar))
-                .no_proxy()
-                .tls_certs_only([self.certificate.clone()]);
-            let browser = match version {
-                Version::HTTP_11 => browser.http1_only(),
-                _ => browser,
-            };
-            browser.build().unwrap()
-        }
-
-        async fn get(&self, browser: &Client, version: Version, path: &str, text: &str) {
-            self.expect(browser.get(self.url(path)), version, text)
-                .await;
-        }
-
-        async fn post(&self, browser: &Client, version: Version, path: &str, text: &str) {
-            self.expect(browser.post(self.url(path)), version, text)
-                .await;
-        }
-
-        async fn expect(&self, request: reqwest::RequestBuilder, version: Version, text: &str) {
-            let response = request.send().await.unwrap();
-            assert_eq!(response.version(), version);
-            if let Some(line) = response.headers().get("set-cookie") {
-                let line = line.to_str().unwrap();
-                assert!(line.starts_with("__Host-session="), "{line}");
-                assert!(line.contains("; Secure"), "{line}");
+        fn browser(&self) -> Browser {
+            let mut trusted = RootCertStore::empty();
+            trusted.add(self.certificate.clone()).unwrap();
+            Browser {
+                trusted: Arc::new(trusted),
+                port: self.port,
+                cookie: None,
             }
-            assert_eq!(response.text().await.unwrap(), text);
-        }
-
-        fn url(&self, path: &str) -> String {
-            format!("https://localhost:{}{path}", self.port)
         }
     }
 
     impl Drop for Server {
         fn drop(&mut self) {
             self.task.abort();
+        }
+    }
+
+    /// It trusts this server alone, and knows one cookie.
+    struct Browser {
+        trusted: Arc<RootCertStore>,
+        port: u16,
+        cookie: Option<String>,
+    }
+
+    impl Browser {
+        async fn get(&mut self, protocol: &str, path: &str) -> String {
+            self.send(protocol, Method::GET, path).await
+        }
+
+        async fn post(&mut self, protocol: &str, path: &str) -> String {
+            self.send(protocol, Method::POST, path).await
+        }
+
+        /// Offers this protocol in the handshake, and speaks it.
+        async fn send(&mut self, protocol: &str, method: Method, path: &str) -> String {
+            let ring = rustls::crypto::ring::default_provider().into();
+            let mut config = ClientConfig::builder_with_provider(ring)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(Arc::clone(&self.trusted))
+                .with_no_client_auth();
+            config.alpn_protocols = vec![protocol.into()];
+            let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+            let stream = TlsConnector::from(Arc::new(config))
+                .connect(ServerName::try_from("localhost").unwrap(), stream)
+                .await
+                .unwrap();
+            let chosen = stream.get_ref().1.alpn_protocol();
+            assert_eq!(chosen, Some(protocol.as_bytes()));
+
+            let mut request = Request::builder()
+                .method(method)
+                .uri(format!("https://localhost:{}{path}", self.port))
+                .header("host", "localhost");
+            if let Some(pair) = &self.cookie {
+                request = request.header("cookie", pair);
+            }
+            let request = request.body(Empty::<Bytes>::new()).unwrap();
+            let stream = TokioIo::new(stream);
+            let response = if protocol == "h2" {
+                let (mut client, connection) = http2::handshake(TokioExecutor::new(), stream)
+                    .await
+                    .unwrap();
+                tokio::spawn(connection);
+                client.send_request(request).await.unwrap()
+            } else {
+                let (mut client, connection) = http1::handshake(stream).await.unwrap();
+                tokio::spawn(connection);
+                client.send_request(request).await.unwrap()
+            };
+            assert_eq!(response.status(), StatusCode::OK);
+            if let Some(line) = response.headers().get("set-cookie") {
+                let cookie = Cookie::parse(line.to_str().unwrap().to_owned()).unwrap();
+                // What a browser asks of a cookie with this prefix, and keeps it for.
+                assert!(cookie.name().starts_with("__Host-"), "{}", cookie.name());
+                assert_eq!((cookie.secure(), cookie.path()), (Some(true), Some("/")));
+                assert_eq!(cookie.domain(), None);
+                self.cookie = Some(cookie.stripped().to_string());
+            }
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            String::from_utf8(body.to_vec()).unwrap()
         }
     }
 }
