@@ -1,5 +1,6 @@
 //! The stores of this repository, and how each is opened for its suite.
 
+mod flask;
 mod sqlite;
 
 use std::fs;
@@ -13,7 +14,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Postgres};
+use crate::servers::{MariaDb, Postgres, Redis};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -37,6 +38,34 @@ pub(crate) const ALL: &[Entry] = &[
         name: MariaDb::NAME,
         suite: || Ok(store::suite(MariaDb::new()?)),
     },
+    Entry {
+        name: Redis::NAME,
+        suite: || Ok(store::suite(Redis::new()?)),
+    },
+    Entry {
+        name: flask::Files::NAME,
+        suite: || Ok(store::suite(flask::Files::new()?)),
+    },
+    Entry {
+        name: flask::Werkzeug::NAME,
+        suite: || Ok(store::suite(flask::Werkzeug::new()?)),
+    },
+    Entry {
+        name: flask::JsonFile::NAME,
+        suite: || Ok(store::suite(flask::JsonFile::new()?)),
+    },
+    Entry {
+        name: flask::Sqlite::NAME,
+        suite: || Ok(store::suite(flask::Sqlite::new()?)),
+    },
+    Entry {
+        name: flask::OnPostgres::NAME,
+        suite: || Ok(store::suite(flask::OnPostgres(Postgres::new()?))),
+    },
+    Entry {
+        name: flask::OnMariaDb::NAME,
+        suite: || Ok(store::suite(flask::OnMariaDb(MariaDb::new()?))),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
@@ -45,6 +74,8 @@ pub(crate) fn work() {
     store::worker::<Sqlite>();
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
+    store::worker::<Redis>();
+    flask::work();
 }
 
 struct Memory;
