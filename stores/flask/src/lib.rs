@@ -3,14 +3,22 @@
 mod failure;
 #[cfg(feature = "filesystem")]
 mod files;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod null;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod sql;
 #[cfg(feature = "filesystem")]
 mod tutorial;
 
+#[cfg(feature = "redis")]
+pub use crate::redis::{RedisBuilder, RedisStore};
 #[cfg(feature = "filesystem")]
 pub use files::{FileLayout, FileSystemBuilder, FileSystemStore};
+#[cfg(feature = "memcached")]
+pub use memcached::MemcachedStore;
 pub use null::NullStore;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use sql::{SqlAlchemyBuilder, SqlAlchemyStore};

@@ -55,6 +55,10 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(flask::JsonFile::new()?)),
     },
     Entry {
+        name: flask::OnRedis::NAME,
+        suite: || Ok(store::suite(flask::OnRedis(Redis::new()?))),
+    },
+    Entry {
         name: flask::Sqlite::NAME,
         suite: || Ok(store::suite(flask::Sqlite::new()?)),
     },

@@ -57,7 +57,8 @@ impl FileLayout {
     pub(super) fn encode(self, expires_at: UnixTime, bytes: &[u8]) -> Vec<u8> {
         let end = match expires_at {
             UnixTime::MAX => 0,
-            end => end.as_secs(),
+            // What ended in 1970 is not to live for ever.
+            end => end.as_secs().max(1),
         };
         let mut file = match self {
             Self::Werkzeug => number::write(end),

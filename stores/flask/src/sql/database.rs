@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloakroom_store::{StoreError, UnixTime};
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::STORE;
 use super::failure::{self, Failure};
@@ -223,12 +223,8 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
                 .options([statement]);
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(size)
-                .acquire_timeout(limit)
-                .test_before_acquire(false)
-                .before_acquire(|connection, meta| {
-                    let asleep = meta.idle_for >= Duration::from_secs(1);
-                    Box::pin(async move { Ok(!asleep || connection.ping().await.is_ok()) })
-                });
+                // Each connection is tested before it is used: one round trip more.
+                .acquire_timeout(limit);
             let pool = pool.connect_with(options).await.map_err(failed)?;
             Ok(Kind::Postgres(pool))
         }
@@ -238,12 +234,8 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
                 .map_err(failed)?;
             let pool = sqlx::mysql::MySqlPoolOptions::new()
                 .max_connections(size)
-                .acquire_timeout(limit)
-                .test_before_acquire(false)
-                .before_acquire(|connection, meta| {
-                    let asleep = meta.idle_for >= Duration::from_secs(1);
-                    Box::pin(async move { Ok(!asleep || connection.ping().await.is_ok()) })
-                });
+                // Each connection is tested before it is used: one round trip more.
+                .acquire_timeout(limit);
             let pool = pool.connect_with(options).await.map_err(failed)?;
             Ok(Kind::MySql(pool))
         }

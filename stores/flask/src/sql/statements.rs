@@ -56,7 +56,7 @@ impl Statements {
             touch: format!("UPDATE {table} SET expiry = {at} WHERE {key} AND expiry > {at}").into(),
             delete: format!("DELETE FROM {table} WHERE {key} AND data = ? AND expiry > {at}").into(),
             sweep: format!(
-                "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expiry <= {at} LIMIT ?)"
+                "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expiry <= {at} LIMIT ?) AND expiry <= {at}"
             )
             .into(),
             table: format!("CREATE TABLE IF NOT EXISTS {table} ({columns})").into(),

@@ -288,8 +288,14 @@ impl Sweep for SqlAlchemyStore {
     /// are left, as there.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = [self.now().into(), Value::Number(rows)];
-        let removed = self.execute(&self.inner.statements.sweep, &values).await?;
+        let now = self.now().into();
+        // Elsewhere than in MySQL a row that was found is looked at again when it is deleted.
+        let values = [now, Value::Number(rows), now];
+        let values = match self.inner.database.is_mysql() {
+            true => &values[..2],
+            false => &values[..],
+        };
+        let removed = self.execute(&self.inner.statements.sweep, values).await?;
         Ok(usize::try_from(removed).unwrap_or(limit))
     }
 }

@@ -2,12 +2,14 @@
 
 mod files;
 mod json;
+mod redis;
 mod sql;
 
 use cloakroom_conformance::store;
 
 pub(crate) use files::{Files, Werkzeug};
 pub(crate) use json::JsonFile;
+pub(crate) use redis::OnRedis;
 pub(crate) use sql::{OnMariaDb, OnPostgres, Sqlite};
 
 /// Why none of them lists by subject.
@@ -17,6 +19,7 @@ pub(crate) fn work() {
     store::worker::<Files>();
     store::worker::<Werkzeug>();
     store::worker::<JsonFile>();
+    store::worker::<OnRedis>();
     store::worker::<Sqlite>();
     store::worker::<OnPostgres>();
     store::worker::<OnMariaDb>();
