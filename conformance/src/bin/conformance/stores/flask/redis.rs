@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom_conformance::store::{
-    Ability, Attach, Claims, Fixture, FixtureError, Outage, Place,
-};
+use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_flask_stores::RedisStore;
 
 use super::NO_SUBJECT;
