@@ -120,18 +120,7 @@ impl Record {
         })?;
         let seed = cursor.string(BYTES)?.try_into().ok()?;
         let count = cursor.len(MAP)?;
-        let mut entries = SmallVec::new();
-        let mut previous = Name::default();
-        for _ in 0..count {
-            entries.push(u32::try_from(cursor.at()).ok()?);
-            let name = cursor.name()?;
-            // Strictly ascending: also rules out the empty name and doubles.
-            if name <= previous || name.text.len() > MAX_NAME || !name.is_text() {
-                return None;
-            }
-            previous = name;
-            cursor.string(BYTES)?;
-        }
+        let entries = cursor.entries(count)?;
         cursor.rest.is_empty().then_some(())?;
         Some(Self {
             stored,
@@ -254,12 +243,19 @@ impl<'a> Name<'a> {
     }
 
     #[inline(always)]
-    fn is_text(&self) -> bool {
+    fn follows(&self, previous: &Self) -> bool {
+        self.start > previous.start || (self.start == previous.start && self.text > previous.text)
+    }
+
+    #[inline(always)]
+    fn is_valid(&self) -> bool {
         const HIGH: u64 = 0x8080_8080_8080_8080;
-        // Names are short and mostly ASCII.
-        (self.start & HIGH == 0
-            && (self.text.len() <= 8 || self.text.get(8..).unwrap_or_default().is_ascii()))
-            || std::str::from_utf8(self.text).is_ok()
+        // Most names are short and ASCII.
+        (self.text.len() <= 8 && self.start & HIGH == 0) || self.is_long_valid()
+    }
+
+    fn is_long_valid(&self) -> bool {
+        self.text.len() <= MAX_NAME && std::str::from_utf8(self.text).is_ok()
     }
 }
 
@@ -550,6 +546,27 @@ impl<'a> Cursor<'a> {
         let (string, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
         Some(string)
+    }
+
+    /// Checks all values, and finds where their entries begin.
+    fn entries(&mut self, count: usize) -> Option<SmallVec<[u32; 16]>> {
+        // Hostile counts get no memory: an entry has two bytes at least. And all that follows is within four bytes' reach.
+        if count > self.rest.len() / 2 || u32::try_from(self.len).is_err() {
+            return None;
+        }
+        let mut entries = SmallVec::from_elem(0, count);
+        let mut previous = Name::default();
+        for entry in &mut entries {
+            *entry = self.at() as u32;
+            let name = self.name()?;
+            // Strictly ascending: also rules out the empty name and doubles.
+            if !name.follows(&previous) || !name.is_valid() {
+                return None;
+            }
+            previous = name;
+            self.string(BYTES)?;
+        }
+        Some(entries)
     }
 
     /// A text that is not checked to be UTF-8.
