@@ -14,7 +14,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Postgres, Redis};
+use crate::servers::{MariaDb, Memcached, Postgres, Redis};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -41,6 +41,10 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: Redis::NAME,
         suite: || Ok(store::suite(Redis::new()?)),
+    },
+    Entry {
+        name: Memcached::NAME,
+        suite: || Ok(store::suite(Memcached::new(&[])?)),
     },
     Entry {
         name: flask::Files::NAME,
@@ -79,6 +83,7 @@ pub(crate) fn work() {
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
     store::worker::<Redis>();
+    store::worker::<Memcached>();
     flask::work();
 }
 
