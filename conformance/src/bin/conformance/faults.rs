@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use cloakroom_conformance::Tally;
 use cloakroom_sql::SqlStore;
-use cloakroom_store::{Created, Key, Replaced, Store, StoreError, Stored, Sweep, UnixTime, Write};
+use cloakroom_store::{
+    Created, Key, Replaced, SharedStore, Store, StoreError, Stored, Sweep, UnixTime, Write,
+};
 use tokio::task::JoinSet;
 
 use crate::proxy::{Mode, Proxy};
 use crate::say;
-use crate::servers::{MariaDb, Postgres, SqlServer};
+use crate::servers::{MariaDb, Postgres, Redis, Server, SqlServer};
 
 /// How long an operation may take here.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,46 +25,67 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 struct Case {
     id: &'static str,
     requirement: &'static str,
-    /// Whether it kills the server, which it does to none that was given.
-    kills: bool,
-    run: for<'a> fn(&'a SqlServer, Ground) -> Running<'a>,
+    needs: Needs,
+    run: for<'a> fn(&'a Target, Ground) -> Running<'a>,
+}
+
+/// What a server must be for a case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// This run's own: none that was given is killed.
+    Kill,
+    /// One that does not remove by itself what has expired.
+    Sweep,
+    /// One that runs scripts which it may forget.
+    Scripts,
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-type Start = fn() -> io::Result<SqlServer>;
+/// What can be played on which servers.
+const SQL: &[Needs] = &[Needs::Nothing, Needs::Kill, Needs::Sweep];
+const REDIS: &[Needs] = &[Needs::Nothing, Needs::Kill, Needs::Scripts];
+
+type Start = fn() -> io::Result<Target>;
 
 const CASES: &[Case] = &[
     Case {
         id: "faults/lost-replies",
         requirement: "R62, R53: 8 workers times 200 increments while replies are lost: each that was acknowledged counts, and nothing but \
                       those whose outcome was unknown counts besides",
-        kills: false,
+        needs: Needs::Nothing,
         run: |_, ground| Box::pin(lost_replies(ground)),
     },
     Case {
         id: "faults/hang",
         requirement: "R54: when the server hangs, 200 operations end in the stated time, and the store recovers by itself",
-        kills: false,
+        needs: Needs::Nothing,
         run: |_, ground| Box::pin(hang(ground)),
     },
     Case {
         id: "faults/cut-in-a-large-value",
         requirement: "R62: a connection that is cut while a large value is under way leaves the old record or the new one",
-        kills: false,
+        needs: Needs::Nothing,
         run: |_, ground| Box::pin(cut(ground)),
     },
     Case {
         id: "faults/killed-server",
         requirement: "R61, R53: a server killed in mid-load and started again has every acknowledged increment, and the store recovers by itself",
-        kills: true,
+        needs: Needs::Kill,
         run: |server, ground| Box::pin(killed(server, ground)),
+    },
+    Case {
+        id: "faults/forgotten-scripts",
+        requirement: "R53: a server that is made to forget its scripts in mid-load costs no increment, and no answer is an error",
+        needs: Needs::Scripts,
+        run: |server, ground| Box::pin(forgotten(server, ground)),
     },
     Case {
         id: "faults/sweep-among-writers",
         requirement: "R59: creates, touches and several sweeps at once: none fails, and no living record is removed",
-        kills: false,
+        needs: Needs::Sweep,
         run: |_, ground| Box::pin(sweep_among_writers(ground)),
     },
 ];
@@ -76,13 +100,15 @@ pub(crate) fn cases() -> impl Iterator<Item = String> {
 /// Runs the cases whose names contain each of `parts` on each server.
 pub(crate) async fn test(parts: &[String]) -> Tally {
     let mut tally = Tally::default();
-    let servers: [(&str, Start); 2] = [
-        ("postgres", || Ok(Postgres::new()?.0)),
-        ("mariadb", || Ok(MariaDb::new()?.0)),
+    let servers: [(&str, &[Needs], Start); 3] = [
+        ("postgres", SQL, || Ok(Target::Sql(Postgres::new()?.0))),
+        ("mariadb", SQL, || Ok(Target::Sql(MariaDb::new()?.0))),
+        ("redis", REDIS, || Ok(Target::Redis(Redis::new()?))),
     ];
-    for (name, start) in servers {
+    for (name, offers, start) in servers {
         let chosen: Vec<_> = CASES
             .iter()
+            .filter(|case| offers.contains(&case.needs))
             .map(|case| (case, format!("{}[{name}]", case.id)))
             .filter(|(_, full)| parts.iter().all(|part| full.contains(part.as_str())))
             .collect();
@@ -92,7 +118,7 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
         let server = start();
         for (case, full) in chosen {
             let server = match &server {
-                Ok(server) if case.kills && server.own().is_none() => {
+                Ok(server) if case.needs == Needs::Kill && server.own().is_none() => {
                     say(format_args!(
                         "skipped {full}: a server that was given is not killed"
                     ));
@@ -139,27 +165,65 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
     tally
 }
 
+/// A server that faults are played on.
+enum Target {
+    Sql(SqlServer),
+    Redis(Redis),
+}
+
+impl Target {
+    fn server(&self) -> SocketAddr {
+        match self {
+            Self::Sql(server) => server.server(),
+            Self::Redis(server) => server.server(),
+        }
+    }
+
+    fn own(&self) -> Option<&Server> {
+        match self {
+            Self::Sql(server) => server.own(),
+            Self::Redis(server) => server.own(),
+        }
+    }
+}
+
 /// A store of the case's own, and what is between it and the server.
 struct Ground {
-    store: SqlStore,
+    store: SharedStore,
     /// By another way, on which nothing happens.
-    sound: SqlStore,
+    sound: SharedStore,
+    /// Both, if they can be swept.
+    sql: Option<[SqlStore; 2]>,
     proxy: Proxy,
 }
 
 impl Ground {
-    async fn open(server: &SqlServer, id: &str) -> Result<Self, Failure> {
-        let proxy = Proxy::start(server.server()).await?;
-        let table = id.replace(['/', '-'], "_");
-        let builder = || server.builder(&table).timeout(TIMEOUT);
-        let sound = builder().connect(&server.by(server.server())).await?;
-        sound.migrate().await?;
-        let store = builder().connect(&server.by(proxy.address())).await?;
-        Ok(Self {
-            store,
-            sound,
-            proxy,
-        })
+    async fn open(target: &Target, id: &str) -> Result<Self, Failure> {
+        let proxy = Proxy::start(target.server()).await?;
+        let name = id.replace(['/', '-'], "_");
+        match target {
+            Target::Sql(server) => {
+                let builder = || server.builder(&name).timeout(TIMEOUT);
+                let sound = builder().connect(&server.by(server.server())).await?;
+                sound.migrate().await?;
+                let store = builder().connect(&server.by(proxy.address())).await?;
+                Ok(Self {
+                    store: SharedStore::new(store.clone()),
+                    sound: SharedStore::new(sound.clone()),
+                    sql: Some([store, sound]),
+                    proxy,
+                })
+            }
+            Target::Redis(server) => {
+                let at = |address| server.builder(address, &name).timeout(TIMEOUT).connect();
+                Ok(Self {
+                    store: SharedStore::new(at(proxy.address()).await?),
+                    sound: SharedStore::new(at(server.server()).await?),
+                    sql: None,
+                    proxy,
+                })
+            }
+        }
     }
 }
 
@@ -176,7 +240,7 @@ async fn lost_replies(ground: Ground) -> Result<(), Failure> {
     counter.check(&ground).await
 }
 
-async fn killed(server: &SqlServer, ground: Ground) -> Result<(), Failure> {
+async fn killed(server: &Target, ground: Ground) -> Result<(), Failure> {
     let Some(own) = server.own() else {
         return Err("a server that was given is not killed".into());
     };
@@ -264,10 +328,35 @@ async fn cut(ground: Ground) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn forgotten(server: &Target, ground: Ground) -> Result<(), Failure> {
+    let Target::Redis(server) = server else {
+        return Err("this server has no scripts to forget".into());
+    };
+    let counter = Counter::new(&ground).await?;
+    let mut workers = counter.start(&ground);
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::task::block_in_place(|| server.forget_scripts())?;
+    }
+    while workers.join_next().await.is_some() {}
+    let (acknowledged, unknown) = counter.told();
+    let counted = number(&recovered(&ground.store, "counter").await?);
+    if unknown > 0 || counted != acknowledged {
+        return Err(format!(
+            "{acknowledged} acknowledged, {unknown} failed, and {counted} counted"
+        )
+        .into());
+    }
+    Ok(())
+}
+
 async fn sweep_among_writers(ground: Ground) -> Result<(), Failure> {
+    let Some([store, sound]) = ground.sql else {
+        return Err("this server sweeps by itself".into());
+    };
     let mut tasks = JoinSet::<Result<(), StoreError>>::new();
     for worker in 0..8 {
-        let store = ground.store.clone();
+        let store = store.clone();
         tasks.spawn(async move {
             for round in 0..50 {
                 let name = key(&format!("{round}-{worker}"));
@@ -287,7 +376,7 @@ async fn sweep_among_writers(ground: Ground) -> Result<(), Failure> {
         });
     }
     for _ in 0..3 {
-        let store = ground.store.clone();
+        let store = store.clone();
         tasks.spawn(async move {
             for _ in 0..40 {
                 store.sweep(usize::MAX).await?;
@@ -298,10 +387,9 @@ async fn sweep_among_writers(ground: Ground) -> Result<(), Failure> {
     while let Some(outcome) = tasks.join_next().await {
         outcome??;
     }
-    ground.sound.sweep(usize::MAX).await?;
+    sound.sweep(usize::MAX).await?;
     for (worker, round) in (0..8).flat_map(|worker| (0..50).map(move |round| (worker, round))) {
-        let there = ground
-            .sound
+        let there = sound
             .load(&key(&format!("{round}-{worker}")))
             .await?
             .is_some();
@@ -357,8 +445,7 @@ impl Counter {
     }
 
     async fn check(&self, ground: &Ground) -> Result<(), Failure> {
-        let acknowledged = self.acknowledged.load(Ordering::Relaxed);
-        let unknown = self.unknown.load(Ordering::Relaxed);
+        let (acknowledged, unknown) = self.told();
         let counted = number(&recovered(&ground.store, "counter").await?);
         if counted < acknowledged || counted > acknowledged + unknown {
             return Err(format!(
@@ -366,15 +453,24 @@ impl Counter {
             )
             .into());
         }
-        match unknown {
-            0 => Err("no outcome was unknown, so that nothing was tested".into()),
+        // A store that knows its own write may ask again, and then knows the outcome.
+        match unknown + ground.proxy.lost() {
+            0 => Err("no answer was lost, so that nothing was tested".into()),
             _ => Ok(()),
         }
+    }
+
+    /// How many increments were acknowledged, and of how many the outcome is unknown.
+    fn told(&self) -> (usize, usize) {
+        (
+            self.acknowledged.load(Ordering::Relaxed),
+            self.unknown.load(Ordering::Relaxed),
+        )
     }
 }
 
 /// The record, once the store has its server again.
-async fn recovered(store: &SqlStore, name: &str) -> Result<Stored, Failure> {
+async fn recovered(store: &SharedStore, name: &str) -> Result<Stored, Failure> {
     let mut tries = 0;
     loop {
         match store.load(&key(name)).await {

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +28,7 @@ pub(crate) enum Mode {
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    lost: Arc<AtomicUsize>,
     accepting: AbortHandle,
 }
 
@@ -33,20 +36,23 @@ impl Proxy {
     pub(crate) async fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let lost = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&lost);
         let (mode, watched) = watch::channel(Mode::Pass);
         let accept = async move {
             // Nothing but a lack of descriptors makes accepting fail; then the case fails too.
             while let Ok((client, _)) = listener.accept().await {
-                let mode = watched.clone();
+                let (mode, lost) = (watched.clone(), Arc::clone(&counter));
                 tokio::spawn(async move {
                     // An error is the end of the connection, which is what either side sees.
-                    let _ = carry(client, server, mode).await;
+                    let _ = carry(client, server, mode, &lost).await;
                 });
             }
         };
         Ok(Self {
             address,
             mode,
+            lost,
             accepting: tokio::spawn(accept).abort_handle(),
         })
     }
@@ -54,6 +60,11 @@ impl Proxy {
     /// Where clients find it.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many answers it has lost, or connections with answers under way.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -72,6 +83,7 @@ async fn carry(
     mut client: TcpStream,
     server: SocketAddr,
     mut mode: watch::Receiver<Mode>,
+    lost: &AtomicUsize,
 ) -> io::Result<()> {
     if *mode.borrow_and_update() == Mode::Cut {
         return Ok(());
@@ -104,7 +116,10 @@ async fn carry(
             },
             read = server.read(&mut answer) => match read? {
                 0 => return Ok(()),
-                _ if now == Mode::LoseAnswers => return Ok(()),
+                _ if now == Mode::LoseAnswers => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
                 length => client.write_all(&answer[..length]).await?,
             },
         }

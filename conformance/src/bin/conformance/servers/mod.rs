@@ -7,6 +7,7 @@ mod install;
 mod mariadb;
 mod postgres;
 mod process;
+mod redis;
 mod sql;
 mod user;
 
@@ -23,6 +24,7 @@ pub(crate) use install::program;
 pub(crate) use mariadb::MariaDb;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};
+pub(crate) use redis::Redis;
 pub(crate) use sql::SqlServer;
 
 use crate::proxy::{Mode, Proxy};
