@@ -64,14 +64,10 @@ pub(crate) fn stored(document: &RawDocument) -> Result<Stored, StoreError> {
         Some(Stored::new(
             Bytes::copy_from_slice(value.bytes),
             UnixTime::from_secs(end),
-            version(document).ok()?.cast_unsigned(),
+            document.get_i64("version").ok()?.cast_unsigned(),
         ))
     };
     read().ok_or_else(failure::corrupt)
-}
-
-pub(crate) fn version(document: &RawDocument) -> Result<i64, StoreError> {
-    document.get_i64("version").map_err(|_| failure::corrupt())
 }
 
 pub(crate) fn key(document: &RawDocument) -> Result<Key, StoreError> {

@@ -91,7 +91,7 @@ pub(crate) fn of(error: &mongodb::error::Error) -> StoreError {
              password",
         ),
         ErrorKind::InvalidTlsConfig { .. } => permanent(
-            "the TLS settings of the URL cannot be used: is a file missing, or this crate's feature `tls` off?",
+            "the TLS settings of the URL cannot be used: is a file missing or not in PEM?",
         ),
         ErrorKind::IncompatibleServer { .. } => {
             permanent("the server's version is not one that the driver works with")

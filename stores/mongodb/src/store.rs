@@ -177,8 +177,8 @@ impl Store for MongoStore {
         .await
     }
 
-    /// Replaces the record, if its version is the old one's, by the new record, and otherwise by itself; and says which version it
-    /// found. So one round trip tells all three outcomes.
+    /// Replaces the record, if its version is the old one's, by the new record, and otherwise by itself, which the server counts as
+    /// found but not as modified. So one round trip tells all three outcomes.
     async fn replace(
         &self,
         key: &Key,
@@ -186,24 +186,18 @@ impl Store for MongoStore {
         write: &Write,
     ) -> Result<Replaced, StoreError> {
         let new = document::new(key, write, version()?)?;
-        let old = old.version.cast_signed();
+        let unchanged = doc! { "$eq": ["$version", old.version.cast_signed()] };
         // `$literal`: a subject that begins with `$` is not the name of a field.
-        let unchanged = doc! { "$eq": ["$version", { "$literal": old }] };
         let chosen = doc! { "$cond": [unchanged, { "$literal": new }, "$$ROOT"] };
         let pipeline = vec![doc! { "$replaceWith": chosen }];
+        let living = document::living(key, self.now());
         self.bounded(async {
-            let before = self
-                .inner
-                .collection
-                .find_one_and_update(document::living(key, self.now()), pipeline)
-                .projection(doc! { "_id": 0, "version": 1 })
-                .max_time(self.inner.timeout)
-                .await
-                .map_err(|error| failure::of(&error))?;
-            Ok(match before {
-                None => Replaced::Gone,
-                Some(before) if document::version(&before)? == old => Replaced::Stored,
-                Some(_) => Replaced::Changed,
+            let done = self.inner.collection.update_one(living, pipeline).await;
+            let done = done.map_err(|error| failure::of(&error))?;
+            Ok(match (done.matched_count, done.modified_count) {
+                (0, _) => Replaced::Gone,
+                (_, 0) => Replaced::Changed,
+                _ => Replaced::Stored,
             })
         })
         .await

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::proxy::{Mode, Proxy};
 use crate::say;
-use crate::servers::{MariaDb, Postgres, Redis, Server, SqlServer};
+use crate::servers::{MariaDb, MongoDb, Postgres, Redis, Server, SqlServer};
 
 /// How long an operation may take here.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,6 +46,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What can be played on which servers.
 const SQL: &[Needs] = &[Needs::Nothing, Needs::Kill, Needs::Sweep];
+const MONGODB: &[Needs] = &[Needs::Nothing, Needs::Kill];
 const REDIS: &[Needs] = &[Needs::Nothing, Needs::Kill, Needs::Scripts];
 
 type Start = fn() -> io::Result<Target>;
@@ -100,10 +101,13 @@ pub(crate) fn cases() -> impl Iterator<Item = String> {
 /// Runs the cases whose names contain each of `parts` on each server.
 pub(crate) async fn test(parts: &[String]) -> Tally {
     let mut tally = Tally::default();
-    let servers: [(&str, &[Needs], Start); 3] = [
+    let servers: [(&str, &[Needs], Start); 4] = [
         ("postgres", SQL, || Ok(Target::Sql(Postgres::new()?.0))),
         ("mariadb", SQL, || Ok(Target::Sql(MariaDb::new()?.0))),
         ("redis", REDIS, || Ok(Target::Redis(Redis::new()?))),
+        ("mongodb", MONGODB, || {
+            Ok(Target::Mongo(MongoDb::new(true)?))
+        }),
     ];
     for (name, offers, start) in servers {
         let chosen: Vec<_> = CASES
@@ -169,6 +173,7 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
 enum Target {
     Sql(SqlServer),
     Redis(Redis),
+    Mongo(MongoDb),
 }
 
 impl Target {
@@ -176,6 +181,7 @@ impl Target {
         match self {
             Self::Sql(server) => server.server(),
             Self::Redis(server) => server.server(),
+            Self::Mongo(server) => server.server(),
         }
     }
 
@@ -183,6 +189,7 @@ impl Target {
         match self {
             Self::Sql(server) => server.own(),
             Self::Redis(server) => server.own(),
+            Self::Mongo(server) => server.own(),
         }
     }
 }
@@ -219,6 +226,18 @@ impl Ground {
                 Ok(Self {
                     store: SharedStore::new(at(proxy.address()).await?),
                     sound: SharedStore::new(at(server.server()).await?),
+                    sql: None,
+                    proxy,
+                })
+            }
+            Target::Mongo(server) => {
+                let builder = || server.builder(&name).timeout(TIMEOUT);
+                let sound = builder().connect(&server.by(server.server())).await?;
+                sound.create_indexes().await?;
+                let store = builder().connect(&server.by(proxy.address())).await?;
+                Ok(Self {
+                    store: SharedStore::new(store),
+                    sound: SharedStore::new(sound),
                     sql: None,
                     proxy,
                 })

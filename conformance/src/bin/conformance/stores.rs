@@ -13,7 +13,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Postgres, Redis};
+use crate::servers::{MariaDb, MongoDb, Postgres, Redis};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -41,6 +41,10 @@ pub(crate) const ALL: &[Entry] = &[
         name: Redis::NAME,
         suite: || Ok(store::suite(Redis::new()?)),
     },
+    Entry {
+        name: MongoDb::NAME,
+        suite: || Ok(store::suite(MongoDb::new(false)?)),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
@@ -50,6 +54,7 @@ pub(crate) fn work() {
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
     store::worker::<Redis>();
+    store::worker::<MongoDb>();
 }
 
 struct Memory;
