@@ -6,6 +6,7 @@
 mod install;
 mod mariadb;
 mod mongodb;
+mod nats;
 mod postgres;
 mod process;
 mod redis;
@@ -24,6 +25,7 @@ use cloakroom_conformance::store::{FixtureError, Place};
 pub(crate) use install::program;
 pub(crate) use mariadb::MariaDb;
 pub(crate) use mongodb::MongoDb;
+pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};
 pub(crate) use redis::Redis;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom_conformance::store::{Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_mongodb::mongodb::bson::{Document, doc};
-use cloakroom_mongodb::mongodb::{Client, error};
+use cloakroom_mongodb::mongodb::{Client, Database, error};
 use cloakroom_mongodb::{Builder, MongoStore};
 use tempfile::TempDir;
 
@@ -76,6 +76,25 @@ impl MongoDb {
     pub(crate) fn by(&self, way: SocketAddr) -> String {
         let [before, after] = &self.url;
         format!("{before}{way}{after}")
+    }
+
+    /// The server by the name that it has as a member of its replica set, for a client that looks for the primary.
+    pub(crate) async fn member(&self) -> error::Result<String> {
+        let admin = self.admin().await?;
+        let hello = admin.run_command(doc! { "hello": 1 }).await?;
+        let set = hello.get_str("setName").unwrap_or_default();
+        Ok(format!("mongodb://{}/?replicaSet={set}", self.server))
+    }
+
+    /// Makes the primary stand back, for a second at least.
+    pub(crate) async fn step_down(&self) -> error::Result<()> {
+        let command = doc! { "replSetStepDown": 1, "force": true };
+        self.admin().await?.run_command(command).await.map(drop)
+    }
+
+    async fn admin(&self) -> error::Result<Database> {
+        let client = Client::with_uri_str(self.by(self.server)).await?;
+        Ok(client.database("admin"))
     }
 
     /// A store in a collection of this run's own.

@@ -37,18 +37,25 @@ impl Redis {
         self.own.as_ref()
     }
 
+    /// The server by this way, which may be its own address.
+    pub(crate) fn by(&self, way: SocketAddr) -> String {
+        let [before, after] = &self.url;
+        format!("{before}{way}{after}")
+    }
+
+    /// What the keys of a part of this run begin with. Good for a NATS subject too.
+    pub(crate) fn namespace(&self, part: &str) -> String {
+        format!("{}{part}", self.namespace)
+    }
+
     /// A store that reaches the server at this address; its keys begin with the run's and this name.
     pub(crate) fn builder(&self, address: SocketAddr, name: &str) -> Builder {
-        let [before, after] = &self.url;
-        RedisStore::builder(&format!("{before}{address}{after}"))
-            .prefix(&format!("{}{name}:", self.namespace))
+        RedisStore::builder(&self.by(address)).prefix(&format!("{}{name}:", self.namespace))
     }
 
     /// Makes the server forget what scripts it knows.
     pub(crate) fn forget_scripts(&self) -> redis::RedisResult<()> {
-        let [before, after] = &self.url;
-        let url = format!("{before}{}{after}", self.server);
-        let mut connection = redis::Client::open(url)?.get_connection()?;
+        let mut connection = redis::Client::open(self.by(self.server))?.get_connection()?;
         redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection)
     }
 
@@ -136,8 +143,7 @@ impl Drop for Redis {
         if self.own.is_some() || self.remove.is_none() {
             return;
         }
-        let [before, after] = &self.url;
-        if let Err(error) = clean(&format!("{before}{}{after}", self.server), &self.namespace) {
+        if let Err(error) = clean(&self.by(self.server), &self.namespace) {
             say(format_args!(
                 "server  redis could not be cleaned up: {}",
                 error.category()
