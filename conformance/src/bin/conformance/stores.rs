@@ -43,7 +43,7 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry {
         name: MongoDb::NAME,
-        suite: || Ok(store::suite(MongoDb::new(false)?)),
+        suite: || Ok(store::suite(MongoDb::new()?)),
     },
 ];
 

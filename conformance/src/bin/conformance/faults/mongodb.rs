@@ -15,7 +15,7 @@ impl Subject for MongoDb {
     const NAME: &'static str = "mongodb";
 
     fn new() -> io::Result<Self> {
-        Self::new(true)
+        Self::new()
     }
 
     fn address(&self) -> SocketAddr {

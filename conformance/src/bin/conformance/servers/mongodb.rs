@@ -36,8 +36,7 @@ pub(crate) struct MongoDb {
 }
 
 impl MongoDb {
-    /// `durable`: what was answered is to outlast a kill of the server, for which it takes its time.
-    pub(crate) fn new(durable: bool) -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("cloakroom-mongodb-")
             .tempdir()?;
@@ -48,7 +47,7 @@ impl MongoDb {
                 (url, server, None)
             }
             Err(_) => {
-                let own = start(directory.path(), durable)?;
+                let own = start(directory.path())?;
                 let url = ["mongodb://".to_owned(), format!("/?{OPTIONS}")];
                 (url, own.address(), Some(own))
             }
@@ -155,7 +154,7 @@ fn split(url: &str) -> io::Result<([String; 2], SocketAddr)> {
     Ok((around, server))
 }
 
-fn start(directory: &Path, durable: bool) -> io::Result<Server> {
+fn start(directory: &Path) -> io::Result<Server> {
     let port = free_port()?;
     let port_text = port.to_string();
     let data = directory.join("data");
@@ -179,7 +178,7 @@ fn start(directory: &Path, durable: bool) -> io::Result<Server> {
     }
     let program = secantus()?;
     say(format_args!("server  SecantusDB {SECANTUS} as mongodb"));
-    let mut arguments = vec![
+    let arguments = [
         "--host",
         "127.0.0.1",
         "--port",
@@ -189,9 +188,6 @@ fn start(directory: &Path, durable: bool) -> io::Result<Server> {
         "--log-level",
         "ERROR",
     ];
-    if durable {
-        arguments.push("--sync-on-commit");
-    }
     Server::start(&program, arguments, port)
 }
 
