@@ -13,7 +13,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, MongoDb, Postgres, Redis};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -42,6 +42,10 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(Redis::new()?)),
     },
     Entry {
+        name: Memcached::NAME,
+        suite: || Ok(store::suite(Memcached::new(&[])?)),
+    },
+    Entry {
         name: MongoDb::NAME,
         suite: || Ok(store::suite(MongoDb::new()?)),
     },
@@ -54,6 +58,7 @@ pub(crate) fn work() {
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
     store::worker::<Redis>();
+    store::worker::<Memcached>();
     store::worker::<MongoDb>();
 }
 
