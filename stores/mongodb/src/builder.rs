@@ -166,7 +166,9 @@ impl Builder {
         if self.max_connections.is_some() {
             options.max_pool_size = self.max_connections;
         }
-        options.read_concern.get_or_insert(ReadConcern::majority());
+        options
+            .read_concern
+            .get_or_insert_with(ReadConcern::majority);
         let concern = options
             .write_concern
             .get_or_insert_with(WriteConcern::default);
