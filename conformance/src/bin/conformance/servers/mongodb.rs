@@ -145,7 +145,8 @@ fn split(url: &str) -> io::Result<([String; 2], SocketAddr)> {
         name => format!("{name}:27017"),
     };
     let server = name.to_socket_addrs()?.next().ok_or_else(wrong)?;
-    let (database, options) = rest[path..].split_once('?').unwrap_or((&rest[path..], ""));
+    let path = &rest[path..];
+    let (database, options) = path.split_once('?').unwrap_or((path, ""));
     let database = if database.is_empty() { "/" } else { database };
     let around = [
         format!("mongodb://{}", &rest[..host]),
@@ -253,7 +254,8 @@ fn secantus() -> io::Result<PathBuf> {
         let _ = fs::remove_dir_all(&place);
         run(&python, &["-m", "venv", &place.display().to_string()])
     };
-    if !venv() && !(package("python3-venv").is_ok() && venv()) {
+    let made = venv() || (package("python3-venv").is_ok() && venv());
+    if !made {
         return Err(unsupported(
             "there is no mongod, and for SecantusDB no python3-venv; install one, or set MONGODB_URL",
         ));
