@@ -34,3 +34,51 @@ impl Ring {
         owner.map_or(0, |(_, server)| *server)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Ring;
+
+    /// Where libmemcached 1.0.16 (pylibmc 1.6.3, `ketama_weighted`) put the records "cloakroom:session:0" and following.
+    fn check(names: [&str; 3], expected: &str) {
+        let ring = Ring::new(names);
+        for (number, server) in expected.bytes().enumerate() {
+            let record = format!("cloakroom:session:{number}");
+            let found = ring.server(record.as_bytes());
+            assert_eq!(found, usize::from(server - b'0'), "{record}");
+        }
+    }
+
+    #[test]
+    fn records_are_where_libmemcached_puts_them() {
+        check(
+            ["127.0.0.1:21411", "127.0.0.1:21412", "127.0.0.1:11299"],
+            "111200012000020112001120011220122222101102012000002011222202",
+        );
+        // On the usual port, which it leaves out.
+        check(
+            ["127.0.0.2", "127.0.0.3", "127.0.0.4"],
+            "210122112021102020121022110011022220220022110121012221110111",
+        );
+    }
+
+    #[test]
+    fn the_order_of_the_servers_does_not_matter() {
+        let (one, other) = (Ring::new(["a", "b", "c"]), Ring::new(["c", "a", "b"]));
+        for record in 0..1000 {
+            let record = format!("{record}");
+            let found = one.server(record.as_bytes());
+            assert_eq!((found + 1) % 3, other.server(record.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn the_loss_of_a_server_moves_no_record_of_the_others() {
+        let (all, rest) = (Ring::new(["a", "b", "c"]), Ring::new(["a", "b"]));
+        for record in 0..1000 {
+            let record = format!("{record}");
+            let found = all.server(record.as_bytes());
+            assert!(found == 2 || found == rest.server(record.as_bytes()));
+        }
+    }
+}
