@@ -1,5 +1,6 @@
 //! The stores of this repository, and how each is opened for its suite.
 
+mod flask;
 mod sqlite;
 
 use std::fs;
@@ -49,6 +50,34 @@ pub(crate) const ALL: &[Entry] = &[
         name: MongoDb::NAME,
         suite: || Ok(store::suite(MongoDb::new()?)),
     },
+    Entry {
+        name: flask::Files::NAME,
+        suite: || Ok(store::suite(flask::Files::new()?)),
+    },
+    Entry {
+        name: flask::Werkzeug::NAME,
+        suite: || Ok(store::suite(flask::Werkzeug::new()?)),
+    },
+    Entry {
+        name: flask::JsonFile::NAME,
+        suite: || Ok(store::suite(flask::JsonFile::new()?)),
+    },
+    Entry {
+        name: flask::OnRedis::NAME,
+        suite: || Ok(store::suite(flask::OnRedis(Redis::new()?))),
+    },
+    Entry {
+        name: flask::Sqlite::NAME,
+        suite: || Ok(store::suite(flask::Sqlite::new()?)),
+    },
+    Entry {
+        name: flask::OnPostgres::NAME,
+        suite: || Ok(store::suite(flask::OnPostgres(Postgres::new()?))),
+    },
+    Entry {
+        name: flask::OnMariaDb::NAME,
+        suite: || Ok(store::suite(flask::OnMariaDb(MariaDb::new()?))),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
@@ -60,6 +89,7 @@ pub(crate) fn work() {
     store::worker::<Redis>();
     store::worker::<Memcached>();
     store::worker::<MongoDb>();
+    flask::work();
 }
 
 struct Memory;
