@@ -292,7 +292,7 @@ fn without_a_key_or_a_type_a_session_is_empty_and_refuses_writes() {
             assert!(!session.csrf_token([1; 32]).is_empty())
         });
         assert_eq!(world.run(commit).map(drop), unavailable);
-        let error = unavailable.unwrap_err().to_string();
+        let error = Error::Unavailable { missing }.to_string();
         assert!(error.contains(missing) && error.contains("not set"));
     }
 }
