@@ -152,6 +152,8 @@ compile_error!(
 mod builder;
 mod database;
 mod failure;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod health;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod name;

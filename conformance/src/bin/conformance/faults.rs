@@ -5,6 +5,7 @@ mod ground;
 mod memcached;
 mod redis;
 mod sql;
+mod sql_conflicts;
 
 use std::future::Future;
 use std::io;

@@ -39,6 +39,13 @@ pub(super) fn scenes<T: Subject>() -> Vec<Scene<T>> {
             run: |subject| Box::pin(hang(subject)),
         },
         Scene {
+            id: "faults/stranded-connections",
+            requirement: "R54: when the other end of all connections goes without a word in mid-load, each operation under way ends in \
+                          the stated time, and those that come after find the server by new connections",
+            own: false,
+            run: |subject| Box::pin(stranded(subject)),
+        },
+        Scene {
             id: "faults/killed-server",
             requirement: "R61, R53: a server killed in mid-load and started again has every acknowledged increment and nothing that \
                           was deleted, and the store recovers by itself",
@@ -140,6 +147,53 @@ async fn hang(subject: &impl Subject) -> Result<(), Failure> {
     }
     ground.proxy.set(Mode::Pass);
     recovered(&ground.store, "a").await.map(drop)
+}
+
+async fn stranded(subject: &impl Subject) -> Result<(), Failure> {
+    const LOADERS: usize = 20;
+    let ground = Ground::open(subject, "stranded").await?;
+    ground.sound.create(&key("a"), &write("a")).await?;
+    for _ in 0..3 {
+        let mut loaders = JoinSet::<Result<(), Failure>>::new();
+        for _ in 0..LOADERS {
+            let store = ground.store.clone();
+            // Until its connection is stranded, or another's was.
+            loaders.spawn(async move {
+                loop {
+                    let begin = Instant::now();
+                    let outcome = store.load(&key("a")).await;
+                    let took = begin.elapsed();
+                    if took > TIMEOUT + Duration::from_secs(1) {
+                        return Err(format!("a load took {took:?}").into());
+                    }
+                    match outcome {
+                        Ok(Some(_)) if took > TIMEOUT / 10 => return Ok(()),
+                        Ok(Some(_)) => {}
+                        Ok(None) => return Err("the record is gone".into()),
+                        Err(error) if error.is_transient() => return Ok(()),
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        ground.proxy.set(Mode::Strand);
+        // A loader that was not under way then never notices.
+        tokio::time::sleep(TIMEOUT + Duration::from_secs(1)).await;
+        loaders.abort_all();
+        while let Some(outcome) = loaders.join_next().await {
+            match outcome {
+                Ok(outcome) => outcome?,
+                Err(aborted) if aborted.is_cancelled() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for _ in 0..LOADERS {
+            ground.store.load(&key("a")).await?;
+        }
+        ground.proxy.set(Mode::Pass);
+    }
+    Ok(())
 }
 
 async fn cut_before(subject: &impl Subject) -> Result<(), Failure> {
