@@ -20,8 +20,8 @@ pub(crate) enum Mode {
     Cut,
     /// Connections stay, new ones are accepted, and nothing is heard any more.
     Hang,
-    /// Connections that exist are heard of no more, as if what is at their other end had gone without a word. New ones are
-    /// sound.
+    /// Of connections that exist the next answer arrives, and then they are heard of no more, as if what is at their other end
+    /// had gone without a word. New ones are sound.
     Strand,
     /// Requests arrive. The connection breaks when its next answer comes.
     LoseAnswers,
@@ -137,10 +137,6 @@ async fn carry(
                 }
                 return Ok(());
             }
-            Mode::Strand if !is_new => {
-                while client.read(&mut request).await? > 0 {}
-                return Ok(());
-            }
             Mode::Pass | Mode::Strand | Mode::LoseAnswers => {}
         }
         is_new &= now == Mode::Strand;
@@ -161,7 +157,13 @@ async fn carry(
                     lost.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }
-                length => client.write_all(&answer[..length]).await?,
+                length => {
+                    client.write_all(&answer[..length]).await?;
+                    if now == Mode::Strand && !is_new {
+                        while client.read(&mut request).await? > 0 {}
+                        return Ok(());
+                    }
+                }
             },
         }
     }
