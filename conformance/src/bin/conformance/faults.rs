@@ -1,8 +1,10 @@
 //! What the store suite cannot play: answers that are lost, servers that hang, are killed, or hold a lock.
 
+mod cluster;
 mod common;
 mod ground;
 mod redis;
+mod sentinel;
 mod sql;
 
 use std::future::Future;
@@ -15,7 +17,7 @@ use cloakroom_conformance::Tally;
 use cloakroom_store::SharedStore;
 
 use crate::say;
-use crate::servers::{MariaDb, Postgres, Redis, Server};
+use crate::servers::{MariaDb, Plain, Postgres, Sentinel, Server, Standalone};
 
 /// How long one case may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -76,7 +78,9 @@ impl Entry {
 const ALL: &[Entry] = &[
     Entry::of::<Postgres>(),
     Entry::of::<MariaDb>(),
-    Entry::of::<Redis>(),
+    Entry::of::<Standalone<Plain>>(),
+    Entry::of::<Sentinel>(),
+    Entry::of::<cluster::Proxied>(),
 ];
 
 /// Every case, as a line.

@@ -13,7 +13,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Postgres, Redis};
+use crate::servers::{MariaDb, Plain, Postgres, RedisCluster, Sentinel, Standalone, Tls, Valkey};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -38,8 +38,27 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(MariaDb::new()?)),
     },
     Entry {
-        name: Redis::NAME,
-        suite: || Ok(store::suite(Redis::new()?)),
+        name: Standalone::<Plain>::NAME,
+        suite: || Ok(store::suite(Standalone::<Plain>::new()?)),
+    },
+    Entry {
+        name: Standalone::<Tls>::NAME,
+        // What is said is the same; that it is said through TLS is seen by each case once.
+        suite: || {
+            Ok(store::suite(Standalone::<Tls>::new()?).only(|name| name.ends_with("/direct]")))
+        },
+    },
+    Entry {
+        name: Sentinel::NAME,
+        suite: || Ok(store::suite(Sentinel::new()?).only(|name| name.ends_with("/direct]"))),
+    },
+    Entry {
+        name: RedisCluster::NAME,
+        suite: || Ok(store::suite(RedisCluster::new(Ok)?)),
+    },
+    Entry {
+        name: Standalone::<Valkey>::NAME,
+        suite: || Ok(store::suite(Standalone::<Valkey>::new()?)),
     },
 ];
 
@@ -49,7 +68,10 @@ pub(crate) fn work() {
     store::worker::<Sqlite>();
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
-    store::worker::<Redis>();
+    store::worker::<Standalone<Plain>>();
+    store::worker::<RedisCluster>();
+    store::worker::<Standalone<Valkey>>();
+    store::worker::<Standalone<Tls>>();
 }
 
 struct Memory;

@@ -32,7 +32,7 @@ pub(crate) fn program(name: &str, package: &str, more: &[PathBuf]) -> io::Result
     Err(io::Error::new(io::ErrorKind::Unsupported, message))
 }
 
-fn find(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
+pub(crate) fn find(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(PLACES.into_iter().map(PathBuf::from))
