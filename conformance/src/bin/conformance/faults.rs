@@ -3,6 +3,8 @@
 mod cluster;
 mod common;
 mod ground;
+mod memcached;
+mod mongodb;
 mod redis;
 mod sentinel;
 mod sql;
@@ -17,7 +19,7 @@ use cloakroom_conformance::Tally;
 use cloakroom_store::SharedStore;
 
 use crate::say;
-use crate::servers::{MariaDb, Plain, Postgres, Sentinel, Server, Standalone};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, Sentinel, Server};
 
 /// How long one case may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -78,9 +80,11 @@ impl Entry {
 const ALL: &[Entry] = &[
     Entry::of::<Postgres>(),
     Entry::of::<MariaDb>(),
-    Entry::of::<Standalone<Plain>>(),
+    Entry::of::<Redis>(),
     Entry::of::<Sentinel>(),
     Entry::of::<cluster::Proxied>(),
+    Entry::of::<Memcached>(),
+    Entry::of::<MongoDb>(),
 ];
 
 /// Every case, as a line.

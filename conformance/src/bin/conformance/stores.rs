@@ -1,5 +1,6 @@
 //! The stores of this repository, and how each is opened for its suite.
 
+mod flask;
 mod sqlite;
 
 use std::fs;
@@ -13,7 +14,9 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Plain, Postgres, RedisCluster, Sentinel, Standalone, Tls, Valkey};
+use crate::servers::{
+    MariaDb, Memcached, MongoDb, Postgres, Redis, RedisCluster, Sentinel, Standalone, Tls, Valkey,
+};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -38,8 +41,8 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(MariaDb::new()?)),
     },
     Entry {
-        name: Standalone::<Plain>::NAME,
-        suite: || Ok(store::suite(Standalone::<Plain>::new()?)),
+        name: Redis::NAME,
+        suite: || Ok(store::suite(Redis::new()?)),
     },
     Entry {
         name: Standalone::<Tls>::NAME,
@@ -60,6 +63,42 @@ pub(crate) const ALL: &[Entry] = &[
         name: Standalone::<Valkey>::NAME,
         suite: || Ok(store::suite(Standalone::<Valkey>::new()?)),
     },
+    Entry {
+        name: Memcached::NAME,
+        suite: || Ok(store::suite(Memcached::new(&[])?)),
+    },
+    Entry {
+        name: MongoDb::NAME,
+        suite: || Ok(store::suite(MongoDb::new()?)),
+    },
+    Entry {
+        name: flask::Files::NAME,
+        suite: || Ok(store::suite(flask::Files::new()?)),
+    },
+    Entry {
+        name: flask::Werkzeug::NAME,
+        suite: || Ok(store::suite(flask::Werkzeug::new()?)),
+    },
+    Entry {
+        name: flask::JsonFile::NAME,
+        suite: || Ok(store::suite(flask::JsonFile::new()?)),
+    },
+    Entry {
+        name: flask::OnRedis::NAME,
+        suite: || Ok(store::suite(flask::OnRedis(Redis::new()?))),
+    },
+    Entry {
+        name: flask::Sqlite::NAME,
+        suite: || Ok(store::suite(flask::Sqlite::new()?)),
+    },
+    Entry {
+        name: flask::OnPostgres::NAME,
+        suite: || Ok(store::suite(flask::OnPostgres(Postgres::new()?))),
+    },
+    Entry {
+        name: flask::OnMariaDb::NAME,
+        suite: || Ok(store::suite(flask::OnMariaDb(MariaDb::new()?))),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
@@ -68,10 +107,13 @@ pub(crate) fn work() {
     store::worker::<Sqlite>();
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
-    store::worker::<Standalone<Plain>>();
+    store::worker::<Redis>();
+    store::worker::<Standalone<Tls>>();
     store::worker::<RedisCluster>();
     store::worker::<Standalone<Valkey>>();
-    store::worker::<Standalone<Tls>>();
+    store::worker::<Memcached>();
+    store::worker::<MongoDb>();
+    flask::work();
 }
 
 struct Memory;

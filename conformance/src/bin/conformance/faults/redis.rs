@@ -8,9 +8,7 @@ use cloakroom_store::{Deleted, SharedStore, Store, StoreError, UnixTime, Write};
 
 use super::ground::{Counter, Ground, TIMEOUT, key, recovered, write};
 use super::{Failure, Scene, Subject, common};
-use crate::servers::{Plain, Server, Standalone, execute};
-
-type Redis = Standalone<Plain>;
+use crate::servers::{Redis, Server, execute};
 
 impl Subject for Redis {
     const NAME: &'static str = "redis";

@@ -28,6 +28,8 @@ const USER: &str = "sessions:password@";
 /// Not the first one, so that it is seen that it is chosen.
 const DATABASE: &str = "/3";
 
+pub(crate) type Redis = Standalone<Plain>;
+
 /// One server.
 pub(crate) struct Standalone<F> {
     /// Up to the host, and from behind the port on: a way has another host and port.
@@ -84,6 +86,11 @@ impl<F: Flavor> Standalone<F> {
         self.own.as_ref()
     }
 
+    /// What the keys of a part of this run begin with. Good for a NATS subject too.
+    pub(crate) fn namespace(&self, part: &str) -> String {
+        format!("{}{part}", self.namespace)
+    }
+
     /// A store that reaches the server at this address; its keys begin with the run's and this name.
     pub(crate) fn builder(&self, address: SocketAddr, name: &str) -> Result<Builder, FixtureError> {
         let [before, after] = &self.url;
@@ -92,15 +99,28 @@ impl<F: Flavor> Standalone<F> {
         F::prepare(builder, &self.directory)
     }
 
+    /// The server by the way of this place.
+    pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
+        Ok(self.by(self.ways.address(place).await?))
+    }
+
+    /// What the keys of this place begin with.
+    pub(crate) fn prefix(&self, place: &Place) -> String {
+        format!("{}{}:", self.namespace, place.name())
+    }
+
     /// The server, for whoever may do everything there.
     pub(crate) fn admin(&self) -> String {
-        match self.own {
-            Some(_) => format!("redis://{}/3", self.server),
-            None => {
-                let [before, after] = &self.url;
-                format!("{before}{}{after}", self.server)
-            }
-        }
+        self.by(self.server)
+    }
+}
+
+impl<F> Standalone<F> {
+    /// The server by this way, which may be its own address, for whoever may do everything there.
+    pub(crate) fn by(&self, way: SocketAddr) -> String {
+        let [before, after] = &self.url;
+        // A server of this run's own lets everybody in who does not say a name.
+        format!("{}{way}{after}", before.replace(USER, ""))
     }
 }
 
@@ -138,8 +158,7 @@ impl<F> Drop for Standalone<F> {
         if self.own.is_some() || self.remove.is_none() {
             return;
         }
-        let [before, after] = &self.url;
-        if let Err(error) = clean(&format!("{before}{}{after}", self.server), &self.namespace) {
+        if let Err(error) = clean(&self.by(self.server), &self.namespace) {
             say(format_args!(
                 "server  what this run made on the given Redis could not be removed: {}",
                 error.category()
