@@ -313,6 +313,18 @@ impl Got {
 pub(super) struct Started(JoinHandle<Result<Got, Stop>>);
 
 impl Started {
+    /// Returns when so many handlers wait at the gate, of which one is this request's.
+    pub(super) async fn comes_to(&mut self, gate: &mut Gate, handlers: usize) -> Result<(), Stop> {
+        tokio::select! {
+            reached = gate.reached(handlers) => reached,
+            answer = &mut self.0 => match answer {
+                // It says, perhaps, that there is no such operation.
+                Ok(got) => got?.ok().and(fail("a handler did not wait")),
+                Err(error) => fail(format!("the client of the suite: {error}")),
+            },
+        }
+    }
+
     pub(super) async fn answer(mut self) -> Result<Got, Stop> {
         match (&mut self.0).await {
             Ok(got) => got,
@@ -353,7 +365,7 @@ impl Gate {
     }
 
     /// Returns when so many handlers wait here.
-    pub(super) async fn reached(&mut self, handlers: usize) -> Result<(), Stop> {
+    async fn reached(&mut self, handlers: usize) -> Result<(), Stop> {
         while self.waiting.len() < handlers {
             match tokio::time::timeout(SOON, self.listener.accept()).await {
                 Ok(Ok((stream, _))) => self.waiting.push(stream),

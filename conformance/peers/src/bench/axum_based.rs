@@ -175,10 +175,11 @@ pub fn axum_session() -> Application {
     let store = runtime
         .block_on(SessionStore::<SessionNullPool>::new(None, config))
         .expect("a store in memory");
-    application(
-        runtime,
-        routes.layer(::axum_session::SessionLayer::new(store)),
-    )
+    let layer = {
+        let _within = runtime.enter();
+        ::axum_session::SessionLayer::new(store)
+    };
+    application(runtime, routes.layer(layer))
 }
 
 fn runtime() -> Runtime {

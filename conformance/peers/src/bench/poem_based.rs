@@ -3,7 +3,7 @@
 use poem::http::header;
 use poem::session::{CookieConfig, MemoryStorage, ServerSession, Session};
 use poem::{Endpoint, EndpointExt as _, Request, Route, get, handler};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use super::calls::Counted;
 use super::{Application, BODY, pair};
@@ -60,7 +60,7 @@ pub fn bare() -> Application {
     ] {
         routes = routes.at(path, get(answer));
     }
-    application(routes)
+    application(runtime(), routes)
 }
 
 pub fn sessions() -> Application {
@@ -72,15 +72,25 @@ pub fn sessions() -> Application {
         .at("/counter", get(counter))
         .at("/create", get(counter))
         .at("/rotate", get(rotate));
-    let storage = Counted(MemoryStorage::new());
-    application(routes.with(ServerSession::new(CookieConfig::default(), storage)))
+    let runtime = runtime();
+    let storage = {
+        let _within = runtime.enter();
+        Counted(MemoryStorage::new())
+    };
+    application(
+        runtime,
+        routes.with(ServerSession::new(CookieConfig::default(), storage)),
+    )
 }
 
-fn application(routes: impl Endpoint + 'static) -> Application {
-    let runtime = Builder::new_current_thread()
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a runtime");
+        .expect("a runtime")
+}
+
+fn application(runtime: Runtime, routes: impl Endpoint + 'static) -> Application {
     Box::new(move |path, cookie| {
         let path = path.parse().expect("a path");
         let mut request = Request::builder()

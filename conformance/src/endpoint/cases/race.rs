@@ -57,8 +57,8 @@ async fn overtaken(visitor: &mut Visitor, slow: Vec<Op>, quick: Vec<Op>) -> Resu
     let mut gate = Gate::new().await?;
     let mut ops = vec![get("a"), gate.wait()?];
     ops.extend(slow);
-    let slow = visitor.start(ops);
-    gate.reached(1).await?;
+    let mut slow = visitor.start(ops);
+    slow.comes_to(&mut gate, 1).await?;
     let quick = visitor.clone().send(quick).await?.ok()?;
     gate.open();
     let slow = slow.answer().await?;
@@ -95,7 +95,7 @@ async fn all_at_once(visitors: &[Visitor]) -> Result<(), Stop> {
     for visitor in visitors.iter().cycle().take(MANY) {
         all.push(visitor.start([get("n"), gate.wait()?, increment("n")]));
     }
-    gate.reached(MANY).await?;
+    all[0].comes_to(&mut gate, MANY).await?;
     gate.open();
     for one in all {
         one.answer().await?.ok()?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::script::{Op, get, increment, insert};
 use crate::case::{Stop, checks, ensure, same};
-use crate::endpoint::client::Context;
+use crate::endpoint::client::{Context, Gate};
 
 checks! { Context:
     "http/values-come-back", ["I10"],
@@ -75,9 +75,9 @@ async fn handler_failure(context: Context) -> Result<(), Stop> {
 
 async fn disconnect(context: Context) -> Result<(), Stop> {
     let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
-    let mut gate = super::super::client::Gate::new().await?;
-    let leaving = visitor.start([get("a"), gate.wait()?, insert("a", 2), insert("b", 2)]);
-    gate.reached(1).await?;
+    let mut gate = Gate::new().await?;
+    let mut leaving = visitor.start([get("a"), gate.wait()?, insert("a", 2), insert("b", 2)]);
+    leaving.comes_to(&mut gate, 1).await?;
     drop(leaving);
     // Servers that give the handler up do so at once; the others run it to its end.
     gate.given_up(Duration::from_millis(300)).await;
