@@ -91,7 +91,7 @@ impl<S: Store> Backend for Inner<S> {
         }
         match exchange.finish(sessions.now()) {
             Commit::Done(outcome) => Committing::Done(outcome),
-            commit => Committing::Pending(Box::pin(async move { sessions.drive(commit).await })),
+            commit => Committing::Pending(Box::pin(sessions.drive(commit))),
         }
     }
 
