@@ -319,7 +319,7 @@ impl Started {
             reached = gate.reached(handlers) => reached,
             answer = &mut self.0 => match answer {
                 // It says, perhaps, that there is no such operation.
-                Ok(got) => got?.ok().and(fail("a handler did not wait")),
+                Ok(got) => got?.ok().and_then(|_| fail("a handler did not wait")),
                 Err(error) => fail(format!("the client of the suite: {error}")),
             },
         }

@@ -117,13 +117,7 @@ async fn rust(ground: &Ground) -> io::Result<Started> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--locked",
-            "--manifest-path",
-        ])
+        .args(["build", "--quiet", "--release", "--manifest-path"])
         .arg(ground.pages.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&ground.built);
