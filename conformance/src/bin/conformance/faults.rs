@@ -8,6 +8,7 @@ mod mongodb;
 mod redis;
 mod sentinel;
 mod sql;
+mod sql_conflicts;
 
 use std::future::Future;
 use std::io;
