@@ -63,6 +63,10 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(flask::OnRedis(Redis::new()?))),
     },
     Entry {
+        name: flask::OnMemcached::NAME,
+        suite: || Ok(store::suite(flask::OnMemcached(Memcached::new(&[])?))),
+    },
+    Entry {
         name: flask::Sqlite::NAME,
         suite: || Ok(store::suite(flask::Sqlite::new()?)),
     },

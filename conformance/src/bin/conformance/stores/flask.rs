@@ -2,6 +2,7 @@
 
 mod files;
 mod json;
+mod memcached;
 mod redis;
 mod sql;
 
@@ -9,6 +10,7 @@ use cloakroom_conformance::store;
 
 pub(crate) use files::{Files, Werkzeug};
 pub(crate) use json::JsonFile;
+pub(crate) use memcached::OnMemcached;
 pub(crate) use redis::OnRedis;
 pub(crate) use sql::{OnMariaDb, OnPostgres, Sqlite};
 
@@ -19,6 +21,7 @@ pub(crate) fn work() {
     store::worker::<Files>();
     store::worker::<Werkzeug>();
     store::worker::<JsonFile>();
+    store::worker::<OnMemcached>();
     store::worker::<OnRedis>();
     store::worker::<Sqlite>();
     store::worker::<OnPostgres>();
