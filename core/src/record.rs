@@ -10,6 +10,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -52,6 +53,17 @@ pub(crate) struct Record {
     pub(crate) seed: Seed,
     /// Where each value's entry begins, in ascending order of the names.
     entries: SmallVec<[u32; 16]>,
+    /// Set if `stored` is a translation of what the store has.
+    pub(crate) foreign: Option<Box<Foreign>>,
+}
+
+/// A record of another format.
+#[derive(Clone)]
+pub(crate) struct Foreign {
+    /// As the store has it.
+    pub(crate) stored: Stored,
+    /// Whether this library's own part was in it.
+    pub(crate) marked: bool,
 }
 
 /// What makes a record a retired one: who follows it, and until when its data can be read.
@@ -72,6 +84,8 @@ pub(crate) struct Head<'a> {
     pub(crate) retired: Option<&'a Retired>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) seed: Seed,
+    /// Whether the record must be told apart from all others, in a format that has room for that only where it is needed.
+    pub(crate) marked: bool,
 }
 
 impl Record {
@@ -111,7 +125,9 @@ impl Record {
             (cursor.len(ARRAY)? == 3).then_some(())?;
             let idle = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
             let absolute = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
-            let persistent = cursor.bool()?;
+            // False is from before there were three of them.
+            let persistent = cursor.optional(Cursor::bool)?;
+            let persistent = persistent.map_or(Some(false), |known| known.then_some(true));
             Some(Expiry {
                 idle,
                 absolute,
@@ -132,6 +148,7 @@ impl Record {
             expiry,
             seed,
             entries,
+            foreign: None,
         })
     }
 
@@ -149,6 +166,54 @@ impl Record {
             nonce.copy_from_slice(first);
         }
         nonce
+    }
+
+    /// The record as the store has it.
+    pub(crate) fn as_stored(&self) -> &Stored {
+        self.foreign
+            .as_ref()
+            .map_or(&self.stored, |foreign| &foreign.stored)
+    }
+
+    pub(crate) fn into_stored(self) -> Stored {
+        self.foreign.map_or(self.stored, |foreign| foreign.stored)
+    }
+
+    /// Whether writers, times and seed are known.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.foreign.as_ref().is_none_or(|foreign| foreign.marked)
+    }
+
+    pub(crate) fn seed(&self) -> Option<Seed> {
+        self.is_marked().then_some(self.seed)
+    }
+
+    pub(crate) fn forget_writers(&mut self) {
+        self.recent = 0..0;
+    }
+
+    /// The bytes of this record if it had no values.
+    pub(crate) fn without_values(&self) -> Vec<u8> {
+        let mut header = Output(Length(0));
+        header.len(MAP, self.count());
+        let head = self.offset(0).checked_sub(header.0.0);
+        let head = head.and_then(|head| self.stored.bytes.get(..head));
+        let mut out = Output(head.unwrap_or_default().to_vec());
+        out.len(MAP, 0);
+        out.0
+    }
+
+    /// The bytes of this record, which has no values, with these.
+    pub(crate) fn with_values(&self, values: &BTreeMap<String, Vec<u8>>) -> Bytes {
+        let head = self.stored.bytes.len().saturating_sub(1);
+        let head = self.stored.bytes.get(..head).unwrap_or_default();
+        let mut out = Output(head.to_vec());
+        out.len(MAP, values.len());
+        for (name, value) in values {
+            out.name(name.as_bytes());
+            out.bytes(value);
+        }
+        out.0.into()
     }
 
     fn recent(&self) -> &[u8] {
@@ -334,6 +399,22 @@ pub(crate) fn encode(
     Ok(Bytes::from(out.0))
 }
 
+/// A record that says nothing.
+pub(crate) fn unmarked() -> Result<Bytes, Error> {
+    let head = Head {
+        writer: Nonce::default(),
+        after: None,
+        created: UnixTime::default(),
+        authenticated: None,
+        subject: None,
+        retired: None,
+        expiry: None,
+        seed: Seed::default(),
+        marked: false,
+    };
+    encode(&head, None, &Changes::new(), Limits::NONE)
+}
+
 /// Names and encoded values as one CBOR map.
 pub(crate) fn map<'a>(values: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
     let mut out = Output(Vec::new());
@@ -413,7 +494,12 @@ impl<B: Buffer> Output<B> {
             out.optional(expiry.absolute, |out, absolute| {
                 out.uint(absolute.as_secs());
             });
-            out.item(SIMPLE, if expiry.persistent { TRUE } else { FALSE });
+            let persistent = match expiry.persistent {
+                Some(true) => TRUE,
+                Some(false) => NULL,
+                None => FALSE,
+            };
+            out.item(SIMPLE, persistent);
         });
         self.bytes(&head.seed);
         self.len(MAP, count);

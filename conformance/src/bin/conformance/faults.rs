@@ -3,6 +3,7 @@
 mod common;
 mod ground;
 mod memcached;
+mod mongodb;
 mod redis;
 mod sql;
 
@@ -16,7 +17,7 @@ use cloakroom_conformance::Tally;
 use cloakroom_store::SharedStore;
 
 use crate::say;
-use crate::servers::{MariaDb, Memcached, Postgres, Redis, Server};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, Server};
 
 /// How long one case may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -79,6 +80,7 @@ const ALL: &[Entry] = &[
     Entry::of::<MariaDb>(),
     Entry::of::<Redis>(),
     Entry::of::<Memcached>(),
+    Entry::of::<MongoDb>(),
 ];
 
 /// Every case, as a line.

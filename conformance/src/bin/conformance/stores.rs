@@ -14,7 +14,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Memcached, Postgres, Redis};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -45,6 +45,10 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: Memcached::NAME,
         suite: || Ok(store::suite(Memcached::new(&[])?)),
+    },
+    Entry {
+        name: MongoDb::NAME,
+        suite: || Ok(store::suite(MongoDb::new()?)),
     },
     Entry {
         name: flask::Files::NAME,
@@ -88,6 +92,7 @@ pub(crate) fn work() {
     store::worker::<MariaDb>();
     store::worker::<Redis>();
     store::worker::<Memcached>();
+    store::worker::<MongoDb>();
     flask::work();
 }
 

@@ -6,6 +6,7 @@
 mod install;
 mod mariadb;
 pub(crate) mod memcached;
+mod mongodb;
 mod nats;
 mod postgres;
 mod process;
@@ -25,6 +26,7 @@ use cloakroom_conformance::store::{FixtureError, Place};
 pub(crate) use install::program;
 pub(crate) use mariadb::MariaDb;
 pub(crate) use memcached::Memcached;
+pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};
