@@ -3,6 +3,7 @@
 mod files;
 mod json;
 mod memcached;
+mod mongodb;
 mod redis;
 mod sql;
 
@@ -11,6 +12,7 @@ use cloakroom_conformance::store;
 pub(crate) use files::{Files, Werkzeug};
 pub(crate) use json::JsonFile;
 pub(crate) use memcached::OnMemcached;
+pub(crate) use mongodb::OnMongoDb;
 pub(crate) use redis::OnRedis;
 pub(crate) use sql::{OnMariaDb, OnPostgres, Sqlite};
 
@@ -22,6 +24,7 @@ pub(crate) fn work() {
     store::worker::<Werkzeug>();
     store::worker::<JsonFile>();
     store::worker::<OnMemcached>();
+    store::worker::<OnMongoDb>();
     store::worker::<OnRedis>();
     store::worker::<Sqlite>();
     store::worker::<OnPostgres>();
