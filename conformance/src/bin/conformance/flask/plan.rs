@@ -233,7 +233,8 @@ impl Keys {
             permanent,
         } = self.setup;
         let session_type = match backend {
-            Backend::Cookie | Backend::Redis => SessionType::Redis,
+            Backend::Cookie => SessionType::Cookie,
+            Backend::Redis => SessionType::Redis,
             Backend::Memcached => SessionType::Memcached,
             Backend::Filesystem => SessionType::Filesystem,
             Backend::MongoDb => SessionType::Mongodb,
