@@ -225,10 +225,7 @@ fn an_emptied_session_and_a_sign_out_clear_the_cookie() {
             (Directive::Clear, Fate::Saved)
         );
     }
-    keeps(
-        &world.request(None, |session| session.clear()),
-        Fate::Unchanged,
-    );
+    keeps(&world.request(None, clear), Fate::Unchanged);
 }
 
 #[test]
@@ -289,7 +286,7 @@ fn without_a_key_or_a_type_a_session_is_empty_and_refuses_writes() {
         keeps(&outcome, Fate::Unchanged);
         // What cannot say so at once says so in the end.
         let commit = world.begin(None, |session| {
-            assert!(!session.csrf_token([1; 32]).is_empty())
+            assert!(!session.csrf_token([1; 32]).is_empty());
         });
         assert_eq!(world.run(commit).map(drop), unavailable);
         let error = Error::Unavailable { missing }.to_string();
