@@ -607,6 +607,25 @@ fn beside_flask_a_flask_request_in_flight_overwrites() {
 }
 
 #[test]
+fn a_lifetime_of_its_own_is_kept_beside_flask() {
+    // R26
+    let mut both = Both::new();
+    both.flask_writes(SID, &alice());
+    both.world.request(Some(SID), |session| {
+        session.set_expiry(Expiry::new().idle(std::time::Duration::from_secs(600)));
+    });
+    // Flask writes it again, with its own lifetime in the store.
+    let session = both.flask_reads(SID).unwrap();
+    both.flask_writes(SID, &session);
+    let key = both.world.key(SID);
+    both.world.request(Some(SID), insert("n", 1));
+    assert_eq!(
+        both.world.records[&key].expires_at.as_secs(),
+        both.world.now + 600
+    );
+}
+
+#[test]
 fn a_csrf_token_outlives_its_request() {
     // R68
     let mut both = Both::new();
