@@ -292,6 +292,28 @@ fn a_retired_session_is_empty_for_flask_and_readable_for_rust_in_the_grace() {
 }
 
 #[test]
+fn what_flask_does_with_a_retired_session_is_a_session_again() {
+    let mut both = Both::new();
+    both.flask_writes(SID, &alice());
+    both.world.issue(Some(SID), sign_in("ada"));
+    // A browser that still has the old cookie signs in with Flask, which carries the marks along.
+    let Value::Dict(mut session) = both.flask_reads(SID).unwrap() else {
+        panic!()
+    };
+    session.push(("user_id".into(), 7.into()));
+    both.flask_writes(SID, &Value::Dict(session));
+    for seconds in [0, 60] {
+        both.world.later(seconds);
+        both.world.see(SID, |session| {
+            assert_eq!(session.get::<u64>("user_id").unwrap(), Some(7));
+            assert_eq!(session.subject(), None);
+        });
+    }
+    keeps(&both.world.request(Some(SID), insert("n", 1)), Fate::Saved);
+    assert!(both.flask_reads(SID).unwrap().get(MARKS).is_none());
+}
+
+#[test]
 fn a_sign_out_is_seen_by_the_other_side() {
     // R61
     let mut both = Both::new();
