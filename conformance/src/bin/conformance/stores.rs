@@ -1,5 +1,6 @@
 //! The stores of this repository, and how each is opened for its suite.
 
+mod any;
 mod flask;
 mod sqlite;
 
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::Entry;
 use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
+use any::Any;
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -49,6 +51,10 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: MongoDb::NAME,
         suite: || Ok(store::suite(MongoDb::new()?)),
+    },
+    Entry {
+        name: Any::NAME,
+        suite: || Ok(store::suite(Any::new()?)),
     },
     Entry {
         name: flask::Files::NAME,
@@ -89,6 +95,7 @@ pub(crate) fn work() {
     store::worker::<Redis>();
     store::worker::<Memcached>();
     store::worker::<MongoDb>();
+    store::worker::<Any>();
     flask::work();
 }
 
