@@ -15,6 +15,7 @@
 //! # Ok::<(), cloakroom_flask::FormatError>(())
 //! ```
 
+mod cookie;
 mod error;
 mod format;
 mod json;

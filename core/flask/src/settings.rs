@@ -5,11 +5,12 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+use crate::cookie::{NoSessions, SignedCookie};
 use crate::format::Dict;
 use crate::sid::{self, Sids};
 use crate::{Serializer, Signer};
 
-/// Where Flask-Session keeps sessions: SESSION_TYPE.
+/// Where sessions are kept: SESSION_TYPE of Flask-Session.
 ///
 /// ```
 /// use cloakroom_flask::{SessionType, Settings};
@@ -19,6 +20,11 @@ use crate::{Serializer, Signer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionType {
+    /// No SESSION_TYPE: Flask's own session, in the cookie. There is no store then. Without a SECRET_KEY such a session is
+    /// empty, and writing to it is an error.
+    Cookie,
+    /// `null`: nowhere. The session is empty, and writing to it is an error.
+    Null,
     /// `redis`
     Redis,
     /// `memcached`
@@ -53,7 +59,7 @@ pub struct Settings {
     pub secret_key_fallbacks: Vec<Zeroizing<String>>,
     /// SESSION_TYPE.
     pub session_type: SessionType,
-    /// SESSION_PERMANENT: whether new sessions are permanent. Default `true`.
+    /// SESSION_PERMANENT: whether new sessions are permanent. Default `true`. Of Flask-Session: without it, they are not.
     pub session_permanent: bool,
     /// SESSION_USE_SIGNER: whether ids are signed. Default `false`.
     pub session_use_signer: bool,
@@ -131,6 +137,7 @@ impl Settings {
     #[must_use]
     pub fn serializer(&self) -> Serializer {
         let default = match self.session_type {
+            SessionType::Cookie => return Serializer::TaggedJson,
             SessionType::Filesystem => Serializer::Pickle2,
             _ => Serializer::Msgpack,
         };
@@ -166,6 +173,8 @@ impl Settings {
             }
             (used, signer) => signer.filter(|_| used),
         };
+        // Flask's own sessions are not permanent until they are made so.
+        let permanent = self.session_permanent && self.session_type != SessionType::Cookie;
         let path = self
             .session_cookie_path
             .as_ref()
@@ -176,7 +185,7 @@ impl Settings {
             .http_only(self.session_cookie_httponly)
             .same_site(self.session_cookie_samesite.unwrap_or_default())
             .partitioned(self.session_cookie_partitioned)
-            .persistent(self.session_permanent)
+            .persistent(permanent)
             .lifetimes(Lifetimes {
                 idle: self.permanent_session_lifetime,
                 absolute: Lifetimes::UNLIMITED,
@@ -184,15 +193,28 @@ impl Settings {
             .extend_on_read(self.session_refresh_each_request)
             .renew_cookie(true)
             .delete_emptied(true)
-            .key_format(KeyFormat::Plain)
-            .key_prefix(&*self.session_key_prefix)
-            .token_scheme(Sids {
-                bytes: self.session_id_length,
-                signer,
-            })
             .format(Dict {
                 serializer: self.serializer(),
             });
+        builder = match (self.session_type, self.signer(Signer::COOKIE_SESSION)) {
+            (SessionType::Null, _) => builder.envelope(NoSessions {
+                missing: "SESSION_TYPE",
+            }),
+            (SessionType::Cookie, None) => builder.envelope(NoSessions {
+                missing: "SECRET_KEY",
+            }),
+            (SessionType::Cookie, Some(signer)) => builder.envelope(SignedCookie {
+                signer,
+                lifetime: self.permanent_session_lifetime,
+            }),
+            _ => builder
+                .key_format(KeyFormat::Plain)
+                .key_prefix(&*self.session_key_prefix)
+                .token_scheme(Sids {
+                    bytes: self.session_id_length,
+                    signer,
+                }),
+        };
         if let Some(domain) = &self.session_cookie_domain {
             builder = builder.domain(&**domain);
         }
