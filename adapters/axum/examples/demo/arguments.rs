@@ -22,6 +22,7 @@ Options:
                                redis+sentinel://HOST,HOST/NAME    Redis behind sentinels
                                memcached://HOST,HOST              Memcached; it cannot list your devices
                                mongodb://HOST,HOST/DB             MongoDB, or mongodb+srv://HOST/DB
+                             `cargo demo` has the first two and is built quickly; `cargo demo-all` has them all
   -h, --help                 This text
 
 The session cookie is `__Host-session` with Secure, as it would be in production. Browsers keep such a cookie over https;
