@@ -17,7 +17,7 @@ pub(super) async fn sqlite(demo: Arc<Demo>) -> Result<(), Failure> {
 }
 
 pub(super) async fn redis(demo: Arc<Demo>, redis: Arc<Redis>) -> Result<(), Failure> {
-    walk(&demo, &format!("redis://{}", redis.server())).await
+    walk(&demo, &redis.admin()).await
 }
 
 /// Looks, signs in, sees the device, closes the shop, and is still signed in when it opens again.
