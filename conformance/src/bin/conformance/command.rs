@@ -11,6 +11,8 @@ pub(crate) enum Command {
     Faults(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
+    /// Flask beside Rust, and what the names of the cases must contain.
+    Flask(Vec<String>),
     /// The black-box cases: URLs of servers, and what the names of the cases must contain.
     Http(Vec<String>),
     /// The black-box cases on the peers: which one, and what the names of the cases must contain.
@@ -24,11 +26,12 @@ impl Command {
 usage: cargo conformance [COMMAND]
 
   (none)         all tests of the workspace, then every store suite, every adapter suite, the black-box
-                 cases, the faults, the services and the demo
+                 cases, the faults, the services, Flask and the demo
   list           every case: id, requirements, sentence, source
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
+  flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   http           the black-box cases on our own page, without an application around it
@@ -48,6 +51,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             ["list"] => Ok(Self::List),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
             ["faults", parts @ ..] => Ok(Self::Faults(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["flask", parts @ ..] => Ok(Self::Flask(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(
