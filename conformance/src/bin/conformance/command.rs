@@ -11,6 +11,8 @@ pub(crate) enum Command {
     Faults(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
+    /// Measurements, and what their names must contain.
+    Bench(Vec<String>),
     /// The demo, and what the names of its cases must contain.
     Demo(Vec<String>),
 }
@@ -26,6 +28,7 @@ usage: cargo conformance [COMMAND]
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
+  bench          measurements, which the whole run leaves out (bench sweep); a further word chooses a store
   help           this text
 
 The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed and something passed.
@@ -41,6 +44,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["bench", parts @ ..] => Ok(Self::Bench(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["demo", parts @ ..] => Ok(Self::Demo(
