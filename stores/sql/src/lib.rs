@@ -49,6 +49,8 @@
 //!   One that does not answer the test in a quarter of the timeout is given up, with all that were used last before it.
 //!   A read whose connection turns out to be broken is tried again on another one, twice. A write that was under way when the server
 //!   went ends with a transient error, and whether it happened is not known.
+//! - **A SQLite file that is removed** while it is open is an error from the next operation on (on Unix; elsewhere the system does not
+//!   let it be removed), and no empty one is made in its place. Another one that is put there, such as a backup, is taken at once.
 //! - **Cancel-safe.** A dropped future leaves the row as it was or as it was to be. Its connection to a server is closed.
 //! - **No secret in an error.** Errors hold the database's message where it quotes no value, otherwise its code; never the
 //!   URL.
@@ -154,6 +156,8 @@ compile_error!(
 mod builder;
 mod database;
 mod failure;
+#[cfg(feature = "sqlite")]
+mod file;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod health;
 #[cfg(feature = "mysql")]
