@@ -29,6 +29,9 @@
 //! sign-out ────────────▶ Delete ─ Deleted, Gone ─▶ done: clear
 //!                         ▲ └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: clear
 //!                         └────── live ───────┘└ retired: Reload along the chain to its end, Delete newest first ─▶ done: clear
+//! emptied, if configured so ─▶ Mint ─▶ Delete ─ Deleted, Gone ─▶ done: clear
+//!                                    └ Changed, ✗ ─▶ Reload ─▶ as changed, live
+//! in the cookie itself ─▶ Mint, if changed or the end is to be put off ─▶ done: issue      (no store is asked)
 //! ```
 //!
 //! The rules that `protocol.py` calls nocas, blinddelete, nofollow, retiredmint and shortgrace are the comments that begin with

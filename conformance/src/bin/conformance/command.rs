@@ -1,4 +1,4 @@
-use crate::{Entry, adapters, stores};
+use crate::{Entry, adapters, scoreboard, stores};
 
 /// What the command line asks for.
 pub(crate) enum Command {
@@ -13,6 +13,12 @@ pub(crate) enum Command {
     Services(Vec<String>),
     /// Measurements, and what their names must contain.
     Bench(Vec<String>),
+    /// Flask beside Rust, and what the names of the cases must contain.
+    Flask(Vec<String>),
+    /// The black-box cases: URLs of servers, and what the names of the cases must contain.
+    Http(Vec<String>),
+    /// The black-box cases on the peers: which one, and what the names of the cases must contain.
+    Scoreboard(Vec<String>),
     /// The demo, and what the names of its cases must contain.
     Demo(Vec<String>),
 }
@@ -21,14 +27,21 @@ impl Command {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance [COMMAND]
 
-  (none)         all tests of the workspace, then every store suite, every adapter suite, the faults, the services and the demo
+  (none)         all tests of the workspace, then every store suite, every adapter suite, the black-box
+                 cases, the faults, the services, Flask and the demo
   list           every case: id, requirements, sentence, source
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
+  flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   bench          measurements, which the whole run leaves out (bench sweep); a further word chooses a store
+  http           the black-box cases on our own page, without an application around it
+  http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
+                 on one store; a further word chooses cases
+  scoreboard     on our own page, tower-sessions, axum_session, actix-session, Flask-Session and express-session, as a table;
+                 with a peer's name on that one, in full; not part of a run without a command
   help           this text
 
 The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed and something passed.
@@ -43,11 +56,24 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             ["faults", parts @ ..] => Ok(Self::Faults(
                 parts.iter().copied().map(String::from).collect(),
             )),
+            ["flask", parts @ ..] => Ok(Self::Flask(
+                parts.iter().copied().map(String::from).collect(),
+            )),
             ["services", parts @ ..] => Ok(Self::Services(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["bench", parts @ ..] => Ok(Self::Bench(
                 parts.iter().copied().map(String::from).collect(),
+            )),
+            ["http", words @ ..] if words.iter().any(|word| word.contains("://")) => Ok(
+                Self::Http(words.iter().copied().map(String::from).collect()),
+            ),
+            ["http", parts @ ..] => Ok(Self::One(
+                &scoreboard::OURS,
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["scoreboard", words @ ..] => Ok(Self::Scoreboard(
+                words.iter().copied().map(String::from).collect(),
             )),
             ["demo", parts @ ..] => Ok(Self::Demo(
                 parts.iter().copied().map(String::from).collect(),
@@ -108,6 +134,18 @@ mod tests {
         assert!(
             error.contains("memroy") && error.contains("memory, file"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn http_is_for_the_server_that_is_named_or_for_our_own_page() {
+        assert!(matches!(parse("http"), Ok(Command::One(entry, _)) if entry.name == "cloakroom"));
+        assert!(matches!(parse("http tabs"), Ok(Command::One(_, parts)) if parts == ["tabs"]));
+        assert!(
+            matches!(parse("http http://127.0.0.1:1 tabs"), Ok(Command::Http(words)) if words.len() == 2)
+        );
+        assert!(
+            matches!(parse("scoreboard flask-session"), Ok(Command::Scoreboard(words)) if words.len() == 1)
         );
     }
 

@@ -5,8 +5,10 @@ mod bench;
 mod browser;
 mod command;
 mod faults;
+mod flask;
 mod program;
 mod proxy;
+mod scoreboard;
 mod servers;
 mod services;
 mod stores;
@@ -16,7 +18,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, adapter, store};
+use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, adapter, endpoint, store};
 use tokio::runtime::Builder;
 
 use command::Command;
@@ -71,21 +73,27 @@ async fn perform(command: Command) -> ExitCode {
             cases().for_each(say);
             faults::cases().for_each(say);
             services::cases().for_each(say);
+            flask::cases().for_each(say);
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
+        Command::Flask(parts) => total.tally += flask::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
         Command::Bench(parts) => total.tally += bench::run(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
+        Command::Http(words) => total.tally += scoreboard::named(&words).await,
+        Command::Scoreboard(words) => total.tally += scoreboard::board(&words).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
             total.tally += workspace::test().await;
             for entry in stores::ALL.iter().chain(adapters::ALL) {
                 total.run(entry, &[]).await;
             }
+            total.run(&scoreboard::OURS, &[]).await;
             total.tally += faults::test(&[]).await;
             total.tally += services::test(&[]).await;
+            total.tally += flask::test(&[]).await;
             total.tally += browser::test(&[]).await;
         }
     }
@@ -94,7 +102,9 @@ async fn perform(command: Command) -> ExitCode {
 
 /// Every case of every suite.
 fn cases() -> impl Iterator<Item = Case> {
-    store::cases().chain(adapter::cases())
+    store::cases()
+        .chain(adapter::cases())
+        .chain(endpoint::cases())
 }
 
 /// What came of everything so far.
