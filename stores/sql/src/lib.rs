@@ -97,8 +97,18 @@
 //!
 //! `sqlite:path/to/file` (made if it is missing, unless the URL has a `mode`; `sqlite::memory:` for tests),
 //! `postgres://user:password@host:port/database`, `mysql://user:password@host:port/database`. What is special in a password is
-//! percent-encoded. Parameters are sqlx's, `?sslmode=verify-full` for example. For TLS turn on one of sqlx's features in the
-//! application: `sqlx = { version = "0.9", default-features = false, features = ["tls-rustls-ring-native-roots"] }`.
+//! percent-encoded. Parameters are sqlx's.
+//!
+//! With the feature `tls` (rustls) connections to a server use TLS where it offers it. That alone keeps nobody out: say that the server must
+//! be the one its certificate names.
+//!
+//! | | the system's certificates | one of your own |
+//! |---|---|---|
+//! | PostgreSQL | `?sslmode=verify-full` | `?sslmode=verify-full&sslrootcert=/etc/app/db.pem` |
+//! | MySQL, MariaDB | `?ssl-mode=VERIFY_IDENTITY` | `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/app/db.pem` |
+//!
+//! Another of sqlx's TLS features does as well: `sqlx = { version = "0.9", default-features = false, features = ["tls-native-tls"] }` in
+//! the application.
 //!
 //! # With the application's pool
 //!
@@ -142,6 +152,17 @@
 //! Call [`Sweep::sweep`](cloakroom_store::Sweep::sweep) every few minutes, from one process or several. It deletes in batches of
 //! 250 rows found by the index on `expires_at`, each a transaction of its own. PostgreSQL skips rows that are locked; MySQL reads
 //! the keys without locks and then locks only those rows; in SQLite other writers wait for one batch.
+//!
+//! What that costs the others, measured by `cargo conformance bench sweep` on a table of 1,000,000 rows of which 100,000 had expired, with
+//! 64 workers (four loads for each replace) on the store's 10 connections:
+//!
+//! | | 99th percentile without a sweep | with one | the sweep took |
+//! |---|---|---|---|
+//! | PostgreSQL 15 | 62 ms | 77 ms | 22 s |
+//! | MariaDB 10.11 | 149 ms | 375 ms | 117 s |
+//! | SQLite | 789 ms | 598 ms | 89 s |
+//!
+//! On two cores that servers, workers and other programs shared, so compare across, not down. In SQLite it is writers waiting for their turn in both.
 //!
 //! # Limits
 //!
