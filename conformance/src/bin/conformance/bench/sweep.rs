@@ -31,6 +31,7 @@ const VALUE: usize = 300;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Opening = Pin<Box<dyn Future<Output = Result<Ground, Failure>>>>;
+type Open = fn() -> Opening;
 
 /// A store on a table with all the rows.
 struct Ground {
@@ -39,7 +40,7 @@ struct Ground {
     _beneath: Box<dyn Any>,
 }
 
-const DATABASES: [(&str, fn() -> Opening); 3] = [
+const DATABASES: [(&str, Open); 3] = [
     ("sqlite", || Box::pin(sqlite())),
     ("postgres", || Box::pin(postgres())),
     ("mariadb", || Box::pin(mariadb())),
@@ -164,12 +165,16 @@ async fn one(
         random ^= random << 17;
         let row = random % ROWS + 1;
         // Those that have expired are nobody's.
-        let row = if row % EXPIRED == 0 { row - 1 } else { row };
+        let row = if row.is_multiple_of(EXPIRED) {
+            row - 1
+        } else {
+            row
+        };
         let key = Key::new(&format!("bench:{row}")).ok_or("no key")?;
         let begin = Instant::now();
         let found = store.load(&key).await?.ok_or("a living record is gone")?;
         times.push(begin.elapsed());
-        if random % (WRITES - 1) == 0 {
+        if random.is_multiple_of(WRITES - 1) {
             let write = Write::new(vec![7; VALUE], UnixTime::from_secs(4_000_000_000), None);
             let begin = Instant::now();
             if store.replace(&key, &found, &write).await? == Replaced::Gone {
