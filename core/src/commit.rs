@@ -72,6 +72,10 @@ pub struct Outcome {
     pub accessed: bool,
     /// What became of the changes.
     pub fate: Fate,
+    /// The client's token has been rotated away, and this exchange issued none: within the grace it reads what it always led
+    /// to, then nothing. Also where nothing was changed, so that a connection which lives long and only reads learns of it in
+    /// time. A browser needs not be told: the answer that brought the newer cookie went to the same jar.
+    pub superseded: bool,
     /// How often another request had changed the record first, or an answer of the store was lost.
     pub conflicts: u32,
 }

@@ -3,7 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::config::Limits;
-use crate::record::{Record, Values};
+use crate::record::{Changes, Record, Values};
 use crate::{Error, Expiry};
 
 /// An encoded value. Counters and flags fit in without an allocation.
@@ -145,30 +145,32 @@ impl Journal {
         &'a self,
         base: Option<&'a Record>,
     ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
-        let mut changed: Changed<'_> = self
-            .entries
-            .iter()
-            .map(|entry| (entry.name.as_bytes(), entry.value()))
-            .collect();
-        changed.sort_unstable_by_key(|(name, _)| *name);
         Merged {
             base: self.base(base).map(Record::values),
             next: None,
-            changed,
+            changed: self.changes(),
             at: 0,
         }
     }
-}
 
-/// Names and what they were set to, in ascending order.
-type Changed<'a> = SmallVec<[(&'a [u8], Option<&'a [u8]>); 4]>;
+    pub(crate) fn changes(&self) -> Changes<'_> {
+        let entries = self.entries.iter();
+        let mut changes: Changes<'_> = entries
+            .map(|entry| (entry.name.as_bytes(), entry.value()))
+            .collect();
+        if changes.len() > 1 {
+            changes.sort_unstable_by_key(|(name, _)| *name);
+        }
+        changes
+    }
+}
 
 /// Two ascending sequences as one; on the same name the changed one counts.
 #[derive(Clone)]
 struct Merged<'a> {
     base: Option<Values<'a>>,
     next: Option<(&'a [u8], &'a [u8])>,
-    changed: Changed<'a>,
+    changed: Changes<'a>,
     at: usize,
 }
 

@@ -42,7 +42,7 @@ use crate::commit::{
 use crate::config::{Limits, MAX_MAX_AGE};
 use crate::exchange::{Base, Issue, Loading, Work};
 use crate::expiry::SKEW;
-use crate::record::{self, Head, Nonce, Record, Retired, Seed};
+use crate::record::{self, Changes, Head, Nonce, Record, Retired, Seed};
 use crate::{
     Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Issued, Key, Outcome,
     Replaced, Stored, Token, Touched, UnixTime, Write,
@@ -79,7 +79,7 @@ impl Exchange {
         if self.wants_load() != Some(key) {
             return Err(Error::Misuse);
         }
-        let answer = self.loaded(key, found);
+        let answer = self.loaded(found);
         if let Err(error) = &answer {
             self.work.base = None;
             self.loading = Loading::Failed(error.clone());
@@ -87,14 +87,11 @@ impl Exchange {
         answer
     }
 
-    fn loaded(&mut self, key: &Key, found: Option<Stored>) -> Result<(), Error> {
-        let found = found.map(|stored| read(stored, key)).transpose()?;
+    fn loaded(&mut self, found: Option<Stored>) -> Result<(), Error> {
         match std::mem::replace(&mut self.loading, Loading::Ready) {
             Loading::Candidates { tokens, next, .. } => {
-                let at = next
-                    .into_inner()
-                    .flatten()
-                    .map_or(usize::MAX - 1, |(at, _)| at);
+                let (at, key) = next.into_inner().flatten().ok_or(Error::Misuse)?;
+                let found = found.map(|stored| read(stored, key)).transpose()?;
                 match found {
                     Some(base)
                         if base
@@ -106,7 +103,8 @@ impl Exchange {
                         self.loading = Loading::Following { tokens, at, base };
                     }
                     found => {
-                        let living = found.filter(|base| self.config.alive(base, self.opened));
+                        let living =
+                            found.filter(|base| self.config.alive(&base.record, self.opened));
                         self.settle(tokens, at, living);
                     }
                 }
@@ -115,9 +113,9 @@ impl Exchange {
                 tokens,
                 at,
                 mut base,
-            } => match found {
+            } => match found.map(Record::decode).transpose()? {
                 // Rule nofollow: a retired record counts only while the end of its chain lives.
-                Some(end) => match end.record.retired {
+                Some(end) => match end.retired {
                     Some(_) if base.chain.len() == MAX_CHAIN => return Err(Error::Contended),
                     Some(retired) => {
                         base.chain.push(retired.successor);
@@ -167,7 +165,10 @@ impl Exchange {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn finish(self, now: UnixTime) -> Commit {
-        let machine = Machine {
+        if let Some(outcome) = self.settled(now) {
+            return Commit::Done(outcome);
+        }
+        let machine = Box::new(Machine {
             config: self.config,
             opened: self.opened,
             now,
@@ -180,8 +181,21 @@ impl Exchange {
             conflicts: 0,
             uncertain: false,
             dead: None,
-        };
+        });
         machine.start()
+    }
+
+    /// The outcome, if nothing is to be done.
+    fn settled(&self, now: UnixTime) -> Option<Outcome> {
+        let base = self.work.base.as_deref();
+        let touch = || self.config.touch_due(base?, now);
+        (!self.work.is_modified() && touch().is_none()).then(|| Outcome {
+            superseded: base.is_some_and(|base| base.record.retired.is_some()),
+            directive: Directive::Keep,
+            accessed: self.accessed,
+            fate: Fate::Unchanged,
+            conflicts: 0,
+        })
     }
 }
 
@@ -214,8 +228,8 @@ struct New {
 }
 
 impl Machine {
-    /// What to do first, if anything. A machine with nothing to do is not worth a box.
-    fn start(mut self) -> Commit {
+    /// What to do first.
+    fn start(mut self: Box<Self>) -> Commit {
         let live = self
             .work
             .base
@@ -223,18 +237,18 @@ impl Machine {
             .map(|base| base.record.retired.is_none());
         let modified = self.work.is_modified();
         match (live, &self.work.issue) {
-            _ if self.work.destroyed => Box::new(self).sign_out(),
-            (_, Issue::SignIn(_)) | (Some(true), Issue::Rotate) => Box::new(self).mint(),
+            _ if self.work.destroyed => self.sign_out(),
+            (_, Issue::SignIn(_)) | (Some(true), Issue::Rotate) => self.mint(),
             (None, _) if self.work.creates() => {
                 self.work.issue = Issue::No;
-                Box::new(self).mint()
+                self.mint()
             }
-            (None, _) => self.outcome(Fate::Unchanged, Directive::Keep),
-            (Some(true), Issue::No) if modified => Box::new(self).mint(),
+            (None, _) => self.done(Fate::Unchanged, Directive::Keep),
+            (Some(true), Issue::No) if modified => self.mint(),
             (Some(true), Issue::No) => self.touch(),
             // Rule retiredmint: a plain write with a retired token is dropped, and never creates a session.
-            (Some(false), Issue::No) if !modified => self.outcome(Fate::Unchanged, Directive::Keep),
-            (Some(false), _) => self.outcome(Fate::Superseded, Directive::Keep),
+            (Some(false), Issue::No) if !modified => self.done(Fate::Unchanged, Directive::Keep),
+            (Some(false), _) => self.done(Fate::Superseded, Directive::Keep),
         }
     }
 
@@ -242,21 +256,18 @@ impl Machine {
         Commit::Mint(Mint { machine: self })
     }
 
-    fn touch(self) -> Commit {
-        if let Some(base) = &self.work.base {
-            let lifetime = self.config.lifetime(base.record.expiry);
-            if let Some(expires_at) =
-                lifetime.touch_due(base.record.created, base.record.stored.expires_at, self.now)
-            {
-                let key = base.key.clone();
-                return Commit::Touch(Touch {
-                    machine: Box::new(self),
-                    key,
-                    expires_at,
-                });
-            }
+    fn touch(self: Box<Self>) -> Commit {
+        if let Some(base) = &self.work.base
+            && let Some(expires_at) = self.config.touch_due(base, self.now)
+        {
+            let key = base.key.clone();
+            return Commit::Touch(Touch {
+                machine: self,
+                key,
+                expires_at,
+            });
         }
-        self.outcome(Fate::Unchanged, Directive::Keep)
+        self.done(Fate::Unchanged, Directive::Keep)
     }
 
     /// Creates the new record of a creation, rotation or sign-in.
@@ -299,7 +310,12 @@ impl Machine {
             expiry,
             seed: record.seed,
         };
-        let bytes = record::encode(&head, journal.values(Some(record)), limits)?;
+        let bytes = record::encode(
+            &head,
+            journal.base(Some(record)),
+            &journal.changes(),
+            limits,
+        )?;
         let expires_at = self
             .config
             .lifetime(expiry)
@@ -329,11 +345,8 @@ impl Machine {
             expiry: record.expiry,
             seed: record.seed,
         };
-        let values = record.values();
-        let bytes = match grace.is_zero() {
-            true => record::encode(&head, std::iter::empty(), Limits::NONE)?,
-            false => record::encode(&head, values, Limits::NONE)?,
-        };
+        let values = Some(record).filter(|_| !grace.is_zero());
+        let bytes = record::encode(&head, values, &Changes::new(), Limits::NONE)?;
         // Rule shortgrace: it outlasts every request that was in flight. No subject: a directory lists the new one.
         let write = Write::new(bytes, self.now + self.config.hold(), None);
         self.uncertain = false;
@@ -615,11 +628,11 @@ impl Machine {
     }
 
     fn done(self: Box<Self>, fate: Fate, directive: Directive) -> Commit {
-        self.outcome(fate, directive)
-    }
-
-    fn outcome(&self, fate: Fate, directive: Directive) -> Commit {
+        let base = self.work.base.as_ref();
+        let retired = base.is_some_and(|base| base.record.retired.is_some());
         Commit::Done(Outcome {
+            superseded: matches!(directive, Directive::Keep)
+                && (retired || fate == Fate::Superseded),
             directive,
             accessed: self.accessed,
             fate,
@@ -692,7 +705,8 @@ impl Machine {
         };
         let bytes = record::encode(
             &head,
-            journal.values(carried),
+            journal.base(carried),
+            &journal.changes(),
             self.config.settings().limits,
         )?;
         let expires_at = self.config.lifetime(expiry).expires_at(created, self.now);
@@ -710,26 +724,27 @@ fn carried(work: &Work) -> Option<&Base> {
     }
 }
 
-fn read(stored: Stored, key: &Key) -> Result<Box<Base>, Error> {
+fn read(stored: Stored, key: Key) -> Result<Box<Base>, Error> {
     let record = Record::decode(stored)?;
     let chain = record
         .retired
         .iter()
         .map(|retired| retired.successor.clone())
         .collect();
-    Ok(Box::new(Base {
-        key: key.clone(),
-        record,
-        chain,
-    }))
+    Ok(Box::new(Base { key, record, chain }))
 }
 
 impl Config {
-    fn alive(&self, base: &Base, now: UnixTime) -> bool {
-        let record = &base.record;
+    /// Until when the record is to be prolonged, if that is worth a store call.
+    fn touch_due(&self, base: &Base, now: UnixTime) -> Option<UnixTime> {
+        let (record, lifetime) = (&base.record, self.lifetime(base.record.expiry));
+        let due = lifetime.touch_due(record.created, record.stored.expires_at, now);
+        due.filter(|_| record.retired.is_none())
+    }
+
+    fn alive(&self, record: &Record, now: UnixTime) -> bool {
         let lifetime = self.lifetime(record.expiry);
-        record.retired.is_none()
-            && lifetime.alive(record.created, base.record.stored.expires_at, now)
+        record.retired.is_none() && lifetime.alive(record.created, record.stored.expires_at, now)
     }
 
     /// Whether the grace lasts. A clock that was ahead when the record was retired, and is not any more, must not lengthen it.
@@ -744,8 +759,8 @@ impl Config {
         key: &Key,
         now: UnixTime,
     ) -> Result<Option<Box<Base>>, Error> {
-        let found = found.map(|stored| read(stored, key)).transpose()?;
-        Ok(found.filter(|base| base.record.retired.is_some() || self.alive(base, now)))
+        let found = found.map(|stored| read(stored, key.clone())).transpose()?;
+        Ok(found.filter(|base| base.record.retired.is_some() || self.alive(&base.record, now)))
     }
 }
 

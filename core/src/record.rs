@@ -9,6 +9,7 @@
 //! order of their bytes, so that two records can be merged in one pass and no name stands twice.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -49,8 +50,8 @@ pub(crate) struct Record {
     pub(crate) retired: Option<Box<Retired>>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) seed: Seed,
-    values: usize,
-    count: usize,
+    /// Where each value's entry begins, in ascending order of the names.
+    entries: SmallVec<[u32; 16]>,
 }
 
 /// What makes a record a retired one: who follows it, and until when its data can be read.
@@ -119,12 +120,13 @@ impl Record {
         })?;
         let seed = cursor.string(BYTES)?.try_into().ok()?;
         let count = cursor.len(MAP)?;
-        let values = cursor.at();
-        let mut previous: &[u8] = &[];
+        let mut entries = SmallVec::new();
+        let mut previous = Name::default();
         for _ in 0..count {
-            let name = cursor.string(TEXT)?;
+            entries.push(u32::try_from(cursor.at()).ok()?);
+            let name = cursor.name()?;
             // Strictly ascending: also rules out the empty name and doubles.
-            if name <= previous || name.len() > MAX_NAME || !is_text(name) {
+            if name <= previous || name.text.len() > MAX_NAME || !name.is_text() {
                 return None;
             }
             previous = name;
@@ -140,8 +142,7 @@ impl Record {
             retired,
             expiry,
             seed,
-            values,
-            count,
+            entries,
         })
     }
 
@@ -174,26 +175,92 @@ impl Record {
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.count
+        self.entries.len()
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
-        let (_, value) = self.values().find(|(found, _)| *found == name.as_bytes())?;
+        let at = self.find(&Name::new(name.as_bytes())).ok()?;
+        let (_, value) = self.entry(at)?;
         Some(value)
+    }
+
+    /// The number of the entry with this name, or of the one before which it belongs.
+    fn find(&self, wanted: &Name<'_>) -> Result<usize, usize> {
+        self.entries.binary_search_by(|at| {
+            let found = Cursor::new(&self.stored.bytes, *at as usize).name();
+            found.unwrap_or_default().cmp(wanted)
+        })
+    }
+
+    fn entry(&self, number: usize) -> Option<(&[u8], &[u8])> {
+        let at = *self.entries.get(number)?;
+        let mut cursor = Cursor::new(&self.stored.bytes, at as usize);
+        Some((cursor.string(TEXT)?, cursor.string(BYTES)?))
+    }
+
+    /// Where the entry with this name is, or an empty place where it belongs.
+    fn place(&self, name: &[u8]) -> Range<usize> {
+        match self.find(&Name::new(name)) {
+            Ok(number) => self.offset(number)..self.offset(number + 1),
+            Err(number) => self.offset(number)..self.offset(number),
+        }
+    }
+
+    /// Where an entry begins; behind the last one is the end of the record.
+    fn offset(&self, number: usize) -> usize {
+        let end = self.stored.bytes.len();
+        self.entries.get(number).map_or(end, |at| *at as usize)
     }
 
     /// Names (UTF-8) and encoded values, in ascending order of the names' bytes.
     pub(crate) fn values(&self) -> Values<'_> {
         Values {
-            cursor: Cursor::new(&self.stored.bytes, self.values),
-            left: self.count,
+            cursor: Cursor::new(&self.stored.bytes, self.offset(0)),
+            left: self.count(),
         }
     }
 }
 
-fn is_text(name: &[u8]) -> bool {
-    // Names are short and mostly ASCII.
-    name.iter().all(u8::is_ascii) || std::str::from_utf8(name).is_ok()
+/// A name in the order of the bytes, and the first eight of them, with which most is decided.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a> {
+    /// As a number in the order of the bytes; what a short name lacks is zero.
+    start: u64,
+    text: &'a [u8],
+}
+
+/// For each length the bytes of the start that belong to the name.
+const STARTS: [u64; 8] = [
+    0,
+    !(u64::MAX >> 8),
+    !(u64::MAX >> 16),
+    !(u64::MAX >> 24),
+    !(u64::MAX >> 32),
+    !(u64::MAX >> 40),
+    !(u64::MAX >> 48),
+    !(u64::MAX >> 56),
+];
+
+impl<'a> Name<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        let mut start = [0; 8];
+        for (start, byte) in start.iter_mut().zip(text) {
+            *start = *byte;
+        }
+        Self {
+            text,
+            start: u64::from_be_bytes(start),
+        }
+    }
+
+    #[inline(always)]
+    fn is_text(&self) -> bool {
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        // Names are short and mostly ASCII.
+        (self.start & HIGH == 0
+            && (self.text.len() <= 8 || self.text.get(8..).unwrap_or_default().is_ascii()))
+            || std::str::from_utf8(self.text).is_ok()
+    }
 }
 
 #[derive(Clone)]
@@ -212,67 +279,62 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// Encodes a record. `values` must be in ascending order of the names' bytes.
-pub(crate) fn encode<'a>(
+/// Names and what they are set to, in ascending order of the names' bytes.
+pub(crate) type Changes<'a> = SmallVec<[(&'a [u8], Option<&'a [u8]>); 4]>;
+
+/// Encodes a record: the values of `base` with these changes. What lies between changes is copied as it is.
+pub(crate) fn encode(
     head: &Head<'_>,
-    values: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    base: Option<&Record>,
+    changes: &Changes<'_>,
     limits: Limits,
 ) -> Result<Bytes, Error> {
-    let (count, size) =
-        values
-            .clone()
-            .fold((0, 0), |(count, size): (usize, usize), (name, value)| {
-                (count + 1, size + name.len() + value.len() + 8)
-            });
+    let (old, first) = base.map_or((&[][..], 0), |base| {
+        (&base.stored.bytes[..], base.offset(0))
+    });
+    let (mut count, mut cut) = (base.map_or(0, Record::count), 0);
+    let mut cuts: SmallVec<[Range<usize>; 4]> = SmallVec::new();
+    for (name, value) in changes {
+        let place = base.map_or(first..first, |base| base.place(name));
+        count = count + usize::from(value.is_some()) - usize::from(!place.is_empty());
+        cut += place.len();
+        cuts.push(place);
+    }
     if count > limits.values {
         return Err(Error::TooLarge {
             what: "the number of session values is",
             limit: limits.values,
         });
     }
-    let older = head.after.map_or(&[][..], Record::recent);
-    let older = older.get(..(RECENT - 1) * NONCE_LEN).unwrap_or(older);
-    let subject = head.subject.map_or(0, str::len);
-    let successor = head
-        .retired
-        .map_or(0, |retired| retired.successor.as_str().len() + 12);
+    let mut length = Output(Length(0));
+    length.head(head, count);
 
-    let mut out = Output(Vec::with_capacity(
-        size + older.len() + subject + successor + 96,
-    ));
-    out.len(ARRAY, FIELDS);
-    out.uint(VERSION);
-    out.len(BYTES, NONCE_LEN + older.len());
-    out.0.extend_from_slice(&head.writer);
-    out.0.extend_from_slice(older);
-    out.uint(head.created.as_secs());
-    out.optional(head.authenticated, |out, at| out.uint(at.as_secs()));
-    out.optional(head.subject, Output::text);
-    out.optional(head.retired, |out, retired| {
-        out.len(ARRAY, 2);
-        out.text(retired.successor.as_str());
-        out.uint(retired.until.as_secs());
-    });
-    out.optional(head.expiry, |out, expiry| {
-        out.len(ARRAY, 3);
-        out.optional(expiry.idle, |out, idle| out.uint(idle.as_secs()));
-        out.optional(expiry.absolute, |out, absolute| {
-            out.uint(absolute.as_secs());
-        });
-        out.item(SIMPLE, if expiry.persistent { TRUE } else { FALSE });
-    });
-    out.bytes(&head.seed);
-    out.len(MAP, count);
-    for (name, value) in values {
-        out.name(name);
-        out.bytes(value);
-    }
-    if out.0.len() > limits.record_bytes {
+    let set = changes
+        .iter()
+        .filter_map(|(name, value)| Some((name, (*value)?)));
+    let added: usize = set
+        .map(|(name, value)| string_len(name.len()) + string_len(value.len()))
+        .sum();
+    let size = length.0.0 + (old.len() - first - cut) + added;
+    if size > limits.record_bytes {
         return Err(Error::TooLarge {
             what: "the session's record is",
             limit: limits.record_bytes,
         });
     }
+    // Of the exact size: a vector with room to spare costs another allocation when it is turned into `Bytes`.
+    let (mut out, mut from) = (Output(Vec::with_capacity(size)), first);
+    out.head(head, count);
+    for ((name, value), cut) in changes.iter().zip(&cuts) {
+        out.0
+            .extend_from_slice(old.get(from..cut.start).unwrap_or_default());
+        from = cut.end;
+        if let Some(value) = value {
+            out.name(name);
+            out.bytes(value);
+        }
+    }
+    out.0.extend_from_slice(old.get(from..).unwrap_or_default());
     Ok(Bytes::from(out.0))
 }
 
@@ -297,25 +359,89 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     }
 }
 
-struct Output(Vec<u8>);
+/// How many bytes a string of this length takes.
+fn string_len(len: usize) -> usize {
+    len + match len {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
 
-impl Output {
+struct Output<B>(B);
+
+trait Buffer {
+    fn append(&mut self, bytes: &[u8]);
+}
+
+impl Buffer for Vec<u8> {
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// How much would be written.
+struct Length(usize);
+
+impl Buffer for Length {
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+impl<B: Buffer> Output<B> {
+    /// Everything before the values.
+    fn head(&mut self, head: &Head<'_>, count: usize) {
+        let older = head.after.map_or(&[][..], Record::recent);
+        let older = older.get(..(RECENT - 1) * NONCE_LEN).unwrap_or(older);
+        self.len(ARRAY, FIELDS);
+        self.uint(VERSION);
+        self.len(BYTES, NONCE_LEN + older.len());
+        self.0.append(&head.writer);
+        self.0.append(older);
+        self.uint(head.created.as_secs());
+        self.optional(head.authenticated, |out, at| out.uint(at.as_secs()));
+        self.optional(head.subject, |out, subject| out.name(subject.as_bytes()));
+        self.optional(head.retired, |out, retired| {
+            out.len(ARRAY, 2);
+            out.name(retired.successor.as_bytes());
+            out.uint(retired.until.as_secs());
+        });
+        self.optional(head.expiry, |out, expiry| {
+            out.len(ARRAY, 3);
+            out.optional(expiry.idle, |out, idle| out.uint(idle.as_secs()));
+            out.optional(expiry.absolute, |out, absolute| {
+                out.uint(absolute.as_secs());
+            });
+            out.item(SIMPLE, if expiry.persistent { TRUE } else { FALSE });
+        });
+        self.bytes(&head.seed);
+        self.len(MAP, count);
+    }
+
+    #[inline]
     fn item(&mut self, major: u8, argument: u64) {
         let major = major << 5;
         let bytes = argument.to_be_bytes();
         let (short, len) = match argument {
             0..24 => {
-                self.0.push(major | bytes[7]);
+                self.0.append(&[major | bytes[7]]);
                 return;
             }
-            24..0x100 => (24, 1),
+            24..0x100 => {
+                self.0.append(&[major | 24, bytes[7]]);
+                return;
+            }
             0x100..0x1_0000 => (25, 2),
             0x1_0000..0x1_0000_0000 => (26, 4),
             _ => (27, 8),
         };
-        self.0.push(major | short);
-        self.0
-            .extend_from_slice(bytes.get(8 - len..).unwrap_or_default());
+        self.0.append(&[major | short]);
+        self.0.append(bytes.get(8 - len..).unwrap_or_default());
     }
 
     fn uint(&mut self, value: u64) {
@@ -328,17 +454,13 @@ impl Output {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.len(BYTES, bytes.len());
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.name(text.as_bytes());
+        self.0.append(bytes);
     }
 
     /// Text that is known to be UTF-8.
     fn name(&mut self, text: &[u8]) {
         self.len(TEXT, text.len());
-        self.0.extend_from_slice(text);
+        self.0.append(text);
     }
 
     fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
@@ -428,6 +550,23 @@ impl<'a> Cursor<'a> {
         let (string, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
         Some(string)
+    }
+
+    /// A text that is not checked to be UTF-8.
+    #[inline(always)]
+    fn name(&mut self) -> Option<Name<'a>> {
+        let len = self.len(TEXT)?;
+        // What follows a name is at hand, so that eight bytes can be read at once.
+        let chunk = self.rest.first_chunk();
+        let (text, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(match chunk {
+            Some(chunk) => Name {
+                text,
+                start: u64::from_be_bytes(*chunk) & STARTS.get(len).unwrap_or(&u64::MAX),
+            },
+            None => Name::new(text),
+        })
     }
 
     fn text(&mut self) -> Option<&'a str> {

@@ -162,6 +162,40 @@ fn rule_retiredmint_a_plain_write_with_the_old_token_is_dropped_and_creates_noth
     assert_eq!(world.number(&newer, "late"), None);
 }
 
+// Invariant 7
+#[test]
+fn who_only_reads_learns_that_the_token_was_rotated_away() {
+    let mut world = World::new();
+    let token = world.issue(None, insert("base", 1));
+    let read = |_: &mut Session<'_>| {};
+    assert!(!world.request(Some(&token), read).superseded);
+    let newer = world.issue(Some(&token), rotate);
+    for _ in 0..2 {
+        let outcome = world.request(Some(&token), read);
+        assert!(outcome.superseded);
+        keeps(&outcome, Fate::Unchanged);
+    }
+    assert!(world.request(Some(&token), insert("late", 1)).superseded);
+    assert!(!world.request(Some(&newer), read).superseded);
+    // After the grace the token leads nowhere, and nobody knows that it ever led somewhere.
+    world.later(30);
+    assert!(!world.request(Some(&token), read).superseded);
+}
+
+// Invariant 7
+#[test]
+fn who_gets_a_token_or_is_told_to_forget_it_is_not_told_that_the_old_one_was_rotated_away() {
+    let mut world = World::new();
+    let token = signed_in(&mut world);
+    world.issue(Some(&token), rotate);
+    let again = world.request(Some(&token), sign_in("ada"));
+    assert!(matches!(again.directive, Directive::Issue(_)));
+    assert!(!again.superseded);
+    let gone = world.request(Some(&token), sign_out);
+    assert_eq!(gone.directive, Directive::Clear);
+    assert!(!gone.superseded);
+}
+
 // Invariant 6
 #[test]
 fn rule_retiredmint_also_for_a_write_that_was_in_flight() {
@@ -170,7 +204,9 @@ fn rule_retiredmint_also_for_a_write_that_was_in_flight() {
     let late = world.begin(Some(&token), insert("late", 1));
     world.issue(Some(&token), sign_in("ada"));
     let records = world.records.clone();
-    keeps(&world.run(late).expect("no error"), Fate::Superseded);
+    let outcome = world.run(late).expect("no error");
+    assert!(outcome.superseded);
+    keeps(&outcome, Fate::Superseded);
     assert_eq!(world.records, records);
 }
 

@@ -134,7 +134,8 @@ async fn exchange(
     };
     Ok(match outcome.fate {
         Fate::Gone => Answer::Close("signed out"),
-        Fate::Superseded => Answer::Close("open another socket"),
+        // Also for a message that changes nothing: it read what was there before the token was replaced.
+        _ if outcome.superseded => Answer::Close("open another socket"),
         // Nothing here issues or removes a token, so there is nothing that the browser should be told.
         _ => Answer::Text(text),
     })
@@ -238,6 +239,18 @@ mod tests {
         );
         let mut next = browser.socket().await.unwrap();
         assert_eq!(says(&mut next, "count").await, "2");
+    }
+
+    #[tokio::test]
+    async fn an_open_socket_that_only_reads_learns_that_its_token_was_replaced() {
+        let mut browser = Browser::signed_in().await;
+        let mut socket = browser.socket().await.unwrap();
+        assert_eq!(says(&mut socket, "who").await, "ada");
+        browser.post("/sign-in").await;
+        assert_eq!(
+            says(&mut socket, "who").await,
+            "closed: open another socket"
+        );
     }
 
     #[tokio::test]

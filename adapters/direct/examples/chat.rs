@@ -136,8 +136,8 @@ impl Guest {
                 },
                 news = self.news.recv() => {
                     // Before anything is told to somebody, this: is it still who it was?
-                    if self.has_ended().await? {
-                        return Ok(Some("bye your session has ended"));
+                    if let Some(bye) = self.farewell().await? {
+                        return Ok(Some(bye));
                     }
                     match news {
                         Ok(News::Said(line)) => self.tell(&line).await?,
@@ -232,14 +232,21 @@ impl Guest {
         }
     }
 
-    /// Whether somebody who was signed in is not any more.
-    async fn has_ended(&mut self) -> Result<bool, Failure> {
+    /// Why somebody who was signed in is to go, if there is a reason.
+    async fn farewell(&mut self) -> Result<Option<&'static str>, Failure> {
         let read = self.chat.sessions.with(self.token.as_deref(), |session| {
             Ok(session.subject().map(str::to_owned))
         });
         let (name, outcome) = read.await?;
+        let superseded = outcome.superseded;
         self.obey(outcome).await?;
-        Ok(self.name.is_some() && name != self.name)
+        Ok(match self.name {
+            None => None,
+            // Who only listens would be a stranger when the grace is over.
+            Some(_) if superseded => Some("bye your token has been replaced"),
+            Some(_) if name != self.name => Some("bye your session has ended"),
+            Some(_) => None,
+        })
     }
 
     /// Passes on what the client must do with its token, and does it likewise.
@@ -373,6 +380,24 @@ mod tests {
         stranger.send("who was that?").await;
         stranger.keeps().await;
         stranger.hears("said stranger who was that?").await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_only_listens_learns_that_its_token_was_replaced() {
+        let server = Server::start().await;
+        let mut one = server.client("").await;
+        one.hears("hello stranger 0").await;
+        let token = one.signs_in("ada").await;
+        one.hears("hello ada 0").await;
+        let mut listener = server.client(&token).await;
+        listener.hears("hello ada 0").await;
+
+        one.signs_in("ada").await;
+        one.hears("hello ada 0").await;
+        one.send("anybody there?").await;
+        one.hears("said ada anybody there?").await;
+        listener.hears("bye your token has been replaced").await;
+        listener.is_closed().await;
     }
 
     #[tokio::test]

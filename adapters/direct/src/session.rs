@@ -14,7 +14,6 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use smallvec::SmallVec;
 
 use crate::drive::load_key;
 use crate::sessions::Inner;
@@ -56,7 +55,8 @@ pub struct Session<K = ()> {
 pub(crate) trait Backend: Send + Sync {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange;
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
-    fn commit(self: Arc<Self>, exchange: Exchange) -> Committing;
+    /// Takes the exchange, if there is one.
+    fn commit(self: Arc<Self>, exchange: &mut Option<Exchange>) -> Committing;
     fn config(&self) -> &Config;
     fn entropy(&self) -> Result<[u8; 32], Error>;
 }
@@ -75,8 +75,11 @@ impl<S: Store> Backend for Inner<S> {
         Box::pin(load_key(&*self.store, key))
     }
 
-    fn commit(self: Arc<Self>, exchange: Exchange) -> Committing {
+    fn commit(self: Arc<Self>, exchange: &mut Option<Exchange>) -> Committing {
         let sessions = Sessions(self);
+        let Some(exchange) = exchange.take() else {
+            return Committing::Untouched;
+        };
         if sessions.limits(&exchange) {
             return Committing::Pending(Box::pin(async move { sessions.commit(exchange).await }));
         }
@@ -119,24 +122,17 @@ pub enum Committing {
 
 impl<K> Session<K> {
     pub(crate) fn new<S: Store>(exchange: Exchange, sessions: Arc<Inner<S>>) -> Self {
-        Self::from_state(SmallVec::new(), Some(exchange), sessions)
+        Self::from_slot(Slot::of_exchange(exchange), sessions)
     }
 
     pub(crate) fn of_request<S: Store>(request: &HeaderMap, sessions: Arc<Inner<S>>) -> Self {
-        Self::from_state(
-            request.get_all(COOKIE).iter().cloned().collect(),
-            None,
-            sessions,
-        )
+        let cookies = request.get_all(COOKIE).iter().cloned().collect();
+        Self::from_slot(Slot::of_request(cookies), sessions)
     }
 
-    fn from_state(
-        cookies: SmallVec<[HeaderValue; 1]>,
-        exchange: Option<Exchange>,
-        backend: Arc<dyn Backend>,
-    ) -> Self {
+    fn from_slot(slot: Slot, backend: Arc<dyn Backend>) -> Self {
         Self {
-            slot: Slot::new(cookies, exchange),
+            slot,
             backend,
             kind: PhantomData,
         }
@@ -191,14 +187,14 @@ impl<K> Session<K> {
     pub fn commit(&self, keep_changes: bool) -> Committing {
         let mut state = self.slot.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Closed);
-        let Some(mut exchange) = state.exchange.take().filter(|_| phase == Phase::Touched) else {
+        if phase != Phase::Touched {
+            state.exchange = None;
             return Committing::Untouched;
-        };
-        drop(state);
-        if !keep_changes {
+        }
+        if let Some(exchange) = state.exchange.as_mut().filter(|_| !keep_changes) {
             exchange.discard_changes();
         }
-        self.backend.clone().commit(exchange)
+        self.backend.clone().commit(&mut state.exchange)
     }
 
     /// The configuration.

@@ -53,21 +53,24 @@ thread_local! {
 }
 
 impl Slot {
-    pub(crate) fn new(cookies: SmallVec<[HeaderValue; 1]>, exchange: Option<Exchange>) -> Self {
-        // While the thread ends there is none.
-        let spare = SPARE
-            .try_with(|spare| spare.borrow_mut().pop())
-            .ok()
-            .flatten();
-        if let Some(mut shared) = spare
+    /// For a request with these cookies, that nobody may ask for.
+    pub(crate) fn of_request(cookies: SmallVec<[HeaderValue; 1]>) -> Self {
+        if let Some(mut shared) = spare()
             && let Some(state) = Arc::get_mut(&mut shared)
         {
             let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
             state.cookies = cookies;
-            state.exchange = exchange;
             state.phase = Phase::Untouched;
             return Self(Some(shared));
         }
+        Self::allocate(cookies, None)
+    }
+
+    pub(crate) fn of_exchange(exchange: Exchange) -> Self {
+        Self::allocate(SmallVec::new(), Some(exchange))
+    }
+
+    fn allocate(cookies: SmallVec<[HeaderValue; 1]>, exchange: Option<Exchange>) -> Self {
         let state = State {
             cookies,
             exchange,
@@ -84,6 +87,14 @@ impl Slot {
         // after it.
         shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An emptied state of an earlier exchange on this thread. While the thread ends there is none.
+fn spare() -> Option<Arc<Mutex<State>>> {
+    SPARE
+        .try_with(|spare| spare.borrow_mut().pop())
+        .ok()
+        .flatten()
 }
 
 impl Clone for Slot {

@@ -42,7 +42,8 @@ pub trait Fixture: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// When it cannot be started. The case fails.
+    /// When it cannot be started: the case fails. With an [`io::Error`](std::io::Error) of the kind
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported), when what it needs is not on this machine: the case is skipped.
     fn start(&self, app: App) -> impl Future<Output = Result<Server, FixtureError>> + Send;
 
     /// What the adapter can do and what it never will. What is neither claimed nor denied is reported as skipped.
@@ -112,16 +113,15 @@ impl Drop for AbortOnDrop {
 /// A client of a transport that is not HTTP.
 ///
 /// ```
-/// use cloakroom::Directive;
+/// use cloakroom::{Directive, Error, Outcome};
 /// use cloakroom_conformance::adapter::{Answer, App, Client, Told};
 ///
 /// /// No transport at all.
 /// struct Direct(App);
 ///
 /// impl Client for Direct {
-///     async fn exchange(&self, token: Option<&str>, script: &str) -> Answer {
-///         let answer = self.0.sessions().with(token, |session| self.0.perform(session, script)).await;
-///         match answer {
+///     async fn exchange(&self, tokens: &[&str], script: &str) -> Answer {
+///         match exchange(&self.0, tokens, script).await {
 ///             Err(error) => Answer::Failed(error.to_string()),
 ///             Ok((results, outcome)) => Answer::Done(results, match outcome.directive {
 ///                 Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
@@ -131,10 +131,18 @@ impl Drop for AbortOnDrop {
 ///         }
 ///     }
 /// }
+///
+/// async fn exchange(app: &App, tokens: &[&str], script: &str) -> Result<(String, Outcome), Error> {
+///     let sessions = app.sessions();
+///     let mut exchange = sessions.open(tokens.iter().map(|token| token.as_bytes()));
+///     sessions.load(&mut exchange).await?;
+///     let results = app.perform(&mut exchange.session()?, script)?;
+///     Ok((results, sessions.commit(exchange).await?))
+/// }
 /// ```
 pub trait Client: Send + Sync + 'static {
-    /// Sends a message with this token, and waits for the answer. Several run at the same time.
-    fn exchange(&self, token: Option<&str>, script: &str) -> impl Future<Output = Answer> + Send;
+    /// Sends a message with these tokens (nearly always none or one), and waits for the answer. Several run at the same time.
+    fn exchange(&self, tokens: &[&str], script: &str) -> impl Future<Output = Answer> + Send;
 }
 
 /// What a client of messages got for an answer.
@@ -170,12 +178,12 @@ impl fmt::Debug for Told {
 pub(super) type Exchanging<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 pub(super) trait ErasedClient: Send + Sync {
-    fn exchange<'a>(&'a self, token: Option<&'a str>, script: &'a str) -> Exchanging<'a>;
+    fn exchange<'a>(&'a self, tokens: &'a [&'a str], script: &'a str) -> Exchanging<'a>;
 }
 
 impl<C: Client> ErasedClient for C {
-    fn exchange<'a>(&'a self, token: Option<&'a str>, script: &'a str) -> Exchanging<'a> {
-        Box::pin(Client::exchange(self, token, script))
+    fn exchange<'a>(&'a self, tokens: &'a [&'a str], script: &'a str) -> Exchanging<'a> {
+        Box::pin(Client::exchange(self, tokens, script))
     }
 }
 

@@ -14,10 +14,9 @@
 //!
 //! Most cases say nothing of HTTP: a client presents a token (or none), a handler uses the session, and the client is told to
 //! keep a token, to forget it, or nothing. They are those on store calls, values, tokens, lifetimes, sign-in, sign-out, races,
-//! lost replies and outages (invariants 1 to 8 and 12, without what is said of headers), and run on every transport, through
-//! [`Client`]. What needs more than a token in and a directive out is left to HTTP: cookies, caching, several tokens at once
-//! (invariant 11), and what is about the response's head, a body, a status or a lost connection (most of invariant 10).
-
+//! lost replies and outages (invariants 1 to 8, 11 and 12, without what is said of headers), and run on every transport, through
+//! [`Client`]. What needs more than tokens in and a directive out is left to HTTP: cookies, caching, and what is about the
+//! response's head, a body, a status or a lost connection (most of invariant 10).
 //!
 //! # Invariants
 //!

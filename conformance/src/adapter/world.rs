@@ -1,6 +1,7 @@
 //! What the cases work with: a server of their own, its store, clock and randomness, and visitors.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::fixture::{AnyFixture, Reached};
 use super::http::{Head, Http};
 use super::script::{Op, Script};
 use super::stage::Stage;
-use super::{Answer, App, AppStore, Server, Told};
+use super::{Answer, App, AppStore, FixtureError, Server, Told};
 use crate::case::{Stop, ensure, fail, same};
 use crate::instrumented::{Control, Gate};
 use crate::{FakeClock, Instrumented};
@@ -137,6 +138,7 @@ impl World {
         };
         let server = match fixture.start(app.clone()).await {
             Ok(server) => server,
+            Err(error) if is_missing(&error) => return Err(Stop::Skipped(error.to_string())),
             Err(error) => return fail(format!("the fixture could not start a server: {error}")),
         };
         let http = match (&server.reached, via) {
@@ -251,10 +253,11 @@ impl World {
         }
     }
 
-    async fn exchange(&self, token: Option<&str>, script: &Script) -> Result<Got, Stop> {
+    /// As a client that presents these tokens, in a cookie each.
+    pub(super) async fn exchange(&self, tokens: &[&str], script: &Script) -> Result<Got, Stop> {
         match (&self.server.reached, &self.http) {
             (Reached::Through(client), _) => {
-                let (failed, text, told) = match client.exchange(token, &script.to_text()).await {
+                let (failed, text, told) = match client.exchange(tokens, &script.to_text()).await {
                     Answer::Done(results, told) => (None, results, told),
                     Answer::Failed(error) => (Some(error), "[]".to_owned(), Told::Nothing),
                 };
@@ -267,12 +270,18 @@ impl World {
                 })
             }
             (_, Some(http)) => {
-                let line = token.map(|token| http.pair(token));
+                let pairs: Vec<_> = tokens.iter().map(|token| http.pair(token)).collect();
+                let line = (!pairs.is_empty()).then(|| pairs.join("; "));
                 http.send("/script", line.as_slice(), &[], script).await
             }
             (Reached::At(_), None) => fail("no client"),
         }
     }
+}
+
+fn is_missing(error: &FixtureError) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::Unsupported)
 }
 
 fn sessions(
@@ -308,7 +317,7 @@ impl Visitor {
     pub(super) async fn send(&mut self, script: impl Into<Script>) -> Result<Got, Stop> {
         let got = self
             .world
-            .exchange(self.token.as_deref(), &script.into())
+            .exchange(self.token.as_deref().as_slice(), &script.into())
             .await?;
         self.obey(&got);
         Ok(got)
@@ -318,7 +327,7 @@ impl Visitor {
     pub(super) fn start(&self, script: impl Into<Script>) -> Started {
         let (world, token, script) = (self.world.clone(), self.token.clone(), script.into());
         Started(tokio::spawn(async move {
-            world.exchange(token.as_deref(), &script).await
+            world.exchange(token.as_deref().as_slice(), &script).await
         }))
     }
 

@@ -20,10 +20,6 @@ checks! { Context:
     "of several cookies of the same name the one that lives counts, in any order, with a bounded number of loads",
     "RFC 10025, section 4.2.2" => duplicates;
 
-    "adapter/two-living-tokens", ["I11", "R36"],
-    "of two distinct living tokens under one name neither is trusted; the same one twice is one",
-    "cloakroom_conformance::adapter, invariant 11" => two_living;
-
     "adapter/cookie-taken-as-it-is", ["R37"],
     "cookie names are case-sensitive, nothing is percent-decoded, quotes are kept",
     "RFC 10025, section 5.7" => as_it_is;
@@ -107,28 +103,6 @@ async fn duplicates(context: Context) -> Result<(), Stop> {
     with_cookies(&world, &[&line], [Op::IsNew]).await?.ok()?;
     let loads = world.calls().len();
     ensure(loads <= 8, format!("{loads} loads for one request"))
-}
-
-async fn two_living(context: Context) -> Result<(), Stop> {
-    let (world, token) = known(&context).await?;
-    let other = world.visitor_with(vec![insert("a", 2)]).await?;
-    let http = world.http()?;
-    let (one, other) = (http.pair(&token), http.pair(other.token()?));
-    for line in [format!("{one}; {other}"), format!("{other}; {one}")] {
-        let got = with_cookies(&world, &[&line], [Op::IsNew, get("a"), Op::Subject]).await?;
-        got.quiet()?.are(json!([true, null, null]))?;
-    }
-    with_cookies(&world, &[&format!("{one}; {one}")], [get("a")])
-        .await?
-        .are(json!([1]))?;
-    // Neither was harmed.
-    with_cookies(&world, &[&one], [get("a")])
-        .await?
-        .are(json!([1]))?;
-    with_cookies(&world, &[&other], [get("a")])
-        .await?
-        .are(json!([2]))?;
-    Ok(())
 }
 
 async fn as_it_is(context: Context) -> Result<(), Stop> {

@@ -1,8 +1,10 @@
 //! Tokens that nobody issued.
 
+use serde_json::json;
+
 use crate::adapter::Told;
 use crate::adapter::script::{Op, get, insert, sign_in};
-use crate::adapter::world::{Context, World};
+use crate::adapter::world::{Context, Got, World};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
@@ -25,6 +27,14 @@ checks! { Context:
     "adapter/collisions-are-bounded", ["R05", "I12"],
     "randomness that never changes makes the request fail visibly after a bounded number of tries",
     "cloakroom_conformance::adapter, invariant 12" => bounded;
+
+    "adapter/two-living-tokens", ["I11", "R36"],
+    "of two distinct living tokens neither is trusted, in any order; the same one twice is one",
+    "cloakroom_conformance::adapter, invariant 11" => two_living;
+
+    "adapter/one-living-among-dead-tokens", ["I12", "R36"],
+    "of several tokens the one that lives counts, in any order, with a bounded number of loads",
+    "cloakroom_conformance::adapter, invariant 12" => among_dead;
 }
 
 /// Well-formed, and never issued.
@@ -59,7 +69,7 @@ async fn malformed(context: Context) -> Result<(), Stop> {
             .send([Op::Keys, Op::IsNew])
             .await?
             .quiet()?
-            .are(serde_json::json!([[], true]))?;
+            .are(json!([[], true]))?;
         world.called("a read with a malformed token", &[])?;
         let got = visitor.send([insert("a", 1)]).await?.ok()?;
         issued_another(&got.told, &token)?;
@@ -202,4 +212,56 @@ async fn bounded(context: Context) -> Result<(), Stop> {
         first.value("a").await?,
         1.into(),
     )
+}
+
+async fn two_living(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let one = world.visitor_with(vec![insert("a", 1)]).await?;
+    let other = world.visitor_with(vec![insert("a", 2)]).await?;
+    let (one, other) = (one.token()?, other.token()?);
+    for tokens in [[one, other], [other, one]] {
+        let got = presented(&world, &tokens, [Op::IsNew, get("a"), Op::Subject]).await?;
+        got.quiet()?.are(json!([true, null, null]))?;
+    }
+    let twice = presented(&world, &[one, one], [get("a")]).await?;
+    twice.are(json!([1]))?;
+    // Neither was harmed.
+    for (token, value) in [(one, 1), (other, 2)] {
+        let got = presented(&world, &[token], [get("a")]).await?;
+        got.are(json!([value]))?;
+    }
+    Ok(())
+}
+
+async fn among_dead(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let living = visitor.token()?;
+    for tokens in [
+        &[living, UNKNOWN][..],
+        &[UNKNOWN, living],
+        &["x", living, "x"],
+        &[living, UNKNOWN, "x"],
+    ] {
+        let got = presented(&world, tokens, [get("a")]).await?;
+        got.quiet()?.are(json!([1]))?;
+    }
+    // Sixty that are well-formed.
+    world.control().reset();
+    let many: Vec<_> = (0..60)
+        .map(|n| format!("{n:02}{}", &UNKNOWN[2..]))
+        .collect();
+    let mut tokens: Vec<_> = many.iter().map(String::as_str).collect();
+    tokens.push(living);
+    presented(&world, &tokens, [Op::IsNew]).await?.ok()?;
+    let loads = world.calls().len();
+    ensure(loads <= 8, format!("{loads} loads for one message"))
+}
+
+async fn presented<const N: usize>(
+    world: &World,
+    tokens: &[&str],
+    ops: [Op; N],
+) -> Result<Got, Stop> {
+    world.exchange(tokens, &ops.into()).await
 }

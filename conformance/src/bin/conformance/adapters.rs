@@ -4,6 +4,7 @@ mod axum;
 mod connections;
 mod direct;
 mod hyper;
+mod nats;
 mod reply;
 mod rocket;
 mod server;
@@ -48,5 +49,9 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: "websocket",
         suite: || Ok(suite(websocket::WebSocket)),
+    },
+    Entry {
+        name: "nats",
+        suite: || Ok(suite(nats::Nats::new())),
     },
 ];

@@ -9,6 +9,8 @@ pub(crate) enum Command {
     One(&'static Entry, Vec<String>),
     /// Faults on real servers, and what the names of the cases must contain.
     Faults(Vec<String>),
+    /// Services that share sessions, and what the names of the cases must contain.
+    Services(Vec<String>),
     /// The demo, and what the names of its cases must contain.
     Demo(Vec<String>),
 }
@@ -17,11 +19,12 @@ impl Command {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance [COMMAND]
 
-  (none)         all tests of the workspace, then every store suite, every adapter suite, the faults and the demo
+  (none)         all tests of the workspace, then every store suite, every adapter suite, the faults, the services and the demo
   list           every case: id, requirements, sentence, source
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
+  services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   help           this text
 
@@ -35,6 +38,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             ["list"] => Ok(Self::List),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
             ["faults", parts @ ..] => Ok(Self::Faults(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["services", parts @ ..] => Ok(Self::Services(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["demo", parts @ ..] => Ok(Self::Demo(

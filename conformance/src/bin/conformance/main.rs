@@ -4,8 +4,10 @@ mod adapters;
 mod browser;
 mod command;
 mod faults;
+mod program;
 mod proxy;
 mod servers;
+mod services;
 mod stores;
 mod workspace;
 
@@ -67,10 +69,12 @@ async fn perform(command: Command) -> ExitCode {
         Command::List => {
             cases().for_each(say);
             faults::cases().for_each(say);
+            services::cases().for_each(say);
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
+        Command::Services(parts) => total.tally += services::test(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
@@ -79,6 +83,7 @@ async fn perform(command: Command) -> ExitCode {
                 total.run(entry, &[]).await;
             }
             total.tally += faults::test(&[]).await;
+            total.tally += services::test(&[]).await;
             total.tally += browser::test(&[]).await;
         }
     }

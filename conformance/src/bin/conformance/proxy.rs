@@ -2,6 +2,9 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +29,8 @@ pub(crate) enum Mode {
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    lost: Arc<AtomicUsize>,
+    peak: Arc<AtomicUsize>,
     accepting: AbortHandle,
 }
 
@@ -33,20 +38,28 @@ impl Proxy {
     pub(crate) async fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let [lost, peak] = [0; 2].map(|zero| Arc::new(AtomicUsize::new(zero)));
+        let counters = [Arc::clone(&lost), Arc::clone(&peak)];
         let (mode, watched) = watch::channel(Mode::Pass);
+        let others = mode.clone();
         let accept = async move {
             // Nothing but a lack of descriptors makes accepting fail; then the case fails too.
             while let Ok((client, _)) = listener.accept().await {
-                let mode = watched.clone();
+                let [lost, peak] = &counters;
+                let (mode, lost) = (watched.clone(), Arc::clone(lost));
+                // Each connection listens to the mode, and so does this task.
+                peak.fetch_max(others.receiver_count() - 1, Ordering::Relaxed);
                 tokio::spawn(async move {
                     // An error is the end of the connection, which is what either side sees.
-                    let _ = carry(client, server, mode).await;
+                    let _ = carry(client, server, mode, &lost).await;
                 });
             }
         };
         Ok(Self {
             address,
             mode,
+            lost,
+            peak,
             accepting: tokio::spawn(accept).abort_handle(),
         })
     }
@@ -56,6 +69,25 @@ impl Proxy {
         self.address
     }
 
+    /// How many answers it has lost, or connections with answers under way.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// How many connections it had at the same time, at most.
+    pub(crate) fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Breaks all connections that there are. New ones are sound.
+    pub(crate) async fn cut(&self) {
+        self.set(Mode::Cut);
+        while self.mode.receiver_count() > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.set(Mode::Pass);
+    }
+
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
@@ -63,7 +95,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Its connections end by themselves: the sender of the mode is gone.
+        // Its connections end by themselves: the last sender of the mode goes with it.
         self.accepting.abort();
     }
 }
@@ -72,6 +104,7 @@ async fn carry(
     mut client: TcpStream,
     server: SocketAddr,
     mut mode: watch::Receiver<Mode>,
+    lost: &AtomicUsize,
 ) -> io::Result<()> {
     if *mode.borrow_and_update() == Mode::Cut {
         return Ok(());
@@ -85,8 +118,18 @@ async fn carry(
         match now {
             Mode::Cut => return Ok(()),
             Mode::Hang => {
-                // What hung once never goes on: its client has given it up.
-                let _ = mode.wait_for(|mode| *mode != Mode::Hang).await;
+                // What hung once never goes on: its client gives it up.
+                let end = async {
+                    while client
+                        .read(&mut request)
+                        .await
+                        .is_ok_and(|length| length > 0)
+                    {}
+                };
+                tokio::select! {
+                    _ = mode.wait_for(|mode| *mode != Mode::Hang) => {}
+                    () = end => {}
+                }
                 return Ok(());
             }
             Mode::Pass | Mode::LoseAnswers => {}
@@ -104,7 +147,10 @@ async fn carry(
             },
             read = server.read(&mut answer) => match read? {
                 0 => return Ok(()),
-                _ if now == Mode::LoseAnswers => return Ok(()),
+                _ if now == Mode::LoseAnswers => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
                 length => client.write_all(&answer[..length]).await?,
             },
         }

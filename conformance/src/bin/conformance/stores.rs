@@ -13,7 +13,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Postgres};
+use crate::servers::{MariaDb, Postgres, Redis};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -37,6 +37,10 @@ pub(crate) const ALL: &[Entry] = &[
         name: MariaDb::NAME,
         suite: || Ok(store::suite(MariaDb::new()?)),
     },
+    Entry {
+        name: Redis::NAME,
+        suite: || Ok(store::suite(Redis::new()?)),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
@@ -45,6 +49,7 @@ pub(crate) fn work() {
     store::worker::<Sqlite>();
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
+    store::worker::<Redis>();
 }
 
 struct Memory;

@@ -1,4 +1,4 @@
-//! Connections that stay open between messages, each for the token that its client holds by now.
+//! Connections that stay open between messages, each for the tokens that its client holds by now.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,10 +13,10 @@ use super::reply::obey;
 pub(super) trait Transport: Send + Sync + 'static {
     type Connection: Send + 'static;
 
-    /// Connects, and presents this token: once for all messages.
+    /// Connects, and presents these tokens: once for all messages.
     fn connect(
         &self,
-        token: Option<&str>,
+        tokens: &[String],
     ) -> impl Future<Output = io::Result<Self::Connection>> + Send;
 
     /// Sends a message and waits for its answer.
@@ -27,11 +27,11 @@ pub(super) trait Transport: Send + Sync + 'static {
     ) -> impl Future<Output = io::Result<Answer>> + Send;
 }
 
-/// The clients of the suite: a message goes over a connection that was opened with its token, or was told to keep it, if one
+/// The clients of the suite: a message goes over a connection that was opened with its tokens, or was told to keep one, if one
 /// is idle. So messages at the same time have a connection each, and one after another share one.
 pub(super) struct Connections<T: Transport> {
     transport: T,
-    idle: Mutex<HashMap<Option<String>, Vec<T::Connection>>>,
+    idle: Mutex<HashMap<Vec<String>, Vec<T::Connection>>>,
 }
 
 impl<T: Transport> Connections<T> {
@@ -42,29 +42,29 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    async fn try_exchange(&self, token: Option<&str>, script: &str) -> io::Result<Answer> {
-        let token = token.map(str::to_owned);
-        let mut connection = match self.idle(|idle| idle.get_mut(&token).and_then(Vec::pop)) {
+    async fn try_exchange(&self, tokens: &[&str], script: &str) -> io::Result<Answer> {
+        let tokens: Vec<_> = tokens.iter().copied().map(str::to_owned).collect();
+        let mut connection = match self.idle(|idle| idle.get_mut(&tokens).and_then(Vec::pop)) {
             Some(connection) => connection,
-            None => self.transport.connect(token.as_deref()).await?,
+            None => self.transport.connect(&tokens).await?,
         };
         let answer = self.transport.message(&mut connection, script).await?;
-        let token = match &answer {
-            Answer::Done(_, told) => obey(token, told),
-            Answer::Failed(_) => token,
+        let tokens = match &answer {
+            Answer::Done(_, told) => obey(tokens, told),
+            Answer::Failed(_) => tokens,
         };
-        self.idle(|idle| idle.entry(token).or_default().push(connection));
+        self.idle(|idle| idle.entry(tokens).or_default().push(connection));
         Ok(answer)
     }
 
-    fn idle<R>(&self, f: impl FnOnce(&mut HashMap<Option<String>, Vec<T::Connection>>) -> R) -> R {
+    fn idle<R>(&self, f: impl FnOnce(&mut HashMap<Vec<String>, Vec<T::Connection>>) -> R) -> R {
         f(&mut self.idle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<T: Transport> Client for Connections<T> {
-    async fn exchange(&self, token: Option<&str>, script: &str) -> Answer {
-        match self.try_exchange(token, script).await {
+    async fn exchange(&self, tokens: &[&str], script: &str) -> Answer {
+        match self.try_exchange(tokens, script).await {
             Ok(answer) => answer,
             Err(error) => Answer::Failed(format!("the connection: {error}")),
         }

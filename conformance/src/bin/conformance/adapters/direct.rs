@@ -23,8 +23,14 @@ impl Fixture for Direct {
 struct Calls(App);
 
 impl Client for Calls {
-    async fn exchange(&self, token: Option<&str>, script: &str) -> Answer {
+    async fn exchange(&self, tokens: &[&str], script: &str) -> Answer {
         let sessions = self.0.sessions();
+        let ([] | [_]) = tokens else {
+            // The one call is for one token; who has several opens the exchange.
+            let tokens = tokens.iter().map(|token| token.as_bytes());
+            return reply::exchange(&self.0, tokens, script).await;
+        };
+        let token = tokens.first().copied();
         let done = sessions.with(token, |session| self.0.perform(session, script));
         reply::answer(done.await)
     }

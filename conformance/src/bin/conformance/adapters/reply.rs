@@ -35,12 +35,12 @@ fn told(outcome: Outcome) -> Told {
     }
 }
 
-/// The token that a client has after it was told this.
-pub(super) fn obey(token: Option<String>, told: &Told) -> Option<String> {
+/// The tokens that a client has after it was told this.
+pub(super) fn obey(tokens: Vec<String>, told: &Told) -> Vec<String> {
     match told {
-        Told::Nothing => token,
-        Told::Keep(token) => Some(token.clone()),
-        Told::Forget => None,
+        Told::Nothing => tokens,
+        Told::Keep(token) => vec![token.clone()],
+        Told::Forget => Vec::new(),
     }
 }
 

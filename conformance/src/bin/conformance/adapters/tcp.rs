@@ -1,6 +1,7 @@
 //! The fixture for a line protocol over TCP.
 //!
-//! The client's first line is its token, or empty. Every further line is a message, and has one line for an answer.
+//! The client's first line has its tokens, with tabs between them, if it has any. Every further line is a message, and has one line for an
+//! answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -54,11 +55,12 @@ async fn serve(app: &App, mut lines: Lines) -> Result<(), LinesCodecError> {
     let Some(first) = lines.next().await.transpose()? else {
         return Ok(());
     };
-    let mut token = Some(first).filter(|token| !token.is_empty());
+    let tokens = first.split('\t').filter(|token| !token.is_empty());
+    let mut tokens: Vec<_> = tokens.map(str::to_owned).collect();
     while let Some(script) = lines.next().await.transpose()? {
-        let answer = reply::exchange(app, token.as_deref().map(str::as_bytes), &script).await;
+        let answer = reply::exchange(app, tokens.iter().map(String::as_bytes), &script).await;
         if let Answer::Done(_, told) = &answer {
-            token = reply::obey(token, told);
+            tokens = reply::obey(tokens, told);
         }
         lines.send(reply::to_line(&answer)).await?;
     }
@@ -73,12 +75,10 @@ struct Clients {
 impl Transport for Clients {
     type Connection = Lines;
 
-    async fn connect(&self, token: Option<&str>) -> io::Result<Lines> {
+    async fn connect(&self, tokens: &[String]) -> io::Result<Lines> {
         let mut lines = lines(TcpStream::connect(self.address).await?);
-        lines
-            .send(token.unwrap_or_default())
-            .await
-            .map_err(io::Error::other)?;
+        let first = tokens.join("\t");
+        lines.send(first).await.map_err(io::Error::other)?;
         Ok(lines)
     }
 

@@ -8,9 +8,7 @@ use axum::extract::State;
 use axum::extract::ws::{self, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::any;
-use cloakroom_conformance::adapter::{
-    Ability, Answer, App, Claims, Fixture, FixtureError, Server, Told,
-};
+use cloakroom_conformance::adapter::{Ability, Answer, App, Claims, Fixture, FixtureError, Server};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -55,21 +53,21 @@ async fn upgrade(
 ) -> Response {
     let sessions = app.sessions();
     let tokens = cloakroom::http::tokens(sessions.config(), &headers);
-    let tokens: Vec<_> = tokens.map(<[u8]>::to_vec).collect();
+    let tokens: Vec<_> = tokens
+        .map(|token| String::from_utf8_lossy(token).into_owned())
+        .collect();
     upgrade.on_upgrade(async move |socket| serve(&app, tokens, socket).await)
 }
 
 /// Until the client goes away.
-async fn serve(app: &App, mut tokens: Vec<Vec<u8>>, mut socket: ws::WebSocket) {
+async fn serve(app: &App, mut tokens: Vec<String>, mut socket: ws::WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         let ws::Message::Text(script) = message else {
             continue;
         };
-        let answer = reply::exchange(app, tokens.iter().map(Vec::as_slice), &script).await;
-        match &answer {
-            Answer::Done(_, Told::Keep(token)) => tokens = vec![token.clone().into_bytes()],
-            Answer::Done(_, Told::Forget) => tokens.clear(),
-            _ => {}
+        let answer = reply::exchange(app, tokens.iter().map(String::as_bytes), &script).await;
+        if let Answer::Done(_, told) = &answer {
+            tokens = reply::obey(tokens, told);
         }
         let line = reply::to_line(&answer);
         if socket.send(ws::Message::text(line)).await.is_err() {
@@ -87,15 +85,18 @@ struct Clients {
 impl Transport for Clients {
     type Connection = WebSocketStream<TcpStream>;
 
-    async fn connect(&self, token: Option<&str>) -> io::Result<Self::Connection> {
+    async fn connect(&self, tokens: &[String]) -> io::Result<Self::Connection> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let request = format!("ws://{}/", self.address).into_client_request();
         let mut request = request.map_err(io::Error::other)?;
-        if let Some(token) = token {
-            let pair = HeaderValue::try_from(format!("{}={token}", self.cookie));
-            let pair = pair.map_err(io::Error::other)?;
-            request.headers_mut().insert(COOKIE, pair);
+        let pairs = tokens
+            .iter()
+            .map(|token| format!("{}={token}", self.cookie));
+        let line = pairs.collect::<Vec<_>>().join("; ");
+        if !line.is_empty() {
+            let line = HeaderValue::try_from(line).map_err(io::Error::other)?;
+            request.headers_mut().insert(COOKIE, line);
         }
         let opened = tokio_tungstenite::client_async(request, stream).await;
         Ok(opened.map_err(io::Error::other)?.0)

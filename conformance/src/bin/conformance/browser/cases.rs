@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::chromium::{Browser, Programs};
 use super::demo::{Demo, Site};
-use super::{Case, Failure, Run, fail, same};
+use super::{Case, Run};
+use crate::program::{Failure, fail, same};
 
 /// `"id", ["R01", ..], "sentence", "source" => Browser(function) or Program(function);`
 macro_rules! cases {

@@ -11,8 +11,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::process::{Process, is_root};
-use super::{Failure, fail};
+use crate::program::{Failure, Process, fail};
 
 /// How long a page may take to appear, and how often to look.
 const PAGE: Duration = Duration::from_secs(20);
@@ -248,4 +247,12 @@ fn capabilities(programs: &Programs, profile: &TempDir) -> Capabilities {
     }
     let options = json!({ "binary": programs.chromium, "args": arguments });
     Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])
+}
+
+/// Whether this process may do everything.
+fn is_root() -> bool {
+    #[cfg(unix)]
+    return rustix::process::geteuid().is_root();
+    #[cfg(not(unix))]
+    return false;
 }

@@ -6,8 +6,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::process::Process;
-use super::{Failure, fail};
+use crate::program::{self, Failure, Process, fail};
 
 /// How long a demo that is to refuse its work may take to do so.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,31 +17,9 @@ pub(super) struct Demo {
 }
 
 impl Demo {
-    /// Builds it, with the features that the workspace's tests are built with, so that nothing is built twice.
     pub(super) async fn build() -> Result<Self, Failure> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command
-            .args(["build", "--quiet", "--workspace", "--example", "demo"])
-            .args(["--features", "cloakroom-conformance/project"])
-            .arg("--message-format=json-render-diagnostics")
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true);
-        let output = command.output().await?;
-        if !output.status.success() {
-            return fail("the demo could not be built");
-        }
-        let messages = output.stdout.split(|byte| *byte == b'\n');
-        let program = messages
-            .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "demo")
-            .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
-        match program {
-            Some(program) => Ok(Self { program }),
-            None => fail("cargo built the demo, but did not say where it is"),
-        }
+        let program = program::example("demo").await?;
+        Ok(Self { program })
     }
 
     /// Runs it with arguments for which it is to end by itself.

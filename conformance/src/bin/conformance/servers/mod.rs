@@ -5,8 +5,10 @@
 
 mod install;
 mod mariadb;
+mod nats;
 mod postgres;
 mod process;
+mod redis;
 mod sql;
 mod user;
 
@@ -21,8 +23,10 @@ use cloakroom_conformance::store::{FixtureError, Place};
 
 pub(crate) use install::program;
 pub(crate) use mariadb::MariaDb;
+pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};
+pub(crate) use redis::Redis;
 pub(crate) use sql::SqlServer;
 
 use crate::proxy::{Mode, Proxy};

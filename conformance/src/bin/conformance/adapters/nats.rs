@@ -1,0 +1,160 @@
+//! The fixture for NATS: a message is a request with its token in a header, its reply has what the client is to do in one.
+//!
+//! `Session-Token`, as often as the client has tokens; in the reply `Session-Keep` with a token, or `Session-Forget`. A failure is said as
+//! NATS services say it, in `Nats-Service-Error`.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_nats::{Client as Connection, HeaderMap, Message, Request, Subscriber};
+use cloakroom_conformance::adapter::{
+    Ability, Answer, App, Claims, Client, Fixture, FixtureError, Server, Told,
+};
+use futures_util::StreamExt as _;
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::reply;
+use crate::servers;
+
+const TOKEN: &str = "Session-Token";
+const KEEP: &str = "Session-Keep";
+const FORGET: &str = "Session-Forget";
+const ERROR: &str = "Nats-Service-Error";
+
+/// Longer than any case waits.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Nats {
+    /// If there is none every case says why.
+    server: io::Result<servers::Nats>,
+    started: AtomicUsize,
+}
+
+impl Nats {
+    pub(crate) fn new() -> Self {
+        Self {
+            server: servers::Nats::new(),
+            started: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Fixture for Nats {
+    const NAME: &'static str = "nats";
+
+    async fn start(&self, app: App) -> Result<Server, FixtureError> {
+        let server = match &self.server {
+            Ok(server) => server,
+            Err(error) => return Err(io::Error::new(error.kind(), error.to_string()).into()),
+        };
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let subject = server.subject(number);
+        // The service and its clients have a connection each, as they would in two processes.
+        let connection = async_nats::connect(server.url()).await?;
+        let requests = connection.subscribe(subject.clone()).await?;
+        settled(&connection).await?;
+        let service = tokio::spawn(serve(app, connection, requests));
+        Ok(Server::messages(Clients {
+            connection: async_nats::connect(server.url()).await?,
+            subject,
+            _service: AbortOnDropHandle::new(service),
+        }))
+    }
+
+    fn claims(claims: Claims) -> Claims {
+        claims.never(Ability::Http, "NATS is not HTTP")
+    }
+}
+
+/// Returns when the server knows of the subscriptions of this connection: it reads what a connection says in order.
+async fn settled(connection: &Connection) -> Result<(), FixtureError> {
+    let inbox = connection.new_inbox();
+    let mut echo = connection.subscribe(inbox.clone()).await?;
+    connection.publish(inbox, "".into()).await?;
+    echo.next().await.ok_or("the connection ended")?;
+    Ok(())
+}
+
+async fn serve(app: App, connection: Connection, mut requests: Subscriber) {
+    // Dropped with the task, and with it every request that is under way.
+    let mut under_way = JoinSet::new();
+    while let Some(request) = requests.next().await {
+        let (app, connection) = (app.clone(), connection.clone());
+        under_way.spawn(async move {
+            if let Some(subject) = request.reply.clone() {
+                let (headers, results) = answer(&app, &request).await;
+                // Fails with the connection, and then there is nobody to be told.
+                let _ = connection
+                    .publish_with_headers(subject, headers, results.into())
+                    .await;
+            }
+        });
+        while under_way.try_join_next().is_some() {}
+    }
+}
+
+async fn answer(app: &App, request: &Message) -> (HeaderMap, String) {
+    let mut headers = HeaderMap::new();
+    let Ok(script) = std::str::from_utf8(&request.payload) else {
+        headers.insert(ERROR, "the script is not text");
+        return (headers, String::new());
+    };
+    let tokens = request.headers.iter().flat_map(|all| all.get_all(TOKEN));
+    let tokens = tokens.map(|token| token.as_str().as_bytes());
+    match reply::exchange(app, tokens, script).await {
+        Answer::Done(results, told) => {
+            match told {
+                Told::Nothing => {}
+                Told::Keep(token) => headers.insert(KEEP, token),
+                Told::Forget => headers.insert(FORGET, "1"),
+            }
+            (headers, results)
+        }
+        Answer::Failed(error) => {
+            headers.insert(ERROR, error.replace(['\r', '\n'], " "));
+            (headers, String::new())
+        }
+    }
+}
+
+struct Clients {
+    connection: Connection,
+    subject: String,
+    _service: AbortOnDropHandle<()>,
+}
+
+impl Client for Clients {
+    async fn exchange(&self, tokens: &[&str], script: &str) -> Answer {
+        let mut headers = HeaderMap::new();
+        for token in tokens {
+            headers.append(TOKEN, *token);
+        }
+        let request = Request::new()
+            .headers(headers)
+            .payload(script.to_owned().into())
+            .timeout(Some(PATIENCE));
+        let reply = match self
+            .connection
+            .send_request(self.subject.clone(), request)
+            .await
+        {
+            Ok(reply) => reply,
+            Err(error) => return Answer::Failed(format!("the request: {error}")),
+        };
+        let header = |name: &str| {
+            let headers = reply.headers.as_ref()?;
+            headers.get(name).map(ToString::to_string)
+        };
+        if let Some(error) = header(ERROR) {
+            return Answer::Failed(error);
+        }
+        let told = match (header(KEEP), header(FORGET)) {
+            (Some(token), _) => Told::Keep(token),
+            (None, Some(_)) => Told::Forget,
+            (None, None) => Told::Nothing,
+        };
+        Answer::Done(String::from_utf8_lossy(&reply.payload).into_owned(), told)
+    }
+}

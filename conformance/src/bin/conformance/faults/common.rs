@@ -1,0 +1,224 @@
+//! What any server must go through.
+
+use std::time::{Duration, Instant};
+
+use cloakroom_store::{Created, Deleted, Replaced, Store, StoreError, Touched, UnixTime, Write};
+use tokio::task::JoinSet;
+
+use super::ground::{Counter, Ground, TIMEOUT, key, recovered, write};
+use super::{Failure, Scene, Subject};
+use crate::proxy::Mode;
+
+pub(super) fn scenes<T: Subject>() -> Vec<Scene<T>> {
+    vec![
+        Scene {
+            id: "faults/lost-replies",
+            requirement: "R62, R53: 3 rounds of 8 workers times 200 increments while replies are lost: each that was acknowledged \
+                          landed once, each whose outcome was unknown at most once",
+            own: false,
+            run: |subject| Box::pin(lost_replies(subject)),
+        },
+        Scene {
+            id: "faults/cut-before-a-request",
+            requirement: "R62: a connection that broke while nobody used it costs each operation a transient error at most; what \
+                          was answered is so",
+            own: false,
+            run: |subject| Box::pin(cut_before(subject)),
+        },
+        Scene {
+            id: "faults/cut-in-a-large-value",
+            requirement: "R62: a connection that is cut while a large value is under way leaves the old record or the new one",
+            own: false,
+            run: |subject| Box::pin(cut_within(subject)),
+        },
+        Scene {
+            id: "faults/hang",
+            requirement: "R54: when the server hangs, 200 operations end in the stated time, on a bounded number of connections, \
+                          and the store recovers by itself",
+            own: false,
+            run: |subject| Box::pin(hang(subject)),
+        },
+        Scene {
+            id: "faults/killed-server",
+            requirement: "R61, R53: a server killed in mid-load and started again has every acknowledged increment and nothing that \
+                          was deleted, and the store recovers by itself",
+            own: true,
+            run: |subject| Box::pin(killed(subject)),
+        },
+    ]
+}
+
+async fn lost_replies(subject: &impl Subject) -> Result<(), Failure> {
+    let ground = Ground::open(subject, "lost").await?;
+    let mut counter = Counter::new(&ground.sound).await?;
+    for _ in 0..Counter::ROUNDS {
+        let round = counter.begin(&ground.store);
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            ground.proxy.set(Mode::LoseAnswers);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            ground.proxy.set(Mode::Pass);
+        }
+        counter.end(round).await?;
+    }
+    if counter.failed() + ground.proxy.lost() == 0 {
+        return Err("no answer was lost, so that nothing was tested".into());
+    }
+    counter.check(&ground.store).await
+}
+
+async fn killed(subject: &impl Subject) -> Result<(), Failure> {
+    let own = subject
+        .own()
+        .ok_or("a server that was given is not killed")?;
+    let ground = Ground::open(subject, "killed").await?;
+    let mut counter = Counter::new(&ground.sound).await?;
+    let (ended, old) = (key("ended"), write("ended"));
+    for _ in 0..Counter::ROUNDS {
+        ground.sound.create(&ended, &old).await?;
+        let stored = recovered(&ground.sound, "ended").await?;
+        if ground.sound.delete(&ended, &stored).await? != Deleted::Deleted {
+            return Err("what was created could not be deleted".into());
+        }
+        let round = counter.begin(&ground.store);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        own.kill()?;
+        // Its own processes may need a moment to notice.
+        let mut tries = 0;
+        while let Err(error) = own.start_again() {
+            tries += 1;
+            if tries > 20 {
+                return Err(error.into());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        counter.end(round).await?;
+        recovered(&ground.sound, "counter").await?;
+        if ground.sound.load(&ended).await?.is_some() {
+            return Err("what had been deleted lives again".into());
+        }
+    }
+    if counter.failed() == 0 {
+        return Err("nothing failed, so that nothing was tested".into());
+    }
+    counter.check(&ground.store).await
+}
+
+async fn hang(subject: &impl Subject) -> Result<(), Failure> {
+    // A pool has ten, and as many again that it is closing.
+    const CONNECTIONS: usize = 64;
+    let ground = Ground::open(subject, "hang").await?;
+    ground.store.create(&key("a"), &write("a")).await?;
+    ground.proxy.set(Mode::Hang);
+    let begin = Instant::now();
+    let mut operations = JoinSet::new();
+    for index in 0..200 {
+        let store = ground.store.clone();
+        operations.spawn(async move {
+            match index % 2 {
+                0 => store.load(&key("a")).await.map(drop),
+                _ => store
+                    .create(&key(&format!("new-{index}")), &write("new"))
+                    .await
+                    .map(drop),
+            }
+        });
+    }
+    while let Some(outcome) = operations.join_next().await {
+        match outcome? {
+            Err(error) if error.is_transient() => {}
+            other => return Err(format!("while the server hung: {other:?}").into()),
+        }
+    }
+    let took = begin.elapsed();
+    if took > TIMEOUT + Duration::from_secs(1) {
+        return Err(format!("it took {took:?}").into());
+    }
+    let connections = ground.proxy.peak();
+    if connections > CONNECTIONS {
+        return Err(format!("{connections} connections were open at the same time").into());
+    }
+    ground.proxy.set(Mode::Pass);
+    recovered(&ground.store, "a").await.map(drop)
+}
+
+async fn cut_before(subject: &impl Subject) -> Result<(), Failure> {
+    let ground = Ground::open(subject, "cut_before").await?;
+    let store = &ground.store;
+    // Each operation on a connection that has just broken, and once more if it failed.
+    async fn twice<T, F: Future<Output = Result<T, StoreError>>>(
+        ground: &Ground,
+        operation: impl Fn() -> F,
+    ) -> Result<(T, bool), Failure> {
+        // The connection is one that works.
+        ground.store.load(&key("other")).await?;
+        ground.proxy.cut().await;
+        match operation().await {
+            Ok(answer) => Ok((answer, false)),
+            Err(error) if error.is_transient() => Ok((operation().await?, true)),
+            Err(error) => Err(error.into()),
+        }
+    }
+    let (name, first, second) = (key("a"), write("first"), write("second"));
+    match twice(&ground, || store.create(&name, &first)).await? {
+        (Created::Stored, _) | (Created::Taken, true) => {}
+        other => return Err(format!("the create was answered {other:?}").into()),
+    }
+    let (old, _) = twice(&ground, || store.load(&name)).await?;
+    let old = old.ok_or("the record is gone")?;
+    match twice(&ground, || store.replace(&name, &old, &second)).await? {
+        (Replaced::Stored, _) | (Replaced::Changed, true) => {}
+        other => return Err(format!("the replace was answered {other:?}").into()),
+    }
+    let now = recovered(&ground.sound, "a").await?;
+    if now.bytes != second.bytes {
+        return Err("the replace did not happen".into());
+    }
+    let (touched, _) = twice(&ground, || store.touch(&name, UnixTime::MAX)).await?;
+    if touched != Touched::Extended {
+        return Err(format!("the touch was answered {touched:?}").into());
+    }
+    match twice(&ground, || store.delete(&name, &now)).await? {
+        (Deleted::Deleted, _) | (Deleted::Gone, true) => {}
+        other => return Err(format!("the delete was answered {other:?}").into()),
+    }
+    match ground.sound.load(&name).await? {
+        None => Ok(()),
+        Some(_) => Err("the delete did not happen".into()),
+    }
+}
+
+async fn cut_within(subject: &impl Subject) -> Result<(), Failure> {
+    let ground = Ground::open(subject, "cut_within").await?;
+    let large = |byte: u8| Write::new(vec![byte; 8 << 20], UnixTime::MAX, None);
+    ground.sound.create(&key("a"), &large(0)).await?;
+    for round in 1..=10 {
+        let old = recovered(&ground.store, "a").await?;
+        let store = ground.store.clone();
+        let replace =
+            tokio::spawn(async move { store.replace(&key("a"), &old, &large(round)).await });
+        tokio::time::sleep(Duration::from_millis(2 * u64::from(round))).await;
+        ground.proxy.set(Mode::Cut);
+        let outcome = replace.await?;
+        ground.proxy.set(Mode::Pass);
+        let now = ground
+            .sound
+            .load(&key("a"))
+            .await?
+            .ok_or("the record is gone")?;
+        let byte = now.bytes[0];
+        if now.bytes.len() != 8 << 20 || now.bytes.iter().any(|other| *other != byte) {
+            return Err("the record is torn".into());
+        }
+        match outcome {
+            Ok(Replaced::Stored) if byte != round => {
+                return Err("an acknowledged record is not there".into());
+            }
+            Ok(Replaced::Stored) => {}
+            Ok(other) => return Err(format!("the replace was answered {other:?}").into()),
+            Err(error) if error.is_transient() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! SQL servers.
+
+use std::io;
+use std::net::SocketAddr;
+
+use cloakroom_sql::SqlStore;
+use cloakroom_store::{Created, SharedStore, Store, StoreError, Sweep, UnixTime, Write};
+use tokio::task::JoinSet;
+
+use super::ground::{TIMEOUT, key, write};
+use super::{Failure, Scene, Subject, common};
+use crate::servers::{MariaDb, Postgres, Server, SqlServer};
+
+impl Subject for Postgres {
+    const NAME: &'static str = "postgres";
+
+    fn new() -> io::Result<Self> {
+        Self::new()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.server()
+    }
+
+    fn own(&self) -> Option<&Server> {
+        self.0.own()
+    }
+
+    async fn open(&self, way: SocketAddr, name: &str) -> Result<SharedStore, Failure> {
+        Ok(SharedStore::new(open(&self.0, way, name).await?))
+    }
+
+    fn scenes() -> Vec<Scene<Self>> {
+        let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
+        common::scenes().into_iter().chain([sweep]).collect()
+    }
+}
+
+impl Subject for MariaDb {
+    const NAME: &'static str = "mariadb";
+
+    fn new() -> io::Result<Self> {
+        Self::new()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.server()
+    }
+
+    fn own(&self) -> Option<&Server> {
+        self.0.own()
+    }
+
+    async fn open(&self, way: SocketAddr, name: &str) -> Result<SharedStore, Failure> {
+        Ok(SharedStore::new(open(&self.0, way, name).await?))
+    }
+
+    fn scenes() -> Vec<Scene<Self>> {
+        let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
+        common::scenes().into_iter().chain([sweep]).collect()
+    }
+}
+
+fn scene<T>(run: for<'a> fn(&'a T) -> super::Running<'a, Result<(), Failure>>) -> Scene<T> {
+    Scene {
+        id: "faults/sweep-among-writers",
+        requirement: "R59: creates, touches and several sweeps at once: none fails, and no living record is removed",
+        own: false,
+        run,
+    }
+}
+
+async fn open(server: &SqlServer, way: SocketAddr, name: &str) -> Result<SqlStore, Failure> {
+    let builder = server.builder(name).timeout(TIMEOUT);
+    let store = builder.connect(&server.by(way)).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+async fn sweep_among_writers(server: &SqlServer) -> Result<(), Failure> {
+    let store = open(server, server.server(), "sweep").await?;
+    let mut tasks = JoinSet::<Result<(), StoreError>>::new();
+    for worker in 0..8 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for round in 0..50 {
+                let name = key(&format!("{round}-{worker}"));
+                store
+                    .create(
+                        &name,
+                        &Write::new("over", UnixTime::from_secs(1), Some("ada".into())),
+                    )
+                    .await?;
+                // One half of the expired rows is taken over, while the sweeps are after them.
+                if round % 2 == 0 && store.create(&name, &write("living")).await? == Created::Stored
+                {
+                    store.touch(&name, UnixTime::MAX).await?;
+                }
+            }
+            Ok(())
+        });
+    }
+    for _ in 0..3 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for _ in 0..40 {
+                store.sweep(usize::MAX).await?;
+            }
+            Ok(())
+        });
+    }
+    while let Some(outcome) = tasks.join_next().await {
+        outcome??;
+    }
+    store.sweep(usize::MAX).await?;
+    for (worker, round) in (0..8).flat_map(|worker| (0..50).map(move |round| (worker, round))) {
+        let there = store
+            .load(&key(&format!("{round}-{worker}")))
+            .await?
+            .is_some();
+        if there != (round % 2 == 0) {
+            return Err(format!("record {round}-{worker}: living is {there}").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! NATS: not a store, but a transport.
+
+use std::env;
+use std::fs;
+use std::io;
+
+use tempfile::TempDir;
+
+use super::process::version;
+use super::{Server, free_port, program};
+use crate::say;
+
+/// A server for this run, or a given one, of which this run has subjects of its own.
+pub(crate) struct Nats {
+    url: String,
+    /// What this run's subjects begin with.
+    namespace: String,
+    /// Killed before its directory is removed.
+    _own: Option<Server>,
+    _remove: TempDir,
+}
+
+impl Nats {
+    pub(crate) fn new() -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-nats-")
+            .tempdir()?;
+        let (url, own) = match env::var("NATS_URL") {
+            Ok(url) => {
+                // Without the URL: it may have a password in it.
+                say("server  nats, by NATS_URL");
+                (url, None)
+            }
+            Err(_) => {
+                let own = start(&directory)?;
+                (format!("nats://{}", own.address()), Some(own))
+            }
+        };
+        let name = directory.path().file_name().unwrap_or_default();
+        // A dot begins the next part of a subject.
+        let namespace = name.display().to_string().replace('.', "-");
+        Ok(Self {
+            url,
+            namespace,
+            _own: own,
+            _remove: directory,
+        })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A subject that no other run has.
+    pub(crate) fn subject(&self, name: impl std::fmt::Display) -> String {
+        format!("{}.{name}", self.namespace)
+    }
+}
+
+fn start(directory: &TempDir) -> io::Result<Server> {
+    let program = program("nats-server", "nats-server", &[])?;
+    say(format_args!("server  {}", version(&program)?));
+    let port = free_port()?;
+    let settings = directory.path().join("nats.conf");
+    // The suite has values that are larger than a message may be without being asked.
+    let lines = format!("listen: \"127.0.0.1:{port}\"\nmax_payload: 8388608\n");
+    fs::write(&settings, lines)?;
+    let settings = settings.display().to_string();
+    Server::start(&program, ["--config", &settings], port)
+}

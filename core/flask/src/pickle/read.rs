@@ -1,0 +1,483 @@
+use super::nodes::{Class, Id, Node, Nodes};
+use super::opcode as op;
+use crate::{FormatError, Integer, Value};
+
+/// Protocols 0 to 5.
+const MAX_PROTOCOL: u8 = 5;
+/// What an error quotes of a name.
+const MAX_QUOTED: usize = 100;
+
+pub(crate) fn loads(bytes: &[u8]) -> Result<Value, FormatError> {
+    let mut machine = Machine {
+        rest: bytes,
+        nodes: Nodes::default(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: Vec::new(),
+    };
+    let root = machine.run()?;
+    // Flask-Session's records end with the pickle.
+    if !machine.rest.is_empty() {
+        return Err(FormatError::Malformed);
+    }
+    machine.nodes.expand(root, bytes.len())
+}
+
+struct Machine<'a> {
+    rest: &'a [u8],
+    nodes: Nodes,
+    stack: Vec<Id>,
+    /// Heights of the stack.
+    marks: Vec<usize>,
+    /// In ascending order of the numbers. Pickles number without gaps, so this is as good as an array, and a number of 2^31
+    /// costs no more than others.
+    memo: Vec<(u64, Id)>,
+}
+
+type Step<T = ()> = Result<T, FormatError>;
+
+impl<'a> Machine<'a> {
+    /// The object that the pickle is. Each instruction takes at least a byte, and makes at most one node of its size.
+    fn run(&mut self) -> Step<Id> {
+        loop {
+            let code = self.byte()?;
+            match code {
+                op::STOP => {
+                    let root = self.pop()?;
+                    let clean = self.stack.is_empty() && self.marks.is_empty();
+                    return if clean {
+                        Ok(root)
+                    } else {
+                        Err(FormatError::Malformed)
+                    };
+                }
+                op::PROTO => match self.byte()? {
+                    0..=MAX_PROTOCOL => {}
+                    _ => return Err(FormatError::Malformed),
+                },
+                // Says how many bytes follow: nothing that one who has them all needs.
+                op::FRAME => _ = self.take(8)?,
+                op::NONE => self.plain(Value::None),
+                op::NEWTRUE => self.plain(Value::Bool(true)),
+                op::NEWFALSE => self.plain(Value::Bool(false)),
+                op::INT
+                | op::LONG
+                | op::BININT
+                | op::BININT1
+                | op::BININT2
+                | op::LONG1
+                | op::LONG4 => {
+                    let value = self.integer(code)?;
+                    self.plain(value);
+                }
+                op::FLOAT => {
+                    let line = self.line()?;
+                    let value = line.parse().map_err(|_| FormatError::Malformed)?;
+                    self.plain(Value::Float(value));
+                }
+                op::BINFLOAT => {
+                    let value = f64::from_be_bytes(self.array()?);
+                    self.plain(Value::Float(value));
+                }
+                op::STRING | op::BINSTRING | op::SHORT_BINSTRING => {
+                    let text = self.old_string(code)?;
+                    self.plain(Value::Str(text));
+                }
+                op::UNICODE => {
+                    let text = raw_unicode(self.raw_line()?)?;
+                    self.plain(Value::Str(text));
+                }
+                op::SHORT_BINUNICODE | op::BINUNICODE | op::BINUNICODE8 => {
+                    let text = self.counted(code)?;
+                    let text = std::str::from_utf8(text).map_err(|_| FormatError::Unsupported {
+                        what: "a `str` with a lone surrogate",
+                    })?;
+                    self.plain(Value::Str(text.into()));
+                }
+                op::SHORT_BINBYTES | op::BINBYTES | op::BINBYTES8 => {
+                    let bytes = self.counted(code)?.to_vec();
+                    self.plain(Value::Bytes(bytes));
+                }
+                op::MARK => self.marks.push(self.stack.len()),
+                op::POP => self.drop_top()?,
+                op::POP_MARK => _ = self.pop_mark()?,
+                op::DUP => {
+                    let top = self.top()?;
+                    self.stack.push(top);
+                }
+                op::EMPTY_LIST => self.push(Node::List(Vec::new())),
+                op::EMPTY_TUPLE => self.push(Node::Tuple(Vec::new())),
+                op::EMPTY_DICT => self.push(Node::Dict(Vec::new())),
+                op::EMPTY_SET => self.push(Node::Set(Vec::new())),
+                op::LIST => self.collect(Node::List)?,
+                op::TUPLE => self.collect(Node::Tuple)?,
+                op::FROZENSET => self.collect(Node::FrozenSet)?,
+                op::DICT => {
+                    let items = self.pop_mark()?;
+                    if !items.len().is_multiple_of(2) {
+                        return Err(FormatError::Malformed);
+                    }
+                    self.push(Node::Dict(items));
+                }
+                op::TUPLE1 | op::TUPLE2 | op::TUPLE3 => {
+                    let at = self
+                        .height()?
+                        .checked_sub(usize::from(code - op::TUPLE1) + 1);
+                    let items = self
+                        .stack
+                        .split_off(at.ok_or(FormatError::Malformed)? + self.floor());
+                    self.push(Node::Tuple(items));
+                }
+                op::APPEND => {
+                    let item = self.pop()?;
+                    self.extend(code, vec![item])?;
+                }
+                op::SETITEM => {
+                    let value = self.pop()?;
+                    let key = self.pop()?;
+                    self.extend(code, vec![key, value])?;
+                }
+                op::APPENDS | op::SETITEMS | op::ADDITEMS => {
+                    let items = self.pop_mark()?;
+                    self.extend(code, items)?;
+                }
+                op::PUT | op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => self.memoize(code)?,
+                op::GET | op::BINGET | op::LONG_BINGET => {
+                    let number = self.memo_number(code)?;
+                    let found = self
+                        .memo
+                        .binary_search_by_key(&number, |(number, _)| *number);
+                    let entry = found.ok().and_then(|at| self.memo.get(at));
+                    let (_, id) = *entry.ok_or(FormatError::Malformed)?;
+                    self.stack.push(id);
+                }
+                op::GLOBAL => {
+                    let (module, name) = (self.line()?, self.line()?);
+                    self.class(module, name)?;
+                }
+                op::STACK_GLOBAL => {
+                    let (name, module) = (self.pop_text()?, self.pop_text()?);
+                    self.class(&module, &name)?;
+                }
+                op::REDUCE | op::NEWOBJ => self.construct()?,
+                op::BUILD => {
+                    let state = self.pop()?;
+                    let object = self.top()?;
+                    let built = self.nodes.build(object, state);
+                    built.ok_or_else(|| refused("BUILD: the state of an object"))?;
+                }
+                _ => return Err(forbidden(code)),
+            }
+        }
+    }
+
+    fn push(&mut self, node: Node) {
+        let id = self.nodes.add(node);
+        self.stack.push(id);
+    }
+
+    fn plain(&mut self, value: Value) {
+        self.push(Node::Plain(value));
+    }
+
+    /// Where the part of the stack begins that is above the last mark.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or_default()
+    }
+
+    fn height(&self) -> Step<usize> {
+        self.stack
+            .len()
+            .checked_sub(self.floor())
+            .ok_or(FormatError::Malformed)
+    }
+
+    fn top(&self) -> Step<Id> {
+        match self.height()? {
+            0 => Err(FormatError::Malformed),
+            _ => self.stack.last().copied().ok_or(FormatError::Malformed),
+        }
+    }
+
+    fn pop(&mut self) -> Step<Id> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    /// POP takes a mark away, if that is on top.
+    fn drop_top(&mut self) -> Step {
+        match (self.height()?, self.marks.pop()) {
+            (0, Some(_)) => Ok(()),
+            (_, mark) => {
+                self.marks.extend(mark);
+                self.pop().map(drop)
+            }
+        }
+    }
+
+    fn pop_mark(&mut self) -> Step<Vec<Id>> {
+        let mark = self.marks.pop().ok_or(FormatError::Malformed)?;
+        match mark <= self.stack.len() {
+            true => Ok(self.stack.split_off(mark)),
+            false => Err(FormatError::Malformed),
+        }
+    }
+
+    fn pop_text(&mut self) -> Step<String> {
+        let id = self.pop()?;
+        match self.nodes.get(id) {
+            Some(Node::Plain(Value::Str(text))) => Ok(text.clone()),
+            _ => Err(FormatError::Malformed),
+        }
+    }
+
+    fn collect(&mut self, node: fn(Vec<Id>) -> Node) -> Step {
+        let items = self.pop_mark()?;
+        self.push(node(items));
+        Ok(())
+    }
+
+    fn extend(&mut self, code: u8, new: Vec<Id>) -> Step {
+        let container = self.top()?;
+        match (self.nodes.get_mut(container), code) {
+            (Some(Node::List(items)), op::APPEND | op::APPENDS) => items.extend(new),
+            (Some(Node::Set(items)), op::ADDITEMS) => items.extend(new),
+            (Some(Node::Dict(items)), op::SETITEM | op::SETITEMS)
+                if new.len().is_multiple_of(2) =>
+            {
+                items.extend(new);
+            }
+            _ => return Err(FormatError::Malformed),
+        }
+        Ok(())
+    }
+
+    fn memoize(&mut self, code: u8) -> Step {
+        let number = match code {
+            op::MEMOIZE => self.memo.len() as u64,
+            _ => self.memo_number(code)?,
+        };
+        let id = self.top()?;
+        match self.memo.last() {
+            // Out of order, or a second time: no pickler does so.
+            Some((last, _)) if *last >= number => return Err(FormatError::Malformed),
+            _ => self.memo.push((number, id)),
+        }
+        Ok(())
+    }
+
+    fn memo_number(&mut self, code: u8) -> Step<u64> {
+        match code {
+            op::BINPUT | op::BINGET => Ok(self.byte()?.into()),
+            op::LONG_BINPUT | op::LONG_BINGET => Ok(u32::from_le_bytes(self.array()?).into()),
+            _ => self.line()?.parse().map_err(|_| FormatError::Malformed),
+        }
+    }
+
+    fn class(&mut self, module: &str, name: &str) -> Step {
+        match Class::named(module, name) {
+            Some(class) => {
+                self.push(Node::Class(class));
+                Ok(())
+            }
+            None => Err(refused(&format!("{module}.{name}"))),
+        }
+    }
+
+    fn construct(&mut self) -> Step {
+        let arguments = self.pop()?;
+        let class = self.pop()?;
+        let node = match (self.nodes.get(class), self.nodes.get(arguments)) {
+            (Some(Node::Class(class)), Some(Node::Tuple(arguments))) => {
+                self.nodes.construct(*class, arguments)
+            }
+            _ => None,
+        };
+        let node = node.ok_or_else(|| refused("a call with arguments that are not plain data"))?;
+        self.push(node);
+        Ok(())
+    }
+
+    fn integer(&mut self, code: u8) -> Step<Value> {
+        Ok(match code {
+            op::BININT => Value::Int(i32::from_le_bytes(self.array()?).into()),
+            op::BININT1 => Value::Int(self.byte()?.into()),
+            op::BININT2 => Value::Int(u16::from_le_bytes(self.array()?).into()),
+            op::LONG1 => {
+                let len = self.byte()?.into();
+                Integer::from_signed_le(self.take(len)?).into()
+            }
+            op::LONG4 => {
+                let len = u32::from_le_bytes(self.array()?)
+                    .try_into()
+                    .map_err(|_| FormatError::Malformed)?;
+                Integer::from_signed_le(self.take(len)?).into()
+            }
+            op::INT => match self.line()? {
+                "00" => Value::Bool(false),
+                "01" => Value::Bool(true),
+                digits => digits.parse::<Integer>()?.into(),
+            },
+            _ => {
+                let line = self.line()?;
+                line.strip_suffix('L')
+                    .unwrap_or(line)
+                    .parse::<Integer>()?
+                    .into()
+            }
+        })
+    }
+
+    /// Python 2's `str`. Python 3 reads it as ASCII.
+    fn old_string(&mut self, code: u8) -> Step<String> {
+        let bytes = match code {
+            op::STRING => return unquote(self.line()?),
+            op::SHORT_BINSTRING => self.byte()?.into(),
+            _ => u32::from_le_bytes(self.array()?)
+                .try_into()
+                .map_err(|_| FormatError::Malformed)?,
+        };
+        let bytes = self.take(bytes)?;
+        if !bytes.is_ascii() {
+            return Err(FormatError::Unsupported {
+                what: "a Python 2 `str` that is not ASCII",
+            });
+        }
+        String::from_utf8(bytes.to_vec()).map_err(|_| FormatError::Malformed)
+    }
+
+    /// Bytes after their number.
+    fn counted(&mut self, code: u8) -> Step<&'a [u8]> {
+        let len = match code {
+            op::SHORT_BINUNICODE | op::SHORT_BINBYTES => Ok(self.byte()?.into()),
+            op::BINUNICODE | op::BINBYTES => u32::from_le_bytes(self.array()?).try_into(),
+            _ => u64::from_le_bytes(self.array()?).try_into(),
+        };
+        self.take(len.map_err(|_| FormatError::Malformed)?)
+    }
+
+    fn byte(&mut self) -> Step<u8> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
+        let (taken, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(FormatError::Malformed)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn take(&mut self, len: usize) -> Step<&'a [u8]> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(FormatError::Malformed)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn raw_line(&mut self) -> Step<&'a [u8]> {
+        let end = self
+            .rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or(FormatError::Malformed)?;
+        let line = self.take(end)?;
+        self.take(1)?;
+        Ok(line)
+    }
+
+    fn line(&mut self) -> Step<&'a str> {
+        std::str::from_utf8(self.raw_line()?).map_err(|_| FormatError::Malformed)
+    }
+}
+
+/// The `repr` of an ASCII text without anything that needs an escape, but for the quote and the backslash.
+fn unquote(line: &str) -> Step<String> {
+    let inner = ['\'', '"']
+        .iter()
+        .find_map(|quote| line.strip_prefix(*quote)?.strip_suffix(*quote));
+    let mut text = String::new();
+    let mut chars = inner.ok_or(FormatError::Malformed)?.chars();
+    while let Some(c) = chars.next() {
+        text.push(match (c, c.is_ascii()) {
+            ('\\', _) => match chars.next() {
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some(c @ ('\\' | '\'' | '"')) => c,
+                Some('x') => {
+                    let digits: String = chars.by_ref().take(2).collect();
+                    let byte = u8::from_str_radix(&digits, 16).ok().filter(u8::is_ascii);
+                    byte.ok_or(FormatError::Malformed)?.into()
+                }
+                _ => return Err(FormatError::Malformed),
+            },
+            (_, false) => {
+                return Err(FormatError::Unsupported {
+                    what: "a Python 2 `str` that is not ASCII",
+                });
+            }
+            _ => c,
+        });
+    }
+    Ok(text)
+}
+
+/// Latin-1 in which other characters, the line feed and the backslash are `\uXXXX` or `\UXXXXXXXX`.
+fn raw_unicode(line: &[u8]) -> Step<String> {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((byte, after)) = rest.split_first() {
+        let digits = match rest {
+            [b'\\', b'u', digits @ ..] => digits.get(..4),
+            [b'\\', b'U', digits @ ..] => digits.get(..8),
+            _ => {
+                text.push(char::from(*byte));
+                rest = after;
+                continue;
+            }
+        };
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = std::str::from_utf8(digits.ok_or(FormatError::Malformed)?);
+        let digits = digits.map_err(|_| FormatError::Malformed)?;
+        let number = u32::from_str_radix(digits, 16).map_err(|_| FormatError::Malformed)?;
+        let c = char::from_u32(number);
+        text.push(c.ok_or(FormatError::Unsupported {
+            what: "a `str` with a lone surrogate",
+        })?);
+        rest = rest.get(2 + digits.len()..).unwrap_or_default();
+    }
+    Ok(text)
+}
+
+fn forbidden(code: u8) -> FormatError {
+    match code {
+        op::INST => refused("INST: a new object"),
+        op::OBJ => refused("OBJ: a new object"),
+        op::NEWOBJ_EX => refused("NEWOBJ_EX: a new object"),
+        op::EXT1 | op::EXT2 | op::EXT4 => refused("EXT: a registered extension"),
+        op::PERSID | op::BINPERSID => refused("PERSID: a persistent object"),
+        op::BYTEARRAY8 => FormatError::Unsupported {
+            what: "a `bytearray`",
+        },
+        op::NEXT_BUFFER | op::READONLY_BUFFER => refused("an out-of-band buffer"),
+        _ => FormatError::Malformed,
+    }
+}
+
+fn refused(what: &str) -> FormatError {
+    let printable = what.chars().map(|c| {
+        if c.is_ascii_graphic() || c == ' ' {
+            c
+        } else {
+            '?'
+        }
+    });
+    FormatError::Refused {
+        what: printable.take(MAX_QUOTED).collect(),
+    }
+}

@@ -1,0 +1,249 @@
+//! The connection: one, shared by all operations of a store, replaced when it broke or no longer answers.
+//!
+//! The client's own `ConnectionManager` reconnects when a connection breaks, but not when a server (or what is between)
+//! silently stops answering, and always to the same address; here a time-out is a reason too, and each new connection asks
+//! the sentinels anew.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cloakroom_store::StoreError;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisFuture,
+    RedisResult, ServerErrorKind, Value,
+};
+
+use crate::failure;
+use crate::scripts::Script;
+
+/// Where the server is, and how to get there.
+pub(crate) enum Target {
+    One(Client),
+    #[cfg(feature = "sentinel")]
+    Sentinel(tokio::sync::Mutex<redis::sentinel::SentinelClient>),
+    #[cfg(feature = "cluster")]
+    Cluster(redis::cluster::ClusterClient),
+}
+
+pub(crate) struct Link {
+    target: Target,
+    timeout: Duration,
+    current: Mutex<Current>,
+    /// Held by who connects, so that one connection is made and not as many as there are waiting operations.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Current {
+    connection: Option<Connection>,
+    /// Counts the connections, so that an operation gives up the one that failed it and not its successor.
+    generation: u64,
+}
+
+#[derive(Clone)]
+enum Connection {
+    One(MultiplexedConnection),
+    #[cfg(feature = "cluster")]
+    Cluster(redis::cluster_async::ClusterConnection),
+}
+
+/// Whether an operation that met a broken connection may be sent once more on a new one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It only reads.
+    Once,
+    /// It writes, and may have written: only who asked for it can find out.
+    Never,
+}
+
+impl Link {
+    pub(crate) fn new(target: Target, timeout: Duration) -> Self {
+        Self {
+            target,
+            timeout,
+            current: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        match &self.target {
+            Target::One(_) => false,
+            #[cfg(feature = "sentinel")]
+            Target::Sentinel(_) => false,
+            #[cfg(feature = "cluster")]
+            Target::Cluster(_) => true,
+        }
+    }
+
+    /// Sends a command and waits for its answer, for the stated time at most.
+    pub(crate) async fn command<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        again: Again,
+    ) -> Result<T, StoreError> {
+        let value = self.bounded(self.attempts(command, again)).await?;
+        understood(value)
+    }
+
+    /// Runs a script by its digest; if the server has forgotten it, by its text.
+    pub(crate) async fn script<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        keys: &[&[u8]],
+        arguments: &[&[u8]],
+        again: Again,
+    ) -> Result<T, StoreError> {
+        let call = |name: &str, what: &str| {
+            let mut command = redis::cmd(name);
+            command.arg(what).arg(keys.len()).arg(keys).arg(arguments);
+            command
+        };
+        let run = async {
+            let outcome = self.attempts(&call("EVALSHA", &script.digest), again).await;
+            match outcome {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    self.attempts(&call("EVAL", &script.code), again).await
+                }
+                outcome => outcome,
+            }
+        };
+        let value = self.bounded(run).await?;
+        understood(value)
+    }
+
+    /// What comes within the time, if anything does. A connection on which nothing came is not used again.
+    async fn bounded(
+        &self,
+        operation: impl Future<Output = RedisResult<Value>>,
+    ) -> Result<RedisResult<Value>, StoreError> {
+        let generation = self.current().generation;
+        match tokio::time::timeout(self.timeout, operation).await {
+            Ok(outcome) => Ok(outcome),
+            Err(_) => {
+                self.give_up(generation);
+                Err(failure::timed_out(self.timeout))
+            }
+        }
+    }
+
+    async fn attempts(&self, command: &Cmd, again: Again) -> RedisResult<Value> {
+        let outcome = self.attempt(command).await;
+        match &outcome {
+            Err(error) if again == Again::Once && is_broken(error) => self.attempt(command).await,
+            _ => outcome,
+        }
+    }
+
+    async fn attempt(&self, command: &Cmd) -> RedisResult<Value> {
+        let (mut connection, generation) = self.connection().await?;
+        // What the server refuses is a value until somebody makes an error of it.
+        let outcome = connection.send(command).await;
+        let outcome = outcome.and_then(Value::extract_error);
+        if let Err(error) = &outcome
+            && is_spent(error)
+        {
+            self.give_up(generation);
+        }
+        outcome
+    }
+
+    async fn connection(&self) -> RedisResult<(Connection, u64)> {
+        if let Some(found) = self.current().get() {
+            return Ok(found);
+        }
+        let _alone = self.connecting.lock().await;
+        if let Some(found) = self.current().get() {
+            return Ok(found);
+        }
+        let connection = self.connect().await?;
+        let mut current = self.current();
+        current.generation += 1;
+        current.connection = Some(connection.clone());
+        Ok((connection, current.generation))
+    }
+
+    async fn connect(&self) -> RedisResult<Connection> {
+        // The operation as a whole has a limit: no second one, which would end it earlier and keep the connection.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(None);
+        match &self.target {
+            Target::One(client) => {
+                let connection = client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await?;
+                Ok(Connection::One(connection))
+            }
+            #[cfg(feature = "sentinel")]
+            Target::Sentinel(client) => {
+                let mut client = client.lock().await;
+                let connection = client.get_async_connection_with_config(&config).await?;
+                Ok(Connection::One(connection))
+            }
+            #[cfg(feature = "cluster")]
+            Target::Cluster(client) => {
+                Ok(Connection::Cluster(client.get_async_connection().await?))
+            }
+        }
+    }
+
+    fn give_up(&self, generation: u64) {
+        let mut current = self.current();
+        if current.generation == generation {
+            current.connection = None;
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // No panic is possible while it is held.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Current {
+    fn get(&self) -> Option<(Connection, u64)> {
+        Some((self.connection.clone()?, self.generation))
+    }
+}
+
+impl Connection {
+    fn send<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        use redis::aio::ConnectionLike;
+
+        match self {
+            Self::One(connection) => connection.req_packed_command(command),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(connection) => connection.req_packed_command(command),
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client's own output has the user's name in it.
+        f.debug_struct("Link")
+            .field("cluster", &self.is_cluster())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+fn understood<T: FromRedisValue>(outcome: RedisResult<Value>) -> Result<T, StoreError> {
+    let value = outcome.map_err(|error| failure::of(&error))?;
+    redis::from_redis_value(value).map_err(|_| failure::answer())
+}
+
+fn is_broken(error: &RedisError) -> bool {
+    error.is_connection_dropped() && !error.is_connection_refusal()
+}
+
+/// Whether the connection is of no more use: it broke, or leads to what has become a replica.
+fn is_spent(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_unrecoverable_error()
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
