@@ -348,7 +348,7 @@ impl Machine {
         let values = Some(record).filter(|_| !grace.is_zero());
         let bytes = record::encode(&head, values, &Changes::new(), Limits::NONE)?;
         // Rule shortgrace: it outlasts every request that was in flight. No subject: a directory lists the new one.
-        let write = Write::new(bytes, self.now + self.config.hold(), None);
+        let write = Write::new(bytes, self.now + self.config.kept(), None);
         self.uncertain = false;
         self.replace_base(write, ReplaceStep::Retire)
     }
@@ -749,7 +749,9 @@ impl Config {
 
     /// Whether the grace lasts. A clock that was ahead when the record was retired, and is not any more, must not lengthen it.
     fn readable(&self, retired: &Retired, now: UnixTime) -> bool {
-        now < retired.until && retired.until <= now + self.settings().grace + SKEW
+        let grace = self.settings().grace;
+        // Without a grace there is nothing to read, whenever the request began.
+        !grace.is_zero() && now < retired.until && retired.until <= now + grace + SKEW
     }
 
     /// What a reload found; a live record that has expired counts as none.
