@@ -1,13 +1,14 @@
 //! One action of a request: what the machine asks for is carried out on the simulated store, well or badly, and answered.
 
-use cloakroom_core::{Commit, Error, Exchange, Key, Stored};
+use cloakroom_core::{Commit, Error, Exchange, Key, Replaced, Stored};
 
 use crate::model::Issue;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::{Fault, Present};
 use crate::store::{Answer, OpRef, Slot};
+use crate::told::{answered, ends, letter, naming, record_name};
 use crate::truth::{Aim, Base, Wrong};
-use crate::world::{Around, Flight, letter};
+use crate::world::{Around, Flight};
 use crate::wrong::{Habit, Mutant};
 
 /// What a store action came to.
@@ -78,6 +79,7 @@ impl Around {
         let found = match fault {
             Fault::None | Fault::Repeat | Fault::Stale => {
                 let slot = self.store.find(&key);
+                request.stale |= fault == Fault::Stale;
                 self.look(request, slot, fault == Fault::Stale)
             }
             _ if empty => {
@@ -98,7 +100,7 @@ impl Around {
         };
         request.load_retries = RETRIES;
         self.tell(|| {
-            let slot = self_name(request, &found);
+            let slot = record_name(request, &found);
             format!("request {} loads: {slot}", request.id())
         });
         let found = match self.ground.mutant {
@@ -134,7 +136,8 @@ impl Around {
             true => entry.before,
             false => entry.truth.filter(|truth| lazy || now < truth.expires_at),
         };
-        request.fold.load(slot, truth, request.opened, self.grace());
+        let at = (slot, entry.chain);
+        request.fold.load(at, truth, request.opened, self.grace());
     }
 
     /// Goes on with the answer of the machine: up to the next store action, or the end.
@@ -149,8 +152,10 @@ impl Around {
             next = match next {
                 Ok(Commit::Mint(mint)) => {
                     let mut entropy = self.entropy(request.id(), request.mints);
-                    if fault == Fault::Repeat {
-                        let other = self.entropy(request.id().saturating_sub(1), 0);
+                    let other = request.id().saturating_sub(1);
+                    let own = request.found.map(|base| self.ledger.entries[base.slot].by);
+                    if fault == Fault::Repeat && own != Some(other) && !request.change.destroyed {
+                        let other = self.entropy(other, 0);
                         entropy[..32].copy_from_slice(&other[..32]);
                     }
                     request.mints += 1;
@@ -166,13 +171,8 @@ impl Around {
         }
     }
 
-    fn commit(
-        &mut self,
-        request: &mut Request,
-        commit: Commit,
-        fault: Fault,
-    ) -> Result<(), Wrong> {
-        request.calls += 1;
+    fn commit(&mut self, request: &mut Request, commit: Commit, fault: Fault) -> Result<(), Wrong> {
+        request.calls += u32::from(request.half.is_none());
         if request.calls > 400 {
             return Err("a request asks the store without end");
         }
@@ -180,13 +180,13 @@ impl Around {
             let key = reload.key().clone();
             return self.reload(request, commit, &key, fault);
         }
-        let (came, slot) = match &commit {
+        let came = match &commit {
             Commit::Create(create) => {
                 let slot = self.create_at(request, create.key());
                 request.new = Some(slot);
                 let aim = Aim::Create(request.anew());
                 let op = OpRef::Create(create.write());
-                (self.send(request, slot, aim, op, fault)?, slot)
+                self.send(request, slot, aim, op, fault)?
             }
             Commit::Replace(replace) => {
                 let Some(slot) = self.store.find(replace.key()) else {
@@ -194,14 +194,18 @@ impl Around {
                 };
                 let aim = self.aim(request, slot, replace.write().expires_at.as_secs());
                 let op = OpRef::Replace(replace.old(), replace.write());
-                (self.replace(request, slot, aim, op, fault)?, slot)
+                let came = self.replace(request, slot, aim, op, fault)?;
+                if let (Came::Unknown, Aim::Rewrite(content)) = (&came, aim) {
+                    request.again = Some(content);
+                }
+                came
             }
             Commit::Touch(touch) => {
                 let Some(slot) = self.store.find(touch.key()) else {
                     return Err("a record is to be touched that was never created");
                 };
                 let op = OpRef::Touch(touch.expires_at());
-                (self.send(request, slot, Aim::Touch, op, fault)?, slot)
+                self.send(request, slot, Aim::Touch, op, fault)?
             }
             Commit::Delete(delete) => {
                 let Some(slot) = self.store.find(delete.key()) else {
@@ -210,11 +214,11 @@ impl Around {
                 let op = OpRef::Delete(delete.old());
                 let skips = self.ground.mutant == Mutant::SignsOutOfTheCookieOnly
                     && request.change.destroyed;
-                let came = match skips {
+
+                match skips {
                     true => Came::Answer(Answer::Deleted(cloakroom_core::Deleted::Deleted)),
                     false => self.send(request, slot, Aim::Delete, op, fault)?,
-                };
-                (came, slot)
+                }
             }
             _ => return Err("the machine asks for what this driver does not know"),
         };
@@ -228,7 +232,7 @@ impl Around {
             }
             Came::Failed => self.fail(request, None),
             Came::Answer(answer) => {
-                let next = self.answer(request, commit, slot, answer);
+                let next = self.answer(request, commit, answer);
                 self.go_on(request, next, fault)
             }
             Came::Unknown if !request.retry(false) => self.fail(request, None),
@@ -241,17 +245,15 @@ impl Around {
 
     /// Where a record is created: a mutant takes over the token that was presented.
     fn create_at(&mut self, request: &Request, key: &Key) -> Slot {
-        let adopts = self.ground.mutant == Mutant::AdoptsTokens
-            && request.start.present == Present::Unknown;
+        let adopts =
+            self.ground.mutant == Mutant::AdoptsTokens && request.start.present == Present::Unknown;
         let adopted = adopts.then(|| {
             let token = self.unknown.as_bytes();
             Exchange::open(self.config(), [token], self.store_time())
                 .wants_load()
                 .cloned()
         });
-        let slot = self
-            .store
-            .slot(adopted.flatten().as_ref().unwrap_or(key));
+        let slot = self.store.slot(adopted.flatten().as_ref().unwrap_or(key));
         self.ledger.know(slot, request.id());
         slot
     }
@@ -261,6 +263,9 @@ impl Around {
         match (request.new, request.base) {
             (Some(new), _) if new == slot => {
                 request.stripped |= request.base_gone;
+                if let Some(again) = request.again {
+                    return Aim::Rewrite(again);
+                }
                 let base = request.base.filter(|_| !request.base_gone);
                 let content = base.as_ref().map(|base| &base.content);
                 let (opened, now) = (request.opened, request.now);
@@ -268,7 +273,7 @@ impl Around {
             }
             (Some(new), _) => Aim::Retire {
                 new,
-                until: expires_at - self.hold() + self.grace(),
+                until: expires_at - self.kept() + self.grace(),
             },
             (None, _) => Aim::Save,
         }
@@ -283,7 +288,6 @@ impl Around {
         op: OpRef<'_>,
         fault: Fault,
     ) -> Result<Came, Wrong> {
-        use cloakroom_core::Replaced;
         let stored = Came::Answer(Answer::Replaced(Replaced::Stored));
         let retires = matches!(aim, Aim::Retire { .. });
         match (self.ground.mutant, op) {
@@ -300,10 +304,13 @@ impl Around {
         }
         let came = self.send(request, slot, aim, op, fault)?;
         let gone = matches!(came, Came::Answer(Answer::Replaced(Replaced::Gone)));
-        request.base_gone |= gone && retires;
+        if gone && retires {
+            (request.base_gone, request.again) = (true, None);
+        }
         match (self.ground.mutant, op) {
             (Mutant::GoneIsRecreated, OpRef::Replace(_, write)) if gone => {
-                self.send(request, slot, aim, OpRef::Create(write), Fault::None)
+                self.send(request, slot, aim, OpRef::Create(write), Fault::None)?;
+                Ok(stored)
             }
             (Mutant::KeepsDataOfSignedOut, _)
                 if gone && retires && matches!(request.change.issue, Issue::SignIn(_)) =>
@@ -368,7 +375,7 @@ impl Around {
             format!("request {id} {what}: {}{lost}", answered(answer))
         });
         if answer.is_done() {
-            let now = self.now;
+            let now = self.moment();
             if let (OpRef::Create(write), None) = (op, &self.spare) {
                 let spare = Stored::new(write.bytes.clone(), write.expires_at, 0);
                 self.spare = Some(spare);
@@ -389,7 +396,7 @@ impl Around {
                 Some(base) => request.change.over(&base.content).expires_at(request.now),
                 None => return Ok(()),
             },
-            Aim::Retire { .. } => request.now + self.hold(),
+            Aim::Retire { .. } => request.now + self.kept(),
             Aim::Touch => match request.base {
                 Some(base) => base.content.expires_at(request.now),
                 None => return Ok(()),
@@ -452,60 +459,12 @@ impl Around {
         self.go_on(request, next, fault)
     }
 
-    fn answer(
-        &self,
-        request: &mut Request,
-        commit: Commit,
-        slot: Slot,
-        answer: Answer,
-    ) -> Result<Commit, Error> {
-        let time = request.time();
-        match (commit, answer) {
-            (Commit::Create(create), Answer::Created(answer)) => {
-                request.taken += u32::from(answer == cloakroom_core::Created::Taken);
-                create.then(answer, time)
-            }
-            (Commit::Replace(replace), Answer::Replaced(answer)) => replace.then(answer, time),
-            (Commit::Touch(touch), Answer::Touched(answer)) => touch.then(answer, time),
-            (Commit::Delete(delete), Answer::Deleted(answer)) => {
-                let _ = slot;
-                delete.then(answer, time)
-            }
-            _ => Err(Error::Misuse),
-        }
-    }
-
-    /// The answer to a write was lost: the machine finds out; a mutant thinks that it knows.
-    fn lost(&self, request: &mut Request, commit: Commit) -> Result<Commit, Error> {
-        use cloakroom_core::{Created, Deleted, Replaced};
-        let time = request.time();
-        match (commit, self.ground.mutant) {
-            (Commit::Create(create), Mutant::LostCreateIsDone) => {
-                create.then(Created::Stored, time)
-            }
-            (Commit::Create(create), Mutant::LostCreateIsRepeated) => Ok(Commit::Create(create)),
-            (Commit::Create(create), _) => create.lost(time),
-            (Commit::Replace(replace), Mutant::LostReplaceIsDone) => {
-                replace.then(Replaced::Stored, time)
-            }
-            (Commit::Replace(replace), Mutant::LostReplaceIsConflict) => {
-                replace.then(Replaced::Changed, time)
-            }
-            (Commit::Replace(replace), _) => replace.lost(time),
-            (Commit::Touch(touch), _) => touch.lost(time),
-            (Commit::Delete(delete), Mutant::LostDeleteIsDone) => {
-                delete.then(Deleted::Deleted, time)
-            }
-            (Commit::Delete(delete), _) => delete.lost(time),
-            (other, _) => Ok(other),
-        }
-    }
-
     /// The session's own record was loaded again.
     fn rebase(&mut self, request: &mut Request, slot: Slot, found: bool) {
         let Some(base) = request.base.filter(|base| base.slot == slot) else {
             return;
         };
+        request.again = None;
         let truth = self.ledger.entries[slot].truth.filter(|_| found);
         match truth {
             Some(truth) if truth.retired.is_some() => {}
@@ -517,49 +476,5 @@ impl Around {
             }
             _ => request.base_gone = true,
         }
-    }
-}
-
-/// When the record of a write ends.
-pub(crate) fn ends(op: OpRef<'_>) -> u64 {
-    match op {
-        OpRef::Create(write) | OpRef::Replace(_, write) => write.expires_at.as_secs(),
-        OpRef::Touch(expires_at) => expires_at.as_secs(),
-        OpRef::Delete(_) => 0,
-    }
-}
-
-/// What a write is, in a story.
-pub(crate) fn naming(aim: Aim, slot: Slot) -> String {
-    let record = letter(slot);
-    match aim {
-        Aim::Create(_) => format!("creates record {record}"),
-        Aim::Save => format!("replaces record {record}"),
-        Aim::Retire { new, .. } => format!("retires record {record} in favour of {}", letter(new)),
-        Aim::Rewrite(_) => format!("writes record {record} again"),
-        Aim::Touch => format!("touches record {record}"),
-        Aim::Delete => format!("deletes record {record}"),
-    }
-}
-
-fn answered(answer: Answer) -> &'static str {
-    use cloakroom_core::{Created, Deleted, Replaced, Touched};
-    match answer {
-        Answer::Created(Created::Taken) => "there is one",
-        Answer::Replaced(Replaced::Changed) | Answer::Deleted(Deleted::Changed) => {
-            "it is another one by now"
-        }
-        Answer::Replaced(Replaced::Gone)
-        | Answer::Deleted(Deleted::Gone)
-        | Answer::Touched(Touched::Gone) => "it is gone",
-        _ => "done",
-    }
-}
-
-fn self_name(request: &Request, found: &Option<Stored>) -> &'static str {
-    match (found, request.fold.is_following()) {
-        (None, _) => "nothing is there",
-        (Some(_), true) => "a retired record",
-        (Some(_), false) => "a record",
     }
 }

@@ -122,18 +122,23 @@ impl Mood {
             return None;
         }
         let chance = source.below(1_000);
-        if chance < self.clock {
+        // What zeroes lead to comes to an end.
+        if chance >= 1_000 - self.clock {
             return Some(self.time(source));
         }
-        if chance >= 990 && !world.around.flights.is_empty() {
+        if chance < 10 && !world.around.flights.is_empty() {
             return self.land(source, world);
         }
-        if chance >= 990 - self.evictions && started > 0 {
+        if (10..10 + self.evictions).contains(&chance) && started > 0 {
             return Some(Step::Evict(source.below(started as u32) as u8));
         }
         // A bounded number of looks: whoever has something to do is found by going on from there.
         let running = world.requests.iter().filter(|one| one.is_running()).count();
-        let on_way = world.requests.iter().filter(|one| one.answer.is_some()).count();
+        let on_way = world
+            .requests
+            .iter()
+            .filter(|one| one.answer.is_some())
+            .count();
         let free = waiting && running < self.at_once;
         let open = running as u32 * 4 + on_way as u32 * 2 + u32::from(free) * 3;
         if open == 0 {
@@ -142,7 +147,9 @@ impl Mood {
         let mut at = source.below(open);
         if at < running as u32 * 4 {
             let mut requests = world.requests.iter().filter(|one| one.is_running());
-            return requests.nth(at as usize / 4).map(|one| self.act(source, one));
+            return requests
+                .nth(at as usize / 4)
+                .map(|one| self.act(source, one));
         }
         at -= running as u32 * 4;
         if at < on_way as u32 * 2 {
@@ -251,8 +258,6 @@ impl Mood {
             .map(|n| (at + n) % count)
             .find(|at| self.actions[*at]);
         let mut all = Action::all();
-        found
-            .and_then(|at| all.nth(at))
-            .unwrap_or(Action::Count)
+        found.and_then(|at| all.nth(at)).unwrap_or(Action::Count)
     }
 }

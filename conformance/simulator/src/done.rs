@@ -4,9 +4,9 @@ use cloakroom_core::{Directive, Error, Fate, Outcome};
 
 use crate::model::Issue;
 use crate::request::{Request, Told};
-use crate::store::Slot;
+use crate::told::{letter, told_name};
 use crate::truth::Wrong;
-use crate::world::{Around, letter, told_name};
+use crate::world::Around;
 use crate::wrong::Mutant;
 
 impl Around {
@@ -90,7 +90,7 @@ impl Around {
     fn start_anew(&mut self, request: &mut Request) -> Result<(), Wrong> {
         let time = request.time();
         let exchange = cloakroom_core::Exchange::open(self.config(), [], time);
-        request.fold = crate::truth::Fold::default();
+        (request.fold, request.tokens) = (crate::truth::Fold::default(), 0);
         request.change = crate::model::Change::new(request.id());
         let exchange = self.handle(request, exchange)?;
         request.live = crate::request::Live::Handling(exchange);
@@ -160,7 +160,7 @@ impl Around {
                     truth.is_some_and(|truth| truth.content.applied & !request.mark() != 0)
                 });
                 let old = &self.ledger.entries[found.slot];
-                let left = old.truth.is_none() && old.ended && !found.retired;
+                let left = old.truth.is_none() && old.ended && !old.left && !found.retired;
                 request.landed || request.stripped || !(carries && left)
             }
             (Some(_), _) => request.landed,
@@ -173,7 +173,8 @@ impl Around {
         request.landed
             && entries.any(|entry| {
                 let truth = entry.truth.filter(|truth| {
-                    truth.retired.is_none() && truth.is_alive(request.now)
+                    let lives = self.now < truth.expires_at && truth.is_alive(request.now);
+                    lives && truth.retired.is_none()
                 });
                 entry.token.is_some()
                     && truth.is_some_and(|truth| truth.content.applied & request.mark() != 0)
@@ -194,6 +195,7 @@ impl Around {
             && found.is_some_and(|found| !found.retired);
         let whole = outcome.fate == Fate::Saved && !request.stripped;
         let promised = match change {
+            _ if change.destroyed && outcome.conflicts > 0 => 100,
             _ if change.destroyed => {
                 let living = request.fold.living.iter().flatten();
                 let all = living.map(|base| if base.retired { 40 } else { 1 });
@@ -215,16 +217,18 @@ impl Around {
         if !request.change.destroyed {
             return;
         }
-        // Clocks that differ shorten the time in which a sign-out can follow a rotation.
-        let took = self.now - request.began + 2 * self.skew;
-        if self.skew > 0 && (took >= self.hold() || self.is_wild()) {
+        // A clock that jumps while a sign-out waits hides from it how long that took; and what a stale read hides, nobody can
+        // follow.
+        if self.is_wild() || request.stale {
             return;
         }
-        let ended: [Option<Slot>; 2] = request.fold.living.map(|base| Some(base?.slot));
-        for slot in ended.into_iter().flatten() {
-            if !self.ledger.is_damaged(slot) {
-                self.ledger.end(slot);
-                self.tell(|| format!("session {} has been signed out ({fate:?})", letter(slot)));
+        if self.skew > 0 && self.ground.lazy && fate == Fate::Gone {
+            return;
+        }
+        for base in request.fold.living.into_iter().flatten() {
+            if !self.ledger.is_damaged(base.chain) {
+                self.ledger.end(base.chain);
+                self.tell(|| format!("session {} has been signed out", letter(base.slot)));
             }
         }
     }
@@ -234,7 +238,8 @@ impl Around {
         let Some(found) = request.found.filter(|found| !found.retired) else {
             return Ok(());
         };
-        let Some(truth) = self.ledger.entries[found.slot].truth else {
+        let entry = &self.ledger.entries[found.slot];
+        let Some(truth) = entry.truth.filter(|_| !entry.odd_end) else {
             return Ok(());
         };
         let same = truth.content.expiry == found.content.expiry
@@ -242,7 +247,7 @@ impl Around {
         if fate == Fate::Gone || truth.retired.is_some() || !same || self.late_touch {
             return Ok(());
         }
-        if self.skew > 0 || request.base_gone || request.change.destroyed {
+        if self.skew > 0 || request.stale || request.base_gone || request.change.destroyed {
             return Ok(());
         }
         let due = truth.content.expires_at(request.opened);

@@ -28,6 +28,12 @@ impl Around {
         let mut session = fine(exchange.session())?;
         request.base = request.fold.base();
         request.found = request.base;
+        if request.fold.is_following() {
+            return Err("a token is not good for the old data within the grace");
+        }
+        if request.fold.looked < request.tokens {
+            return Err("a token that was presented was not looked at");
+        }
         self.compare(request, &session)?;
         self.tell(|| {
             let id = request.id();
@@ -181,7 +187,9 @@ impl Around {
             }
             _ => {}
         }
-        let authenticated = session.authenticated_at().map_or(0, |at| at.as_secs());
+        let authenticated = session
+            .authenticated_at()
+            .map_or(0, cloakroom_core::UnixTime::as_secs);
         if authenticated != content.authenticated {
             return Err("the time of the sign-in is another");
         }
@@ -218,7 +226,7 @@ fn described(base: &Base) -> String {
         "" => "nobody's",
         subject => subject,
     };
-    let mut text = format!("{kind} session {}: {whose}", crate::world::letter(base.slot));
+    let mut text = format!("{kind} session {}: {whose}", crate::told::letter(base.slot));
     for (name, value) in NAMES.iter().zip(values).filter(|(_, value)| *value != 0) {
         text += &format!(", {name} of request {}", value - 1);
     }

@@ -15,6 +15,7 @@
 //! ```
 
 mod act;
+mod answer;
 mod choose;
 mod done;
 mod handler;
@@ -23,6 +24,7 @@ mod request;
 mod shorten;
 mod step;
 mod store;
+mod told;
 mod trace;
 mod truth;
 mod world;

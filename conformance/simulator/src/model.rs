@@ -40,10 +40,15 @@ impl Content {
         (now + idle).min(self.created + absolute)
     }
 
-    /// The same but for the moment it began, which a second attempt moves.
+    /// The same to everybody who looks, but for the moment it began, which a second attempt moves.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let created = other.created;
-        Self { created, ..*self } == *other
+        let (created, applied) = (other.created, other.applied);
+        let same = Self {
+            created,
+            applied,
+            ..*self
+        };
+        same == *other
     }
 }
 
@@ -127,8 +132,7 @@ impl Change {
                 }
             }
             Action::SignIn(subject) => {
-                let anothers =
-                    base.is_some_and(|base| ![NOBODY, subject].contains(&base.subject));
+                let anothers = base.is_some_and(|base| ![NOBODY, subject].contains(&base.subject));
                 self.cleared |= anothers;
                 self.issue = Issue::SignIn(subject);
                 self.seed = false;
@@ -210,9 +214,7 @@ impl Change {
         let carried = match self.issue {
             Issue::No => None,
             Issue::Rotate => base,
-            Issue::SignIn(subject) => {
-                base.filter(|base| [NOBODY, subject].contains(&base.subject))
-            }
+            Issue::SignIn(subject) => base.filter(|base| [NOBODY, subject].contains(&base.subject)),
         };
         let empty = Content::default();
         let mut content = self.over(carried.unwrap_or(&empty));

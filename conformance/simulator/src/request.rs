@@ -38,6 +38,8 @@ pub(crate) struct Request {
     /// When it really began.
     pub(crate) began: u64,
     pub(crate) presents: bool,
+    /// How many different tokens that were issued it presents.
+    pub(crate) tokens: u8,
     pub(crate) fold: Fold,
     /// The session as the machine loaded it last.
     pub(crate) base: Option<Base>,
@@ -49,7 +51,11 @@ pub(crate) struct Request {
     /// The old record of its rotation was gone.
     pub(crate) base_gone: bool,
     pub(crate) stripped: bool,
+    /// The new record, as it was to be written again: an attempt of unknown outcome is repeated as it was.
+    pub(crate) again: Option<Content>,
     pub(crate) half: Option<Half>,
+    /// What it loaded was not what was there.
+    pub(crate) stale: bool,
     pub(crate) load_retries: u8,
     pub(crate) retries: u8,
     pub(crate) mints: u8,
@@ -72,6 +78,7 @@ impl Request {
             now: opened,
             began,
             presents: false,
+            tokens: 0,
             fold: Fold::default(),
             base: None,
             found: None,
@@ -80,7 +87,9 @@ impl Request {
             landed: false,
             base_gone: false,
             stripped: false,
+            again: None,
             half: None,
+            stale: false,
             load_retries: RETRIES,
             retries: RETRIES,
             mints: 0,

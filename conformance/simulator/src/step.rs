@@ -243,10 +243,7 @@ fn parse(word: &str) -> Option<Step> {
         return seconds.parse().ok().map(Step::Advance);
     }
     if let Some((node, seconds)) = word.strip_prefix('n').and_then(|rest| rest.split_once('@')) {
-        return Some(Step::Skew(
-            below(node, MAX_CLIENTS)?,
-            seconds.parse().ok()?,
-        ));
+        return Some(Step::Skew(below(node, MAX_CLIENTS)?, seconds.parse().ok()?));
     }
     let digits = word.find(|c: char| !c.is_ascii_digit());
     let (number, rest) = word.split_at(digits.unwrap_or(word.len()));

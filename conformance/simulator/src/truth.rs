@@ -40,8 +40,12 @@ pub(crate) struct Entry {
     pub(crate) chain: usize,
     /// The session was signed out, and that was acknowledged.
     pub(crate) ended: bool,
-    /// The store dropped it, or another of the chain.
-    pub(crate) evicted: bool,
+    /// By then it had been retired.
+    pub(crate) left: bool,
+    /// The store dropped it, or it was kept too short.
+    pub(crate) damaged: bool,
+    /// Its end was set by a request that did not know its lifetime as it is by now, or how late it is by now.
+    pub(crate) odd_end: bool,
     /// Once it is issued.
     pub(crate) token: Option<Token>,
 }
@@ -68,6 +72,7 @@ pub(crate) enum Aim {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Base {
     pub(crate) slot: Slot,
+    pub(crate) chain: usize,
     pub(crate) content: Content,
     pub(crate) retired: bool,
 }
@@ -75,13 +80,21 @@ pub(crate) struct Base {
 /// Finds out, load by load, what session a request ought to find.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fold {
+    /// How many tokens were looked at.
+    pub(crate) looked: u8,
     following: Option<(Slot, Base)>,
     pub(crate) living: [Option<Base>; 2],
 }
 
 impl Fold {
     /// The next load, of what is there in truth.
-    pub(crate) fn load(&mut self, slot: Slot, truth: Option<Truth>, opened: u64, grace: u64) {
+    pub(crate) fn load(
+        &mut self,
+        (slot, chain): (Slot, usize),
+        truth: Option<Truth>,
+        opened: u64,
+        grace: u64,
+    ) {
         if let Some((_, base)) = self.following.take_if(|(wanted, _)| *wanted == slot) {
             match truth {
                 Some(Truth {
@@ -93,9 +106,11 @@ impl Fold {
             }
             return;
         }
+        self.looked += 1;
         let Some(truth) = truth else { return };
         let base = Base {
             slot,
+            chain,
             content: truth.content,
             retired: truth.retired.is_some(),
         };
@@ -140,9 +155,15 @@ impl Truth {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) entries: Vec<Entry>,
+    chains: usize,
 }
 
 impl Ledger {
+    pub(crate) fn reset(&mut self) {
+        self.entries.clear();
+        self.chains = 0;
+    }
+
     /// Makes sure that there is an entry for this key.
     pub(crate) fn know(&mut self, slot: Slot, by: Id) {
         if slot == self.entries.len() {
@@ -150,11 +171,14 @@ impl Ledger {
                 by,
                 truth: None,
                 before: None,
-                chain: slot,
+                chain: self.chains,
                 ended: false,
-                evicted: false,
+                left: false,
+                damaged: false,
+                odd_end: false,
                 token: None,
             });
+            self.chains += 1;
         }
     }
 
@@ -165,13 +189,22 @@ impl Ledger {
         slot: Slot,
         aim: Aim,
         expires_at: u64,
-        now: u64,
+        (now, keep): (u64, u64),
     ) -> Result<(), Wrong> {
         let truth = self.entries[slot].truth;
         match aim {
             Aim::Create(content) => {
-                if truth.is_none_or(|truth| now >= truth.expires_at) && !self.entries[slot].ended {
-                    self.put(slot, content, expires_at);
+                if truth.is_none_or(|truth| now >= truth.expires_at) {
+                    // Should the randomness repeat itself, a key that was in use leads to another session now.
+                    let entry = &mut self.entries[slot];
+                    if entry.by != request.id() {
+                        entry.ended = false;
+                        entry.chain = self.chains;
+                        self.chains += 1;
+                    }
+                    if !self.entries[slot].ended {
+                        self.put(slot, content, expires_at);
+                    }
                 }
             }
             Aim::Rewrite(content) => {
@@ -190,12 +223,16 @@ impl Ledger {
             }
             Aim::Retire { new, until } => {
                 if let Some(old) = truth.filter(|truth| truth.retired.is_none()) {
-                    self.retire(request, slot, &old, new, until, expires_at, now)?;
+                    self.retire(request, slot, &old, new, until, expires_at, (now, keep))?;
                 }
             }
             Aim::Touch => {
-                if let Some(truth) = &mut self.entries[slot].truth {
+                let entry = &mut self.entries[slot];
+                if let Some(truth) = &mut entry.truth {
+                    entry.odd_end |= expires_at < truth.expires_at;
                     truth.expires_at = expires_at;
+                    let base = request.base.map(|base| base.content.expiry);
+                    entry.odd_end |= base != Some(truth.content.expiry);
                 }
             }
             Aim::Delete => {
@@ -215,7 +252,7 @@ impl Ledger {
         new: Slot,
         until: u64,
         expires_at: u64,
-        now: u64,
+        (now, keep): (u64, u64),
     ) -> Result<(), Wrong> {
         let successor = self.entries[new]
             .truth
@@ -237,6 +274,8 @@ impl Ledger {
                 until,
             }),
         });
+        // A write that took too long: sign-outs may miss it.
+        entry.damaged |= expires_at < now + keep;
         let (chain, ended) = (entry.chain, entry.ended);
         self.entries[new].chain = chain;
         self.entries[new].ended |= ended;
@@ -246,6 +285,9 @@ impl Ledger {
 
     fn put(&mut self, slot: Slot, content: Content, expires_at: u64) {
         let entry = &mut self.entries[slot];
+        entry.odd_end |= entry
+            .truth
+            .is_some_and(|truth| expires_at < truth.expires_at);
         entry.before = entry.truth.replace(Truth {
             content,
             expires_at,
@@ -254,18 +296,17 @@ impl Ledger {
     }
 
     /// A sign-out of this session was acknowledged: nothing of it may be seen from now on.
-    pub(crate) fn end(&mut self, slot: Slot) {
-        let chain = self.entries[slot].chain;
+    pub(crate) fn end(&mut self, chain: usize) {
         for entry in self.entries.iter_mut().filter(|entry| entry.chain == chain) {
-            entry.truth = None;
+            let truth = entry.truth.take();
+            entry.left |= truth.is_some_and(|truth| truth.retired.is_some());
             entry.ended = true;
         }
     }
 
     /// Whether the store itself lost what a sign-out needs to find its way.
-    pub(crate) fn is_damaged(&self, slot: Slot) -> bool {
-        let chain = self.entries[slot].chain;
+    pub(crate) fn is_damaged(&self, chain: usize) -> bool {
         let mut entries = self.entries.iter();
-        entries.any(|entry| entry.chain == chain && entry.evicted)
+        entries.any(|entry| entry.chain == chain && entry.damaged)
     }
 }

@@ -4,8 +4,9 @@ use cloakroom_core::{Config, Exchange, UnixTime};
 use std::time::Duration;
 
 use crate::request::{Live, Request, Told};
-use crate::step::{Fault, Id, MAX_CLIENTS, MAX_REQUESTS, Present, SMALL_SKEW, Start, Step};
+use crate::step::{Action, Fault, Id, MAX_CLIENTS, MAX_REQUESTS, Present, SMALL_SKEW, Start, Step};
 use crate::store::{Op, Slot, Store};
+use crate::told::{doing, ends, letter, naming, told_name};
 use crate::truth::{Aim, Ledger, Wrong};
 use crate::wrong::{Habit, Mutant};
 
@@ -77,9 +78,19 @@ impl Around {
         GRACES[usize::from(self.ground.grace) % 3]
     }
 
-    /// How long a retired record is kept.
+    /// How long a request can count on finding a record that was retired after it began.
     pub(crate) fn hold(&self) -> u64 {
         self.grace().max(30)
+    }
+
+    /// How long a retired record is kept.
+    pub(crate) fn kept(&self) -> u64 {
+        self.hold() + 30
+    }
+
+    /// Now, and how long a record that is retired now must be there, for all clocks.
+    pub(crate) fn moment(&self) -> (u64, u64) {
+        (self.now, self.hold() + self.skew)
     }
 
     /// What the clock of a node shows.
@@ -160,7 +171,7 @@ impl World {
         around.now = BEGIN;
         (around.skews, around.skew) = ([0; MAX_CLIENTS as usize], 0);
         around.store.reset(ground.habit, ground.lazy);
-        around.ledger.entries.clear();
+        around.ledger.reset();
         around.flights.clear();
         around.late_touch = false;
         around.jars = [None; MAX_CLIENTS as usize];
@@ -240,10 +251,9 @@ impl World {
                     return Ok(false);
                 };
                 *skew = seconds;
-                let (low, high) = around
-                    .skews
-                    .iter()
-                    .fold((0, 0), |(low, high), skew| ((*skew).min(low), (*skew).max(high)));
+                let (low, high) = around.skews.iter().fold((0, 0), |(low, high), skew| {
+                    ((*skew).min(low), (*skew).max(high))
+                });
                 around.skew = around.skew.max(high.abs_diff(low));
                 around.tell(|| format!("the clock of node {node} is {seconds:+} seconds ahead"));
             }
@@ -292,6 +302,8 @@ impl World {
         let exchange = Exchange::open(around.config(), tokens, time);
         let mut request = Request::new(start, exchange, opened, around.now);
         request.presents = own.is_some() || slots != [None, None];
+        let two = slots[0] != slots[1] && slots[0].is_some() && slots[1].is_some();
+        request.tokens = u8::from(slots != [None, None]) + u8::from(two);
         around.tell(|| {
             let cookie = match start.present {
                 Present::Unknown => "a token that nobody issued".to_owned(),
@@ -327,17 +339,17 @@ impl World {
             return Ok(false);
         };
         let (around, request) = (&mut self.around, &mut self.requests[place]);
-        let (time, now) = (around.store_time(), around.now);
+        let (time, now) = (around.store_time(), around.moment());
         let retires = matches!(flight.aim, Aim::Retire { .. });
         let op = flight.op.by_ref();
         let answer = around.store.land(flight.slot, op, retires, time);
         around.late_touch |= flight.aim == Aim::Touch;
         around.tell(|| {
-            let what = crate::act::naming(flight.aim, flight.slot);
+            let what = naming(flight.aim, flight.slot);
             format!("what request {id} gave up happens after all: {what}: {answer:?}")
         });
         if answer.is_done() {
-            let expires_at = crate::act::ends(op);
+            let expires_at = ends(op);
             around
                 .ledger
                 .land(request, flight.slot, flight.aim, expires_at, now)?;
@@ -353,10 +365,11 @@ impl World {
         };
         around.store.evict(slot);
         let entry = &mut around.ledger.entries[slot];
-        if entry.truth.is_none() {
+        entry.before = None;
+        if entry.truth.take().is_none() {
             return false;
         }
-        (entry.truth, entry.before, entry.evicted) = (None, None, true);
+        entry.damaged = true;
         around.tell(|| format!("the store drops record {}", letter(slot)));
         true
     }
@@ -380,7 +393,7 @@ impl World {
                 client: 0,
                 node: 0,
                 present: Present::Of(self.around.ledger.entries[slot].by),
-                actions: [Some(crate::step::Action::Look), None, None],
+                actions: [Some(Action::Look), None, None],
             };
             let around = &mut self.around;
             let opened = around.clock(0);
@@ -397,43 +410,5 @@ impl World {
             }
         }
         Ok(())
-    }
-}
-
-/// What a token, or the record behind it, is called.
-pub(crate) fn letter(slot: Slot) -> String {
-    match u8::try_from(slot).ok().filter(|slot| *slot < 26) {
-        Some(slot) => char::from(b'A' + slot).to_string(),
-        None => format!("#{slot}"),
-    }
-}
-
-pub(crate) fn told_name(told: Told) -> String {
-    match told {
-        Told::Nothing => "no cookie".to_owned(),
-        Told::Clear => "the cookie is cleared".to_owned(),
-        Told::Token(slot) => format!("token {}", letter(slot)),
-    }
-}
-
-fn doing(action: &crate::step::Action) -> String {
-    use crate::step::Action;
-    match action {
-        Action::Look => "reads".to_owned(),
-        Action::Insert(n) => format!("sets {}", char::from(b'a' + n)),
-        Action::Remove(n) => format!("removes {}", char::from(b'a' + n)),
-        Action::Count => "counts".to_owned(),
-        Action::Clear => "clears all values".to_owned(),
-        Action::Rotate => "asks for a new token".to_owned(),
-        Action::SignIn(1) => "signs in ada".to_owned(),
-        Action::SignIn(_) => "signs in bob".to_owned(),
-        Action::SignOut => "signs out".to_owned(),
-        Action::Flash => "leaves a message".to_owned(),
-        Action::Flashed => "reads the message".to_owned(),
-        Action::Expiry(0) => "takes the usual lifetime".to_owned(),
-        Action::Expiry(1) => "takes a short lifetime".to_owned(),
-        Action::Expiry(_) => "takes a long lifetime".to_owned(),
-        Action::Csrf => "checks the CSRF token".to_owned(),
-        Action::Discard => "fails".to_owned(),
     }
 }

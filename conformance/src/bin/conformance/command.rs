@@ -11,6 +11,8 @@ pub(crate) enum Command {
     Faults(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
+    /// The simulator, and what it is told.
+    Simulate(Vec<String>),
     /// The demo, and what the names of its cases must contain.
     Demo(Vec<String>),
 }
@@ -19,12 +21,13 @@ impl Command {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance [COMMAND]
 
-  (none)         all tests of the workspace, then every store suite, every adapter suite, the faults, the services and the demo
+  (none)         all tests of the workspace, then the simulator, every store suite, every adapter suite, the faults, the services and the demo
   list           every case: id, requirements, sentence, source
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
+  simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   help           this text
 
@@ -42,6 +45,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             )),
             ["services", parts @ ..] => Ok(Self::Services(
                 parts.iter().copied().map(String::from).collect(),
+            )),
+            ["simulate", rest @ ..] => Ok(Self::Simulate(
+                rest.iter().copied().map(String::from).collect(),
             )),
             ["demo", parts @ ..] => Ok(Self::Demo(
                 parts.iter().copied().map(String::from).collect(),

@@ -8,6 +8,7 @@ mod program;
 mod proxy;
 mod servers;
 mod services;
+mod simulate;
 mod stores;
 mod workspace;
 
@@ -75,10 +76,12 @@ async fn perform(command: Command) -> ExitCode {
         }
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
+        Command::Simulate(arguments) => total.tally += simulate::test(&arguments).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
             total.tally += workspace::test().await;
+            total.tally += simulate::test(&[]).await;
             for entry in stores::ALL.iter().chain(adapters::ALL) {
                 total.run(entry, &[]).await;
             }
