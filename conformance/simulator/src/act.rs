@@ -4,7 +4,7 @@ use cloakroom_core::{Commit, Error, Exchange, Key, Replaced, Stored};
 
 use crate::model::Issue;
 use crate::request::{Live, RETRIES, Request};
-use crate::step::{Fault, Present};
+use crate::step::{Fault, Id, Present};
 use crate::store::{Answer, OpRef, Slot};
 use crate::told::{answered, ends, letter, naming, record_name};
 use crate::truth::{Aim, Base, Wrong};
@@ -51,6 +51,12 @@ impl Around {
         let touches = request.start.actions[0].is_some();
         if touches && exchange.wants_load().is_some() {
             request.live = Live::Opening(exchange);
+            return Ok(());
+        }
+        if request.stale && request.ended {
+            // It sees what was signed out, and no store promised otherwise. The model does not follow.
+            let id = request.id();
+            self.tell(|| format!("request {id} ends: what it read is older than a sign-out"));
             return Ok(());
         }
         let exchange = match touches {
@@ -131,7 +137,8 @@ impl Around {
         let Some(entry) = self.ledger.entries.get(slot) else {
             return;
         };
-        let (now, lazy) = (self.now, self.ground.lazy);
+        request.ended |= entry.ended;
+        let (now, lazy) = (self.now, self.store.lazy);
         let truth = match stale {
             true => entry.before,
             false => entry.truth.filter(|truth| lazy || now < truth.expires_at),
@@ -152,9 +159,9 @@ impl Around {
             next = match next {
                 Ok(Commit::Mint(mint)) => {
                     let mut entropy = self.entropy(request.id(), request.mints);
-                    let other = request.id().saturating_sub(1);
-                    let own = request.found.map(|base| self.ledger.entries[base.slot].by);
-                    if fault == Fault::Repeat && own != Some(other) && !request.change.destroyed {
+                    if fault == Fault::Repeat
+                        && let Some(other) = self.repeats(request)
+                    {
                         let other = self.entropy(other, 0);
                         entropy[..32].copy_from_slice(&other[..32]);
                     }
@@ -169,6 +176,17 @@ impl Around {
                 Err(error) => return self.fail(request, Some(&error)),
             };
         }
+    }
+
+    /// Whose token a generator that repeats itself comes to: that of the request before, if it was issued that one alone.
+    fn repeats(&self, request: &Request) -> Option<Id> {
+        let other = request.id().checked_sub(1)?;
+        let found = request.found.map(|base| self.ledger.entries[base.slot].by);
+        let entries = self.ledger.entries.iter();
+        let mut entries = entries.filter(|entry| entry.by == other);
+        let issued = entries.next().is_some_and(|entry| entry.token.is_some());
+        let alone = entries.next().is_none();
+        (issued && alone && found != Some(other) && !request.change.destroyed).then_some(other)
     }
 
     fn commit(&mut self, request: &mut Request, commit: Commit, fault: Fault) -> Result<(), Wrong> {

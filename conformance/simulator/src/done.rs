@@ -51,7 +51,7 @@ impl Around {
         request.answer = Some(told);
         self.check_answer(request, fate, told)?;
         self.check_calls(request, outcome)?;
-        self.acknowledge(request, fate);
+        self.acknowledge(request);
         self.check_life(request, fate)
     }
 
@@ -213,16 +213,13 @@ impl Around {
     }
 
     /// What follows for others from an acknowledgement.
-    fn acknowledge(&mut self, request: &Request, fate: Fate) {
+    fn acknowledge(&mut self, request: &Request) {
         if !request.change.destroyed {
             return;
         }
         // A clock that jumps while a sign-out waits hides from it how long that took; and what a stale read hides, nobody can
         // follow.
         if self.is_wild() || request.stale {
-            return;
-        }
-        if self.skew > 0 && self.ground.lazy && fate == Fate::Gone {
             return;
         }
         for base in request.fold.living.into_iter().flatten() {

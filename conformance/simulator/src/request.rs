@@ -54,8 +54,9 @@ pub(crate) struct Request {
     /// The new record, as it was to be written again: an attempt of unknown outcome is repeated as it was.
     pub(crate) again: Option<Content>,
     pub(crate) half: Option<Half>,
-    /// What it loaded was not what was there.
+    /// What it loaded was not what was there; and some of it was of a session that had been signed out.
     pub(crate) stale: bool,
+    pub(crate) ended: bool,
     pub(crate) load_retries: u8,
     pub(crate) retries: u8,
     pub(crate) mints: u8,
@@ -90,6 +91,7 @@ impl Request {
             again: None,
             half: None,
             stale: false,
+            ended: false,
             load_retries: RETRIES,
             retries: RETRIES,
             mints: 0,

@@ -251,6 +251,8 @@ impl World {
                     return Ok(false);
                 };
                 *skew = seconds;
+                // To one clock it has expired, to the other not: then a store shows nothing that has expired by its own.
+                around.store.lazy &= seconds == 0;
                 let (low, high) = around.skews.iter().fold((0, 0), |(low, high), skew| {
                     ((*skew).min(low), (*skew).max(high))
                 });
