@@ -207,7 +207,7 @@ impl Target {
 
     fn stored(&self) -> &Stored {
         match self {
-            Self::Base(base) => &base.record.stored,
+            Self::Base(base) => base.record.as_stored(),
             Self::Other(_, stored) => stored,
         }
     }
@@ -250,6 +250,8 @@ pub(crate) enum ReloadStep {
     /// The new record of a rotation that cannot be completed.
     Withdraw(Fate),
     SignOut,
+    /// A session that this request emptied.
+    Emptied,
     /// The next of a chain of successors.
     Chain,
 }
@@ -289,6 +291,8 @@ pub(crate) enum DeleteStep {
     Chain,
     /// The retired record at the start of a chain that is gone.
     ChainStart,
+    /// A session that this request emptied.
+    Emptied,
     Withdraw(Fate),
 }
 

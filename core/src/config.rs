@@ -12,6 +12,7 @@ pub use builder::Builder;
 pub use error::ConfigError;
 
 use crate::expiry::{Expiry, Lifetime};
+use crate::format::{Format, Shared};
 use crate::token::TokenRules;
 
 /// A validated configuration. Cloning it costs one reference count.
@@ -55,6 +56,11 @@ pub(crate) struct Settings {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) grace: Duration,
     pub(crate) persistent: bool,
+    pub(crate) idle_until_closed: Option<Duration>,
+    pub(crate) extend_on_read: bool,
+    pub(crate) renew_cookie: bool,
+    pub(crate) delete_emptied: bool,
+    pub(crate) format: Option<Shared<dyn Format>>,
     pub(crate) limits: Limits,
     pub(crate) save_on_server_error: bool,
     pub(crate) clear_site_data: bool,
@@ -131,11 +137,18 @@ impl Config {
     pub(crate) fn lifetime(&self, expiry: Option<Expiry>) -> Lifetime {
         let configured = self.0.lifetimes;
         let expiry = expiry.unwrap_or_default();
+        let persistent = expiry.persistent.unwrap_or(self.0.persistent);
+        let until_closed = self.0.idle_until_closed.filter(|_| !persistent);
         Lifetime {
-            idle: expiry.idle.unwrap_or(configured.idle),
+            idle: expiry.idle.or(until_closed).unwrap_or(configured.idle),
             absolute: expiry.absolute.unwrap_or(configured.absolute),
-            persistent: expiry.persistent || self.0.persistent,
+            persistent,
         }
+    }
+
+    /// Whether there is an end that activity does not put off.
+    pub(crate) fn has_absolute_timeout(&self) -> bool {
+        self.0.lifetimes.absolute < Lifetimes::UNLIMITED
     }
 
     /// How long a request can count on finding a record that was retired after it began.
@@ -188,6 +201,10 @@ impl Lifetimes {
     pub const NIST_AAL2: Self = Self::seconds(3_600, 86_400);
     /// NIST SP 800-63B, section 2.3.3: 12 hours, 15 minutes idle.
     pub const NIST_AAL3: Self = Self::seconds(900, 12 * 3_600);
+
+    /// For the absolute timeout: none. (NIST SP 800-63B and OWASP ASVS 7.3.2 want one; systems that this one lives beside may
+    /// have none.)
+    pub const UNLIMITED: Duration = Duration::from_secs(u64::MAX);
 
     const fn seconds(idle: u64, absolute: u64) -> Self {
         Self {

@@ -51,6 +51,29 @@ pub enum Error {
         /// The type.
         given: &'static str,
     },
+    /// The format in which the sessions are kept has no such type, or would give it back as another one.
+    Unrepresentable {
+        /// The name of the value.
+        name: Box<str>,
+        /// The type.
+        what: &'static str,
+    },
+    /// The format in which the sessions are kept uses this name for itself.
+    ReservedName {
+        /// The name.
+        name: Box<str>,
+    },
+    /// The stored record could be read, but holds what must not be loaded (a pickle that imports or calls something). It was
+    /// left as it is.
+    Refused {
+        /// What, cut short.
+        what: Box<str>,
+    },
+    /// Sessions are not available, as something is missing in the configuration; reading gives an empty session.
+    Unavailable {
+        /// The name of the setting.
+        missing: &'static str,
+    },
     /// Too many other requests changed the session meanwhile, or too many rotations followed one another. Nothing of this
     /// request's changes was saved.
     Contended,
@@ -94,6 +117,20 @@ impl fmt::Display for Error {
                 f,
                 "a value of type `{given}` cannot be stored in a session; a typed session must be a struct or a map with text keys"
             ),
+            Self::Unrepresentable { name, what } => write!(
+                f,
+                "the session value `{name}` cannot be kept: the format of these sessions cannot keep {what}; store another type"
+            ),
+            Self::ReservedName { name } => {
+                write!(f, "the name `{name}` is reserved in the format of these sessions; use another one")
+            }
+            Self::Refused { what } => write!(
+                f,
+                "the stored session holds `{what}`, which is not plain data; it was not loaded, and was left as it is"
+            ),
+            Self::Unavailable { missing } => {
+                write!(f, "sessions are read-only and empty, because `{missing}` is not set; set it in the configuration")
+            }
             Self::Contended => {
                 f.write_str("too many other requests changed this session at the same time; retry the request")
             }

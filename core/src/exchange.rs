@@ -5,7 +5,7 @@ use std::fmt;
 use crate::journal::Journal;
 use crate::record::{Record, Seed};
 use crate::token::Presented;
-use crate::{Config, Error, Key, Session, UnixTime};
+use crate::{Config, Error, Key, Session, Token, UnixTime};
 
 /// One request (or message) and its session.
 ///
@@ -35,6 +35,8 @@ pub struct Exchange {
     pub(crate) opened: UnixTime,
     pub(crate) presented: bool,
     pub(crate) accessed: bool,
+    /// The living token, if it may have to be sent again.
+    pub(crate) token: Option<Box<Token>>,
     pub(crate) loading: Loading,
     pub(crate) work: Work,
 }
@@ -136,6 +138,7 @@ impl Exchange {
             opened: now,
             presented: any,
             accessed: false,
+            token: None,
             loading,
             work: Work::default(),
         }
@@ -164,6 +167,7 @@ impl Exchange {
             opened: now,
             presented: false,
             accessed: false,
+            token: None,
             loading,
             work: Work::default(),
         }

@@ -17,7 +17,7 @@ use crate::UnixTime;
 pub struct Expiry {
     pub(crate) idle: Option<Duration>,
     pub(crate) absolute: Option<Duration>,
-    pub(crate) persistent: bool,
+    pub(crate) persistent: Option<bool>,
 }
 
 impl Expiry {
@@ -32,7 +32,7 @@ impl Expiry {
         Self {
             idle: None,
             absolute: None,
-            persistent: false,
+            persistent: None,
         }
     }
 
@@ -70,7 +70,20 @@ impl Expiry {
     /// ```
     #[must_use]
     pub const fn persistent(mut self) -> Self {
-        self.persistent = true;
+        self.persistent = Some(true);
+        self
+    }
+
+    /// The next cookie issued for this session has no Max-Age, whatever the configuration says: the browser drops it when it is
+    /// closed.
+    ///
+    /// ```
+    /// # use cloakroom_core::Expiry;
+    /// assert_ne!(Expiry::new().until_closed(), Expiry::new());
+    /// ```
+    #[must_use]
+    pub const fn until_closed(mut self) -> Self {
+        self.persistent = Some(false);
         self
     }
 }

@@ -107,6 +107,17 @@ impl Journal {
         }
     }
 
+    /// Whether there is a change that must not happen twice.
+    pub(crate) fn has_updates(&self) -> bool {
+        let mut changes = self.entries.iter().map(|entry| &entry.change);
+        changes.any(|change| matches!(change, Change::Update(..)))
+    }
+
+    /// Whether a value is set.
+    pub(crate) fn sets(&self) -> bool {
+        self.entries.iter().any(|entry| entry.value().is_some())
+    }
+
     /// Whether this request changed the value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| &*entry.name == name)

@@ -35,6 +35,7 @@
 //! "Rule".
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use crate::commit::{
     Create, Delete, DeleteStep, Mint, Reload, ReloadStep, Replace, ReplaceStep, Target, Touch,
@@ -42,7 +43,7 @@ use crate::commit::{
 use crate::config::{Limits, MAX_MAX_AGE};
 use crate::exchange::{Base, Issue, Loading, Work};
 use crate::expiry::SKEW;
-use crate::record::{self, Changes, Head, Nonce, Record, Retired, Seed};
+use crate::record::{Changes, Head, Nonce, Record, Retired, Seed};
 use crate::{
     Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Issued, Key, Outcome,
     Replaced, Stored, Token, Touched, UnixTime, Write,
@@ -91,7 +92,9 @@ impl Exchange {
         match std::mem::replace(&mut self.loading, Loading::Ready) {
             Loading::Candidates { tokens, next, .. } => {
                 let (at, key) = next.into_inner().flatten().ok_or(Error::Misuse)?;
-                let found = found.map(|stored| read(stored, key)).transpose()?;
+                let found = found
+                    .map(|stored| self.config.base(stored, key, self.opened))
+                    .transpose()?;
                 match found {
                     Some(base)
                         if base
@@ -113,7 +116,10 @@ impl Exchange {
                 tokens,
                 at,
                 mut base,
-            } => match found.map(Record::decode).transpose()? {
+            } => match found
+                .map(|stored| self.config.read(stored, self.opened))
+                .transpose()?
+            {
                 // Rule nofollow: a retired record counts only while the end of its chain lives.
                 Some(end) => match end.retired {
                     Some(_) if base.chain.len() == MAX_CHAIN => return Err(Error::Contended),
@@ -136,6 +142,10 @@ impl Exchange {
     /// Candidate number `at` is dealt with.
     fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Box<Base>>) {
         if let Some(living) = living {
+            if self.config.settings().renew_cookie {
+                let token = tokens.get(at);
+                self.token = token.map(|token| Box::new(token.to_token()));
+            }
             // Two distinct living tokens: neither is trusted.
             self.work
                 .untrusted
@@ -174,9 +184,11 @@ impl Exchange {
             now,
             presented: self.presented,
             accessed: self.accessed,
+            token: self.token,
             work: self.work,
             new: None,
             writer: Nonce::default(),
+            seed: Seed::default(),
             mints: 0,
             conflicts: 0,
             uncertain: false,
@@ -208,11 +220,14 @@ pub(crate) struct Machine {
     now: UnixTime,
     presented: bool,
     accessed: bool,
+    token: Option<Box<Token>>,
     work: Work,
     /// The session that is being created.
     new: Option<New>,
     /// The mark of this exchange's writes.
     writer: Nonce,
+    /// For a record that has no seed yet.
+    seed: Seed,
     mints: u32,
     conflicts: u32,
     /// An answer was lost: a write of this exchange may have happened, or may still happen.
@@ -224,7 +239,6 @@ pub(crate) struct Machine {
 struct New {
     token: Token,
     key: Key,
-    seed: Seed,
 }
 
 impl Machine {
@@ -239,7 +253,7 @@ impl Machine {
         match (live, &self.work.issue) {
             _ if self.work.destroyed => self.sign_out(),
             (_, Issue::SignIn(_)) | (Some(true), Issue::Rotate) => self.mint(),
-            (None, _) if self.work.creates() => {
+            (None, _) if self.creates() => {
                 self.work.issue = Issue::No;
                 self.mint()
             }
@@ -295,6 +309,10 @@ impl Machine {
             return Err(Error::Misuse);
         };
         let (record, journal) = (&base.record, &self.work.journal);
+        if self.is_emptied(record) {
+            let base = self.work.base.take().ok_or(Error::Misuse)?;
+            return Ok(self.delete_base(base, DeleteStep::Emptied));
+        }
         let subject = journal
             .subject
             .as_ref()
@@ -308,9 +326,10 @@ impl Machine {
             subject,
             retired: None,
             expiry,
-            seed: record.seed,
+            seed: record.seed().or(self.work.seed).unwrap_or(self.seed),
+            marked: self.work.seed.is_some() || journal.has_updates(),
         };
-        let bytes = record::encode(
+        let bytes = self.config.write(
             &head,
             journal.base(Some(record)),
             &journal.changes(),
@@ -323,6 +342,34 @@ impl Machine {
         let write = Write::new(bytes, expires_at, subject.map(Box::from));
         self.uncertain = false;
         self.replace_base(write, ReplaceStep::Save)
+    }
+
+    /// Whether this request leaves nothing behind, under a configuration that wants such a session deleted.
+    fn is_emptied(&self, record: &Record) -> bool {
+        let journal = &self.work.journal;
+        self.config.settings().delete_emptied
+            && record.count() > 0
+            && journal.values(Some(record)).next().is_none()
+            && record.authenticated.is_none()
+            && journal
+                .subject
+                .as_ref()
+                .map_or_else(|| record.subject(), |subject| subject.as_deref())
+                .is_none()
+    }
+
+    /// What became of a record that was to be deleted because it was empty.
+    fn reloaded_emptied(mut self: Box<Self>, found: Option<Box<Base>>) -> Result<Commit, Error> {
+        if found.is_some() {
+            return self.reloaded_save(found, None);
+        }
+        // After the grace it may live on under a newer token.
+        if self.is_late() {
+            return Ok(self.done(Fate::Gone, Directive::Keep));
+        }
+        self.work.base = None;
+        let directive = self.clear();
+        Ok(self.done(Fate::Saved, directive))
     }
 
     /// Replaces the old record by a retired one: its data, read-only, and the key of its successor.
@@ -343,10 +390,13 @@ impl Machine {
             subject: record.subject(),
             retired: Some(&retired),
             expiry: record.expiry,
-            seed: record.seed,
+            seed: record.seed().unwrap_or(self.seed),
+            marked: true,
         };
         let values = Some(record).filter(|_| !grace.is_zero());
-        let bytes = record::encode(&head, values, &Changes::new(), Limits::NONE)?;
+        let bytes = self
+            .config
+            .write(&head, values, &Changes::new(), Limits::NONE)?;
         // Rule shortgrace: it outlasts every request that was in flight. No subject: a directory lists the new one.
         let write = Write::new(bytes, self.now + self.config.kept(), None);
         self.uncertain = false;
@@ -387,10 +437,11 @@ impl Machine {
         };
         if let Some(write) = lost.filter(|_| self.uncertain) {
             let base = self.work.base.as_ref().ok_or(Error::Misuse)?;
-            if current.record.written_by(&self.writer) {
-                return Ok(self.done(Fate::Saved, Directive::Keep));
+            let now = &current.record.as_stored().bytes;
+            if current.record.written_by(&self.writer) || *now == write.bytes {
+                return Ok(self.kept(Fate::Saved));
             }
-            if current.record.stored.bytes == base.record.stored.bytes {
+            if *now == base.record.as_stored().bytes {
                 self.work.base = Some(current);
                 return self.replace_base(write, ReplaceStep::Save);
             }
@@ -435,11 +486,10 @@ impl Machine {
                 false => self.reload_new(ReloadStep::Withdraw(Fate::Superseded)),
             };
         }
-        let unchanged = self
-            .work
-            .base
-            .as_ref()
-            .is_some_and(|base| base.record.stored.bytes == current.record.stored.bytes);
+        let unchanged =
+            self.work.base.as_ref().is_some_and(|base| {
+                base.record.as_stored().bytes == current.record.as_stored().bytes
+            });
         self.work.base = Some(current);
         match lost {
             Some(write) if unchanged => self.replace_base(write, ReplaceStep::Retire),
@@ -550,7 +600,7 @@ impl Machine {
             }
             _ => Ok(Commit::Delete(Delete {
                 machine: self,
-                target: Target::Other(key, current.record.stored),
+                target: Target::Other(key, current.record.into_stored()),
                 step: DeleteStep::Chain,
             })),
         }
@@ -604,27 +654,64 @@ impl Machine {
         if !self.work.untrusted.is_empty() {
             return self.sign_out();
         }
-        if self.work.creates() {
+        if self.creates() {
             return Commit::Mint(Mint { machine: self });
         }
-        let directive = if self.presented {
+        let directive = self.clear();
+        self.done(fate, directive)
+    }
+
+    fn clear(&self) -> Directive {
+        if self.presented {
             Directive::Clear
         } else {
             Directive::Keep
+        }
+    }
+
+    /// Whether there is something to be created where there is no session.
+    fn creates(&self) -> bool {
+        let work = &self.work;
+        let empty = || {
+            work.issue == Issue::No
+                && work.seed.is_none()
+                && work.journal.subject.is_none()
+                && !work.journal.sets()
         };
-        self.done(fate, directive)
+        work.creates() && !(self.config.settings().delete_emptied && empty())
     }
 
     /// The client gets the new token.
     fn issue(self: Box<Self>) -> Result<Commit, Error> {
         let token = self.new.as_ref().ok_or(Error::Misuse)?.token.clone();
         let (created, expiry) = self.new_times();
-        let lifetime = self.config.lifetime(expiry);
-        let rest = (created + lifetime.absolute)
-            .since(self.now)
-            .min(MAX_MAX_AGE);
-        let max_age = lifetime.persistent.then_some(rest);
+        let max_age = self.max_age(created, expiry);
         Ok(self.done(Fate::Saved, Directive::Issue(Issued { token, max_age })))
+    }
+
+    fn max_age(&self, created: UnixTime, expiry: Option<crate::Expiry>) -> Option<Duration> {
+        let lifetime = self.config.lifetime(expiry);
+        let rest = (created + lifetime.absolute).since(self.now);
+        let rest = match self.config.settings().renew_cookie {
+            true => rest.min(lifetime.idle),
+            false => rest,
+        };
+        lifetime.persistent.then_some(rest.min(MAX_MAX_AGE))
+    }
+
+    /// The session stays; its cookie is sent again if it is to end with it.
+    fn kept(self: Box<Self>, fate: Fate) -> Commit {
+        let directive = self.renewed().map_or(Directive::Keep, Directive::Issue);
+        self.done(fate, directive)
+    }
+
+    fn renewed(&self) -> Option<Issued> {
+        let (base, token) = (self.work.base.as_deref()?, self.token.as_deref()?);
+        let (record, changed) = (&base.record, self.work.journal.expiry);
+        let max_age = self.max_age(record.created, changed.unwrap_or(record.expiry));
+        let due = max_age.is_some() && self.config.lags(base, self.now).is_some();
+        let token = token.clone();
+        (due || changed.is_some()).then_some(Issued { token, max_age })
     }
 
     fn done(self: Box<Self>, fate: Fate, directive: Directive) -> Commit {
@@ -672,7 +759,6 @@ impl Machine {
     }
 
     fn new_record(&mut self) -> Result<Write, Error> {
-        let new = self.new.as_ref().ok_or(Error::Misuse)?;
         let (carried, journal) = (
             carried(&self.work).map(|base| &base.record),
             &self.work.journal,
@@ -691,8 +777,8 @@ impl Machine {
         let seed = self
             .work
             .seed
-            .or_else(|| rotated.map(|record| record.seed))
-            .unwrap_or(new.seed);
+            .or_else(|| rotated.and_then(Record::seed))
+            .unwrap_or(self.seed);
         let head = Head {
             writer: self.writer,
             after: None,
@@ -702,8 +788,9 @@ impl Machine {
             retired: None,
             expiry,
             seed,
+            marked: self.work.seed.is_some() || rotated.is_some_and(Record::is_marked),
         };
-        let bytes = record::encode(
+        let bytes = self.config.write(
             &head,
             journal.base(carried),
             &journal.changes(),
@@ -724,19 +811,25 @@ fn carried(work: &Work) -> Option<&Base> {
     }
 }
 
-fn read(stored: Stored, key: Key) -> Result<Box<Base>, Error> {
-    let record = Record::decode(stored)?;
-    let chain = record
-        .retired
-        .iter()
-        .map(|retired| retired.successor.clone())
-        .collect();
-    Ok(Box::new(Base { key, record, chain }))
-}
-
 impl Config {
+    fn base(&self, stored: Stored, key: Key, now: UnixTime) -> Result<Box<Base>, Error> {
+        let record = self.read(stored, now)?;
+        let chain = record
+            .retired
+            .iter()
+            .map(|retired| retired.successor.clone())
+            .collect();
+        Ok(Box::new(Base { key, record, chain }))
+    }
+
     /// Until when the record is to be prolonged, if that is worth a store call.
     fn touch_due(&self, base: &Base, now: UnixTime) -> Option<UnixTime> {
+        self.lags(base, now)
+            .filter(|_| self.settings().extend_on_read)
+    }
+
+    /// When the record is to end, if it has an expiry that is far off.
+    fn lags(&self, base: &Base, now: UnixTime) -> Option<UnixTime> {
         let (record, lifetime) = (&base.record, self.lifetime(base.record.expiry));
         let due = lifetime.touch_due(record.created, record.stored.expires_at, now);
         due.filter(|_| record.retired.is_none())
@@ -761,7 +854,9 @@ impl Config {
         key: &Key,
         now: UnixTime,
     ) -> Result<Option<Box<Base>>, Error> {
-        let found = found.map(|stored| read(stored, key.clone())).transpose()?;
+        let found = found
+            .map(|stored| self.base(stored, key.clone(), now))
+            .transpose()?;
         Ok(found.filter(|base| base.record.retired.is_some() || self.alive(&base.record, now)))
     }
 }
@@ -786,6 +881,7 @@ impl Mint {
         let mut machine = self.machine;
         let part = |start: usize| move |n: usize| entropy[start + n];
         machine.writer = std::array::from_fn(part(48));
+        machine.seed = std::array::from_fn(part(32));
         if machine.work.issue == Issue::No && machine.work.base.is_some() {
             return machine.save();
         }
@@ -793,8 +889,7 @@ impl Mint {
         let (token, key) = rules
             .mint(&std::array::from_fn(part(0)))
             .ok_or(Error::Misuse)?;
-        let seed = std::array::from_fn(part(32));
-        machine.new = Some(New { token, key, seed });
+        machine.new = Some(New { token, key });
         machine.create()
     }
 }
@@ -872,7 +967,7 @@ impl Replace {
         machine.now = now;
         let key = machine.restore(self.target);
         match (answer, self.step) {
-            (Replaced::Stored, ReplaceStep::Save) => Ok(machine.done(Fate::Saved, Directive::Keep)),
+            (Replaced::Stored, ReplaceStep::Save) => Ok(machine.kept(Fate::Saved)),
             (Replaced::Stored, ReplaceStep::Retire) => machine.issue(),
             (Replaced::Stored, step) => machine.rewritten(step),
             (Replaced::Gone, ReplaceStep::Retire) => machine.reloaded_retire(None, None),
@@ -967,6 +1062,10 @@ impl Reload {
                 })),
                 None => Ok(machine.done(fate, Directive::Keep)),
             },
+            ReloadStep::Emptied => {
+                let found = machine.config.existing(found, &key, now)?;
+                machine.reloaded_emptied(found)
+            }
             ReloadStep::SignOut => {
                 let found = machine.config.existing(found, &key, now)?;
                 machine.reloaded_sign_out(found)
@@ -993,11 +1092,10 @@ impl Touch {
     /// }
     /// ```
     pub fn then(self, answer: Touched, _now: UnixTime) -> Result<Commit, Error> {
-        let fate = match answer {
-            Touched::Extended => Fate::Unchanged,
-            Touched::Gone => Fate::Gone,
-        };
-        Ok(self.machine.done(fate, Directive::Keep))
+        Ok(match answer {
+            Touched::Extended => self.machine.kept(Fate::Unchanged),
+            Touched::Gone => self.machine.done(Fate::Gone, Directive::Keep),
+        })
     }
 
     /// The store failed. It is asked again: a touch does no harm twice.
@@ -1041,6 +1139,7 @@ impl Delete {
                 Ok(machine.reload_deleted(key, step))
             }
             (_, DeleteStep::Withdraw(fate)) => Ok(machine.done(fate, Directive::Keep)),
+            (_, DeleteStep::Emptied) => machine.reloaded_emptied(None),
             (Deleted::Gone, DeleteStep::SignOut) => machine.found_gone(),
             (Deleted::Deleted, DeleteStep::SignOut) | (_, DeleteStep::ChainStart) => {
                 Ok(machine.ended(Fate::Saved))
@@ -1076,6 +1175,7 @@ impl Machine {
         let step = match step {
             DeleteStep::SignOut | DeleteStep::ChainStart => ReloadStep::SignOut,
             DeleteStep::Chain => ReloadStep::Chain,
+            DeleteStep::Emptied => ReloadStep::Emptied,
             DeleteStep::Withdraw(fate) => ReloadStep::Withdraw(fate),
         };
         Commit::Reload(Reload {

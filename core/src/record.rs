@@ -10,6 +10,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -52,6 +53,17 @@ pub(crate) struct Record {
     pub(crate) seed: Seed,
     /// Where each value's entry begins, in ascending order of the names.
     entries: SmallVec<[u32; 16]>,
+    /// Set if `stored` is a translation of what the store has.
+    pub(crate) foreign: Option<Box<Foreign>>,
+}
+
+/// A record of another format.
+#[derive(Clone)]
+pub(crate) struct Foreign {
+    /// As the store has it.
+    pub(crate) stored: Stored,
+    /// Whether this library's own part was in it.
+    pub(crate) marked: bool,
 }
 
 /// What makes a record a retired one: who follows it, and until when its data can be read.
@@ -72,6 +84,8 @@ pub(crate) struct Head<'a> {
     pub(crate) retired: Option<&'a Retired>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) seed: Seed,
+    /// Whether the record must be told apart from all others, in a format that has room for that only where it is needed.
+    pub(crate) marked: bool,
 }
 
 impl Record {
@@ -111,7 +125,9 @@ impl Record {
             (cursor.len(ARRAY)? == 3).then_some(())?;
             let idle = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
             let absolute = cursor.optional(Cursor::uint)?.map(Duration::from_secs);
-            let persistent = cursor.bool()?;
+            // False is from before there were three of them.
+            let persistent = cursor.optional(Cursor::bool)?;
+            let persistent = persistent.map_or(Some(false), |known| known.then_some(true));
             Some(Expiry {
                 idle,
                 absolute,
@@ -120,18 +136,7 @@ impl Record {
         })?;
         let seed = cursor.string(BYTES)?.try_into().ok()?;
         let count = cursor.len(MAP)?;
-        let mut entries = SmallVec::new();
-        let mut previous = Name::default();
-        for _ in 0..count {
-            entries.push(u32::try_from(cursor.at()).ok()?);
-            let name = cursor.name()?;
-            // Strictly ascending: also rules out the empty name and doubles.
-            if name <= previous || name.text.len() > MAX_NAME || !name.is_text() {
-                return None;
-            }
-            previous = name;
-            cursor.string(BYTES)?;
-        }
+        let entries = cursor.entries(count)?;
         cursor.rest.is_empty().then_some(())?;
         Some(Self {
             stored,
@@ -143,6 +148,7 @@ impl Record {
             expiry,
             seed,
             entries,
+            foreign: None,
         })
     }
 
@@ -160,6 +166,54 @@ impl Record {
             nonce.copy_from_slice(first);
         }
         nonce
+    }
+
+    /// The record as the store has it.
+    pub(crate) fn as_stored(&self) -> &Stored {
+        self.foreign
+            .as_ref()
+            .map_or(&self.stored, |foreign| &foreign.stored)
+    }
+
+    pub(crate) fn into_stored(self) -> Stored {
+        self.foreign.map_or(self.stored, |foreign| foreign.stored)
+    }
+
+    /// Whether writers, times and seed are known.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.foreign.as_ref().is_none_or(|foreign| foreign.marked)
+    }
+
+    pub(crate) fn seed(&self) -> Option<Seed> {
+        self.is_marked().then_some(self.seed)
+    }
+
+    pub(crate) fn forget_writers(&mut self) {
+        self.recent = 0..0;
+    }
+
+    /// The bytes of this record if it had no values.
+    pub(crate) fn without_values(&self) -> Vec<u8> {
+        let mut header = Output(Length(0));
+        header.len(MAP, self.count());
+        let head = self.offset(0).checked_sub(header.0.0);
+        let head = head.and_then(|head| self.stored.bytes.get(..head));
+        let mut out = Output(head.unwrap_or_default().to_vec());
+        out.len(MAP, 0);
+        out.0
+    }
+
+    /// The bytes of this record, which has no values, with these.
+    pub(crate) fn with_values(&self, values: &BTreeMap<String, Vec<u8>>) -> Bytes {
+        let head = self.stored.bytes.len().saturating_sub(1);
+        let head = self.stored.bytes.get(..head).unwrap_or_default();
+        let mut out = Output(head.to_vec());
+        out.len(MAP, values.len());
+        for (name, value) in values {
+            out.name(name.as_bytes());
+            out.bytes(value);
+        }
+        out.0.into()
     }
 
     fn recent(&self) -> &[u8] {
@@ -254,12 +308,19 @@ impl<'a> Name<'a> {
     }
 
     #[inline(always)]
-    fn is_text(&self) -> bool {
+    fn follows(&self, previous: &Self) -> bool {
+        self.start > previous.start || (self.start == previous.start && self.text > previous.text)
+    }
+
+    #[inline(always)]
+    fn is_valid(&self) -> bool {
         const HIGH: u64 = 0x8080_8080_8080_8080;
-        // Names are short and mostly ASCII.
-        (self.start & HIGH == 0
-            && (self.text.len() <= 8 || self.text.get(8..).unwrap_or_default().is_ascii()))
-            || std::str::from_utf8(self.text).is_ok()
+        // Most names are short and ASCII.
+        (self.text.len() <= 8 && self.start & HIGH == 0) || self.is_long_valid()
+    }
+
+    fn is_long_valid(&self) -> bool {
+        self.text.len() <= MAX_NAME && std::str::from_utf8(self.text).is_ok()
     }
 }
 
@@ -336,6 +397,22 @@ pub(crate) fn encode(
     }
     out.0.extend_from_slice(old.get(from..).unwrap_or_default());
     Ok(Bytes::from(out.0))
+}
+
+/// A record that says nothing.
+pub(crate) fn unmarked() -> Result<Bytes, Error> {
+    let head = Head {
+        writer: Nonce::default(),
+        after: None,
+        created: UnixTime::default(),
+        authenticated: None,
+        subject: None,
+        retired: None,
+        expiry: None,
+        seed: Seed::default(),
+        marked: false,
+    };
+    encode(&head, None, &Changes::new(), Limits::NONE)
 }
 
 /// Names and encoded values as one CBOR map.
@@ -417,7 +494,12 @@ impl<B: Buffer> Output<B> {
             out.optional(expiry.absolute, |out, absolute| {
                 out.uint(absolute.as_secs());
             });
-            out.item(SIMPLE, if expiry.persistent { TRUE } else { FALSE });
+            let persistent = match expiry.persistent {
+                Some(true) => TRUE,
+                Some(false) => NULL,
+                None => FALSE,
+            };
+            out.item(SIMPLE, persistent);
         });
         self.bytes(&head.seed);
         self.len(MAP, count);
@@ -550,6 +632,27 @@ impl<'a> Cursor<'a> {
         let (string, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
         Some(string)
+    }
+
+    /// Checks all values, and finds where their entries begin.
+    fn entries(&mut self, count: usize) -> Option<SmallVec<[u32; 16]>> {
+        // Hostile counts get no memory: an entry has two bytes at least. And all that follows is within four bytes' reach.
+        if count > self.rest.len() / 2 || u32::try_from(self.len).is_err() {
+            return None;
+        }
+        let mut entries = SmallVec::from_elem(0, count);
+        let mut previous = Name::default();
+        for entry in &mut entries {
+            *entry = self.at() as u32;
+            let name = self.name()?;
+            // Strictly ascending: also rules out the empty name and doubles.
+            if !name.follows(&previous) || !name.is_valid() {
+                return None;
+            }
+            previous = name;
+            self.string(BYTES)?;
+        }
+        Some(entries)
     }
 
     /// A text that is not checked to be UTF-8.

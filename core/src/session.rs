@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use crate::exchange::{Issue, Work};
 use crate::journal::Encoded;
-use crate::record::{Seed, check_name};
+use crate::record::{Record, Seed, check_name};
 use crate::{Config, Error, Expiry, UnixTime, values};
 
 /// Flash values stand among the others, under names that no other value can have.
@@ -87,6 +87,7 @@ impl<'a> Session<'a> {
     pub fn insert(&mut self, name: &str, value: impl Serialize) -> Result<(), Error> {
         check_name(name)?;
         let value = values::encode(&value, self.config.settings().limits)?;
+        self.config.check_value(name, &value)?;
         self.set(name, Some(value));
         Ok(())
     }
@@ -159,6 +160,7 @@ impl<'a> Session<'a> {
         let limits = self.config.settings().limits;
         let value = f(self.get(name)?);
         let encoded = values::encode(&value, limits)?;
+        self.config.check_value(name, &encoded)?;
         let again = move |name: &str, value: Option<&[u8]>, limits| {
             let value = value.map(|value| values::decode(name, value)).transpose()?;
             values::encode(&f(value), limits).map(Some)
@@ -228,7 +230,7 @@ impl<'a> Session<'a> {
         let names = self
             .values()
             .map(|(name, _)| name)
-            .filter(|name| !name.starts_with(FLASH.as_bytes()));
+            .filter(|name| !is_hidden(name));
         names.filter_map(|name| std::str::from_utf8(name).ok())
     }
 
@@ -535,7 +537,9 @@ impl<'a> Session<'a> {
     pub fn flash(&mut self, name: &str, value: impl Serialize) -> Result<(), Error> {
         check_name(name)?;
         let value = values::encode(&value, self.config.settings().limits)?;
-        self.set(&flash_name(name), Some(value));
+        let name = flash_name(name);
+        self.config.check_value(&name, &value)?;
+        self.set(&name, Some(value));
         Ok(())
     }
 
@@ -611,9 +615,7 @@ impl<'a> Session<'a> {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn typed<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let values = self
-            .values()
-            .filter(|(name, _)| !name.starts_with(FLASH.as_bytes()));
+        let values = self.values().filter(|(name, _)| !is_hidden(name));
         values::decode_all(values)
     }
 
@@ -648,7 +650,10 @@ impl<'a> Session<'a> {
         let before = values::encode_all(&value, limits)?;
         f(&mut value);
         let after = values::encode_all(&value, limits)?;
-        after.iter().try_for_each(|(name, _)| check_name(name))?;
+        for (name, value) in &after {
+            check_name(name)?;
+            self.config.check_value(name, value)?;
+        }
         for (name, _) in before
             .iter()
             .filter(|(name, _)| after.iter().all(|(kept, _)| kept != name))
@@ -725,12 +730,9 @@ impl<'a> Session<'a> {
 
     fn seed(&self) -> Option<Seed> {
         let stays = !matches!(self.work.issue, Issue::SignIn(_));
-        self.work.seed.or_else(|| {
-            self.work
-                .record()
-                .filter(|_| stays)
-                .map(|record| record.seed)
-        })
+        self.work
+            .seed
+            .or_else(|| self.work.record().filter(|_| stays).and_then(Record::seed))
     }
 
     fn encoded(&self, name: &str) -> Option<&[u8]> {
@@ -758,6 +760,11 @@ impl fmt::Debug for Session<'_> {
             .field("is_new", &self.is_new())
             .finish_non_exhaustive()
     }
+}
+
+/// Names that no handler can give: flash values, and what a format keeps for itself.
+fn is_hidden(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| *first < b' ')
 }
 
 fn flash_name(name: &str) -> String {

@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::Key;
+use crate::format::Shared;
 
 /// The secret that a client presents. `Debug` never shows it, and it has no `Display`.
 ///
@@ -87,6 +88,50 @@ pub enum KeyFormat {
     Plain,
 }
 
+/// Another way to make and recognise tokens than this library's own, for living beside a system that shares them. Set one with
+/// [`Builder::token_scheme`](crate::Builder::token_scheme).
+///
+/// A scheme must give each token one spelling, and be as hard to guess as 128 random bits.
+///
+/// ```
+/// use cloakroom_core::{Config, TokenScheme};
+///
+/// /// 64 hexadecimal digits.
+/// struct Hex;
+///
+/// impl TokenScheme for Hex {
+///     fn is_well_formed(&self, presented: &[u8]) -> bool {
+///         presented.len() == 64 && presented.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+///     }
+///     fn id<'t>(&self, presented: &'t [u8]) -> Option<&'t [u8]> {
+///         self.is_well_formed(presented).then_some(presented)
+///     }
+///     fn mint(&self, random: &[u8; 32]) -> (String, String) {
+///         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+///         (id.clone(), id)
+///     }
+///     fn max_len(&self) -> usize {
+///         64
+///     }
+/// }
+///
+/// let config = Config::builder().token_scheme(Hex).build()?;
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+pub trait TokenScheme: Send + Sync + 'static {
+    /// Whether this has the form of a token: cheap, asked of whatever a client presents.
+    fn is_well_formed(&self, presented: &[u8]) -> bool;
+
+    /// The part of a token that its record is found by; `None` if the token is not genuine.
+    fn id<'t>(&self, presented: &'t [u8]) -> Option<&'t [u8]>;
+
+    /// A new id, and the token that carries it, both of visible ASCII without `;`, `,`, `"` and backslash, made of random bytes.
+    fn mint(&self, random: &[u8; 32]) -> (String, String);
+
+    /// The length of the longest token.
+    fn max_len(&self) -> usize;
+}
+
 /// A secret that signs tokens (HMAC-SHA256), so that forged ones never reach the store. Wiped when dropped.
 ///
 /// ```
@@ -149,6 +194,7 @@ pub(crate) struct TokenRules {
     pub(crate) key_format: KeyFormat,
     pub(crate) prefix: Box<str>,
     pub(crate) signing_keys: Vec<SigningKey>,
+    pub(crate) scheme: Option<Shared<dyn TokenScheme>>,
 }
 
 const MAC_LEN: usize = 43;
@@ -156,6 +202,9 @@ const MAC_LEN: usize = 43;
 impl TokenRules {
     /// Length of a whole token, in bytes.
     pub(crate) fn token_len(&self) -> usize {
+        if let Some(scheme) = &self.scheme {
+            return scheme.0.max_len();
+        }
         self.id_len()
             + if self.signing_keys.is_empty() {
                 0
@@ -173,6 +222,11 @@ impl TokenRules {
 
     /// The token whose randomness is this, and its key. Only the first 122 or 256 bits are used.
     pub(crate) fn mint(&self, random: &[u8; 32]) -> Option<(Token, Key)> {
+        if let Some(scheme) = &self.scheme {
+            let (id, token) = scheme.0.mint(random);
+            let key = self.key_of(id.as_bytes())?;
+            return Some((Token(SmallVec::from_slice(token.as_bytes())), key));
+        }
         let mut text = SmallVec::new();
         match self.format {
             TokenFormat::Random256 => append_base64(&mut text, random),
@@ -194,6 +248,10 @@ impl TokenRules {
 
     /// What a client presented, if it has the one spelling of a token. Allocates nothing for tokens of this configuration.
     pub(crate) fn parse(&self, presented: &[u8]) -> Option<Presented> {
+        if let Some(scheme) = &self.scheme {
+            let well_formed = scheme.0.is_well_formed(presented);
+            return well_formed.then(|| Presented(SmallVec::from_slice(presented)));
+        }
         if presented.len() != self.token_len() {
             return None;
         }
@@ -211,6 +269,9 @@ impl TokenRules {
 
     /// The key of a presented token, or `None` if none of the signing keys signed it.
     pub(crate) fn key(&self, presented: &Presented) -> Option<Key> {
+        if let Some(scheme) = &self.scheme {
+            return self.key_of(scheme.0.id(&presented.0)?);
+        }
         let (id, mac) = presented.0.split_at_checked(self.id_len())?;
         if !self.signing_keys.is_empty() {
             let mac = decode_32(mac.split_first()?.1)?;
@@ -241,15 +302,22 @@ impl TokenRules {
                 id.len()
             }
         };
+        let text = text.get(..prefix + len)?;
         // The configuration checked the prefix and the length; the rest is base64url or hexadecimal.
-        Some(Key::from_valid(text.get(..prefix + len)?))
+        match &self.scheme {
+            None => Some(Key::from_valid(text)),
+            Some(_) => Key::new(std::str::from_utf8(text).ok()?),
+        }
     }
 
     /// Length of the keys, in bytes.
     pub(crate) fn key_len(&self) -> usize {
         let rest = match self.key_format {
             KeyFormat::Sha256 => 43,
-            KeyFormat::Plain => self.id_len(),
+            KeyFormat::Plain => match &self.scheme {
+                None => self.id_len(),
+                Some(scheme) => scheme.0.max_len(),
+            },
         };
         self.prefix.len() + rest
     }
@@ -258,6 +326,12 @@ impl TokenRules {
 /// A token as a client presented it, of the right form but not yet known to be genuine.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Presented(SmallVec<[u8; 88]>);
+
+impl Presented {
+    pub(crate) fn to_token(&self) -> Token {
+        Token(SmallVec::from_slice(&self.0))
+    }
+}
 
 fn append_base64(text: &mut SmallVec<[u8; 88]>, bytes: &[u8; 32]) {
     let mut encoded = [0; MAC_LEN];

@@ -1,12 +1,15 @@
 //! Values to CBOR and back, with caps.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::any::type_name;
 
 use crate::Error;
 use crate::config::Limits;
 use crate::journal::Encoded;
+
+/// How deeply a value may be nested: what ciborium reads.
+const MAX_DEPTH: usize = 256;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limits: Limits) -> Result<Encoded, Error> {
     let mut bytes = Encoded::new();
@@ -18,6 +21,13 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, limits: Limits) -> Result
         return Err(Error::TooLarge {
             what: "the session value is",
             limit: limits.record_bytes,
+        });
+    }
+    // What is nested too deeply to be read must not be written. It has a byte for each level at least.
+    if bytes.len() > MAX_DEPTH && ciborium::from_reader::<IgnoredAny, _>(&bytes[..]).is_err() {
+        return Err(Error::TooLarge {
+            what: "the nesting of the session value is",
+            limit: MAX_DEPTH,
         });
     }
     Ok(bytes)

@@ -117,8 +117,8 @@ fn a_damaged_record_is_corrupt_and_a_newer_one_says_so() {
             corrupt(),
         ),
         (
-            "expiry of nulls",
-            set(6, Value::Array(vec![Value::Null; 3])),
+            "expiry of texts",
+            set(6, Value::Array(vec!["".into(), "".into(), "".into()])),
             corrupt(),
         ),
         ("short seed", set(7, Value::Bytes(vec![0; 15])), corrupt()),
@@ -313,6 +313,24 @@ fn deep_and_huge_values_are_typed_errors() {
             Fate::Saved
         );
     }
+}
+
+// R51: what could not be read again is refused when it is written, and leaves the session as it was.
+#[test]
+fn a_value_nested_too_deeply_is_refused_at_insert() {
+    let nested =
+        |depth: usize| (1..depth).fold(Value::Array(vec![]), |inner, _| Value::Array(vec![inner]));
+    let mut world = World::new();
+    let token = world.issue(None, |session| {
+        session.insert("x", nested(200)).expect("within the limit");
+        for depth in [300, 1_000] {
+            let refused = session.insert("x", nested(depth));
+            assert!(matches!(refused, Err(Error::TooLarge { limit: 256, .. })));
+        }
+    });
+    world.see(&token, |session| {
+        assert_eq!(session.get::<Value>("x"), Ok(Some(nested(200))));
+    });
 }
 
 // Invariant 3, item 4 of the core: unread values are not decoded, unchanged ones are copied.

@@ -34,7 +34,8 @@ pub(crate) async fn load_key(store: &impl Store, key: &Key) -> Result<Option<Sto
 }
 
 impl<S: Store> Sessions<S> {
-    pub(crate) async fn drive(&self, mut commit: Commit) -> Result<Outcome, Error> {
+    /// By value, so that a boxed one is one future.
+    pub(crate) async fn drive(self, mut commit: Commit) -> Result<Outcome, Error> {
         let store = self.store();
         let mut retries = Retries(RETRIES);
         loop {

@@ -248,7 +248,8 @@ impl<S: Directory> Sessions<S> {
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         exchange.session()?.destroy();
-        self.drive(exchange.finish(self.now())).await.map(drop)
+        let commit = exchange.finish(self.now());
+        self.clone().drive(commit).await.map(drop)
     }
 }
 
@@ -286,7 +287,10 @@ impl Most {
         mut exchange: Exchange,
     ) -> Result<Outcome, Error> {
         let Some(subject) = exchange.signs_in().map(str::to_owned) else {
-            return sessions.drive(exchange.finish(sessions.now())).await;
+            return sessions
+                .clone()
+                .drive(exchange.finish(sessions.now()))
+                .await;
         };
         if self.excess == Excess::Refuse {
             let own = exchange.session()?.id();
@@ -299,9 +303,15 @@ impl Most {
             {
                 return Err(Error::TooManySessions);
             }
-            return sessions.drive(exchange.finish(sessions.now())).await;
+            return sessions
+                .clone()
+                .drive(exchange.finish(sessions.now()))
+                .await;
         }
-        let outcome = sessions.drive(exchange.finish(sessions.now())).await?;
+        let outcome = sessions
+            .clone()
+            .drive(exchange.finish(sessions.now()))
+            .await?;
         let mut listed = sessions.list(&subject).await?;
         listed.sort_by_key(|listed| Reverse(listed.authenticated_at));
         for oldest in listed.drain(..).skip(self.sessions) {

@@ -65,10 +65,16 @@ pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 
 
 impl<S: Store> Backend for Inner<S> {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange {
-        let tokens = cookies
-            .iter()
-            .flat_map(|line| tokens_of_line(&self.config, line));
-        Exchange::open(&self.config, tokens, self.now())
+        let now = self.now();
+        match cookies {
+            [line] => Exchange::open(&self.config, tokens_of_line(&self.config, line), now),
+            lines => {
+                let tokens = lines
+                    .iter()
+                    .flat_map(|line| tokens_of_line(&self.config, line));
+                Exchange::open(&self.config, tokens, now)
+            }
+        }
     }
 
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
@@ -85,7 +91,7 @@ impl<S: Store> Backend for Inner<S> {
         }
         match exchange.finish(sessions.now()) {
             Commit::Done(outcome) => Committing::Done(outcome),
-            commit => Committing::Pending(Box::pin(async move { sessions.drive(commit).await })),
+            commit => Committing::Pending(Box::pin(sessions.drive(commit))),
         }
     }
 

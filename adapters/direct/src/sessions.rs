@@ -206,7 +206,7 @@ impl<S: Store> Sessions<S> {
     pub async fn commit(&self, exchange: Exchange) -> Result<Outcome, Error> {
         match &self.0.limit {
             Some(limit) if exchange.signs_in().is_some() => limit.commit(self, exchange).await,
-            _ => self.drive(exchange.finish(self.now())).await,
+            _ => self.clone().drive(exchange.finish(self.now())).await,
         }
     }
 

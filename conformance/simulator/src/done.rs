@@ -224,7 +224,7 @@ impl Around {
         }
         for base in request.fold.living.into_iter().flatten() {
             if !self.ledger.is_damaged(base.chain) {
-                self.ledger.end(base.chain);
+                self.ledger.end(base.chain, self.now);
                 self.tell(|| format!("session {} has been signed out", letter(base.slot)));
             }
         }

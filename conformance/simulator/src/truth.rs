@@ -296,8 +296,12 @@ impl Ledger {
     }
 
     /// A sign-out of this session was acknowledged: nothing of it may be seen from now on.
-    pub(crate) fn end(&mut self, chain: usize) {
+    pub(crate) fn end(&mut self, chain: usize, now: u64) {
         for entry in self.entries.iter_mut().filter(|entry| entry.chain == chain) {
+            // What had expired before is another matter: a request that began in time may still be shown it.
+            if entry.truth.is_some_and(|truth| truth.expires_at <= now) {
+                continue;
+            }
             let truth = entry.truth.take();
             entry.left |= truth.is_some_and(|truth| truth.retired.is_some());
             entry.ended = true;

@@ -164,7 +164,8 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// The store goes by the machine's clock (or by that of a server in step with it), not by [`Place::clock`]: a record may end
-    /// up to `coarseness` before or after its time. The suite then waits where it would otherwise advance the clock.
+    /// up to `coarseness` before or after its time, and what a load says of its end may differ by the whole seconds in it. The
+    /// suite then waits where it would otherwise advance the clock.
     #[must_use]
     pub fn real_time(self, coarseness: Duration) -> Self {
         let real_time = Some(coarseness);

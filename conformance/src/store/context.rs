@@ -51,7 +51,8 @@ impl Context {
 
     /// The same, as two handles for cases in which two parties meet. Both are the same handle where there is only one.
     pub(super) async fn pair(&self) -> Result<[Handle; 2], Stop> {
-        self.fixture.open(&self.place, self.via).await
+        let pair = self.fixture.open(&self.place, self.via).await?;
+        Ok(pair.map(|handle| self.tolerant(handle)))
     }
 
     /// Another process that has opened the place of this case.
@@ -64,6 +65,12 @@ impl Context {
             self.place.clone(),
         )
         .await
+    }
+
+    /// The handle, as exact about a record's end as the fixture says.
+    pub(super) fn tolerant(&self, handle: Handle) -> Handle {
+        let coarseness = self.fixture.real_time().unwrap_or_default();
+        handle.tolerating(coarseness.as_secs())
     }
 
     pub(super) fn require(&self, ability: Ability) -> Result<(), Stop> {
@@ -164,7 +171,7 @@ pub(super) async fn seed(store: &Handle, key: &Key, write: &Write) -> Result<Sto
         Created::Stored,
     )?;
     let stored = found(store, key, "the record just created").await?;
-    holds(&stored, write, "the record just created")?;
+    holds(store, &stored, write, "the record just created")?;
     Ok(stored)
 }
 
@@ -184,21 +191,35 @@ pub(super) async fn absent(store: &Handle, key: &Key, what: &str) -> Result<(), 
 
 /// Fails unless there is a record and it is what was written.
 pub(super) async fn is(store: &Handle, key: &Key, write: &Write, what: &str) -> Result<(), Stop> {
-    holds(&found(store, key, what).await?, write, what)
+    holds(store, &found(store, key, what).await?, write, what)
 }
 
-pub(super) fn holds(stored: &Stored, write: &Write, what: &str) -> Result<(), Stop> {
+pub(super) fn holds(
+    store: &Handle,
+    stored: &Stored,
+    write: &Write,
+    what: &str,
+) -> Result<(), Stop> {
     let (got, want) = (stored.bytes.len(), write.bytes.len());
     same(&format!("length of {what}"), got, want)?;
     ensure(
         stored.bytes == write.bytes,
         format!("{what} has other bytes than were written"),
     )?;
-    same(
+    ends(
+        store,
         &format!("expires_at of {what}"),
-        stored.expires_at,
+        stored,
         write.expires_at,
     )
+}
+
+/// Fails unless the record ends at this moment, as exactly as the store knows.
+pub(super) fn ends(store: &Handle, what: &str, stored: &Stored, end: UnixTime) -> Result<(), Stop> {
+    match store.may_end(stored.expires_at, end) {
+        true => Ok(()),
+        false => same(what, stored.expires_at, end),
+    }
 }
 
 /// A fixture, its type erased.

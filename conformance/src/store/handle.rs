@@ -12,7 +12,11 @@ use super::claims::{Answer, Claim, Claims};
 /// A store as the cases see it: its type erased, so that the cases are compiled once, and not once for each store. The suite's
 /// own erasure, not `SharedStore`, which is one of the things to check.
 #[derive(Clone)]
-pub(crate) struct Handle(Arc<dyn Operations>);
+pub(crate) struct Handle {
+    operations: Arc<dyn Operations>,
+    /// By how many seconds the end of a record may differ from what was written.
+    tolerance: u64,
+}
 
 pub(crate) trait Operations: Send + Sync {
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
@@ -54,14 +58,29 @@ impl Handle {
 
     /// Two handles taking turns, operation by operation.
     pub(super) fn alternating(handles: [Self; 2]) -> Self {
-        Self::erased(Alternating {
-            handles,
-            turn: AtomicUsize::new(0),
-        })
+        let tolerance = handles[0].tolerance;
+        let turn = AtomicUsize::new(0);
+        Self::erased(Alternating { handles, turn }).tolerating(tolerance)
     }
 
     pub(super) fn erased(operations: impl Operations + 'static) -> Self {
-        Self(Arc::new(operations))
+        Self {
+            operations: Arc::new(operations),
+            tolerance: 0,
+        }
+    }
+
+    /// The same for a store that knows the end of a record less exactly.
+    pub(super) fn tolerating(self, seconds: u64) -> Self {
+        Self {
+            tolerance: seconds,
+            ..self
+        }
+    }
+
+    /// Whether a record that ends at `found` may be one that was written to end at `written`.
+    pub(super) fn may_end(&self, found: UnixTime, written: UnixTime) -> bool {
+        found.as_secs().abs_diff(written.as_secs()) <= self.tolerance
     }
 }
 
@@ -69,7 +88,7 @@ impl std::ops::Deref for Handle {
     type Target = dyn Operations;
 
     fn deref(&self) -> &Self::Target {
-        &*self.0
+        &*self.operations
     }
 }
 

@@ -16,15 +16,20 @@
 //! ```
 
 mod error;
+mod format;
 mod json;
 mod msgpack;
 mod pickle;
 mod serializer;
+mod settings;
+mod sid;
 mod signer;
 mod tagged;
 mod value;
 
 pub use error::FormatError;
+pub use format::{MARKS, PERMANENT};
 pub use serializer::Serializer;
+pub use settings::{SessionType, Settings};
 pub use signer::Signer;
 pub use value::{Date, DateTime, Integer, MAX_DEPTH, TimeDelta, Value};

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Config, ConfigError, CookieSettings, Lifetimes, Limits, SameSite, Settings, check};
-use crate::token::{KeyFormat, SigningKey, TokenFormat, TokenRules};
+use crate::format::{Format, Shared};
+use crate::token::{KeyFormat, SigningKey, TokenFormat, TokenRules, TokenScheme};
 
 /// Collects a configuration; [`build`](Builder::build) validates it.
 ///
@@ -28,6 +29,11 @@ pub struct Builder {
     pub(super) partitioned: bool,
     pub(super) insecure_for_development: bool,
     pub(super) persistent: bool,
+    #[serde(deserialize_with = "optional_seconds")]
+    pub(super) idle_timeout_until_closed: Option<Duration>,
+    pub(super) extend_on_read: bool,
+    pub(super) renew_cookie: bool,
+    pub(super) delete_emptied: bool,
     #[serde(deserialize_with = "seconds")]
     pub(super) idle_timeout: Duration,
     #[serde(deserialize_with = "seconds")]
@@ -42,6 +48,10 @@ pub struct Builder {
     pub(super) limits: Limits,
     pub(super) save_on_server_error: bool,
     pub(super) clear_site_data: bool,
+    #[serde(skip)]
+    pub(super) format: Option<Shared<dyn Format>>,
+    #[serde(skip)]
+    pub(super) token_scheme: Option<Shared<dyn TokenScheme>>,
 }
 
 impl Default for Builder {
@@ -56,6 +66,10 @@ impl Default for Builder {
             partitioned: false,
             insecure_for_development: false,
             persistent: false,
+            idle_timeout_until_closed: None,
+            extend_on_read: true,
+            renew_cookie: false,
+            delete_emptied: false,
             idle_timeout: lifetimes.idle,
             absolute_timeout: lifetimes.absolute,
             rotation_grace: Duration::from_secs(30),
@@ -66,6 +80,8 @@ impl Default for Builder {
             limits: Limits::default(),
             save_on_server_error: false,
             clear_site_data: false,
+            format: None,
+            token_scheme: None,
         }
     }
 }
@@ -180,6 +196,89 @@ impl Builder {
     /// ```
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = persistent;
+        self
+    }
+
+    /// Another idle timeout for sessions whose cookie ends with the browser's session. Default: the same.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// let day = std::time::Duration::from_secs(86_400);
+    /// let config = Config::builder().lifetimes(cloakroom_core::Lifetimes { idle: 31 * day, absolute: 31 * day });
+    /// let config = config.idle_timeout_until_closed(day).build()?;
+    /// # Ok::<(), cloakroom_core::ConfigError>(())
+    /// ```
+    pub fn idle_timeout_until_closed(mut self, timeout: Duration) -> Self {
+        self.idle_timeout_until_closed = Some(timeout);
+        self
+    }
+
+    /// Whether reading extends a session's life (rarely: once a tenth of the idle timeout has passed), or only writing does.
+    /// Default `true`.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// let config = Config::builder().extend_on_read(false).build()?;
+    /// # Ok::<(), cloakroom_core::ConfigError>(())
+    /// ```
+    pub fn extend_on_read(mut self, extend: bool) -> Self {
+        self.extend_on_read = extend;
+        self
+    }
+
+    /// Whether a cookie with a Max-Age is sent again when the session's life is extended, or its expiry is set. Its Max-Age is
+    /// the idle timeout then. Default `false`: it is sent once, with what is left of the absolute timeout.
+    ///
+    /// Such a response, if it arrives after that of a sign-in on another request, gives the client back the older token,
+    /// which is dead once the grace is over. So prefer the default, unless a system beside this one sends its cookies so.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// let config = Config::builder().persistent(true).renew_cookie(true).build()?;
+    /// # Ok::<(), cloakroom_core::ConfigError>(())
+    /// ```
+    pub fn renew_cookie(mut self, renew: bool) -> Self {
+        self.renew_cookie = renew;
+        self
+    }
+
+    /// Whether a session that a request leaves without values (and that belongs to nobody) is deleted, and its cookie cleared.
+    /// Default `false`: it stays.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// let config = Config::builder().delete_emptied(true).build()?;
+    /// # Ok::<(), cloakroom_core::ConfigError>(())
+    /// ```
+    pub fn delete_emptied(mut self, delete: bool) -> Self {
+        self.delete_emptied = delete;
+        self
+    }
+
+    /// Keeps records in another format than this library's own: see [`Format`].
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Format};
+    /// fn with(format: impl Format) -> Result<Config, cloakroom_core::ConfigError> {
+    ///     Config::builder().format(format).build()
+    /// }
+    /// ```
+    pub fn format(mut self, format: impl Format) -> Self {
+        self.format = Some(Shared(Arc::new(format)));
+        self
+    }
+
+    /// Makes and recognises tokens in another way than this library's own: see [`TokenScheme`]. The token's format and the
+    /// signing keys have no effect then.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, TokenScheme};
+    /// fn with(scheme: impl TokenScheme) -> Result<Config, cloakroom_core::ConfigError> {
+    ///     Config::builder().token_scheme(scheme).build()
+    /// }
+    /// ```
+    pub fn token_scheme(mut self, scheme: impl TokenScheme) -> Self {
+        self.token_scheme = Some(Shared(Arc::new(scheme)));
         self
     }
 
@@ -368,6 +467,7 @@ impl Builder {
             key_format: self.key_format,
             prefix: prefix.into_boxed_str(),
             signing_keys: self.signing_keys.clone(),
+            scheme: self.token_scheme.clone(),
         };
         check::sizes(&self, &name, &tokens)?;
         Ok(Config(Arc::new(Settings {
@@ -383,6 +483,11 @@ impl Builder {
             },
             grace: self.rotation_grace,
             persistent: self.persistent,
+            idle_until_closed: self.idle_timeout_until_closed,
+            extend_on_read: self.extend_on_read,
+            renew_cookie: self.renew_cookie,
+            delete_emptied: self.delete_emptied,
+            format: self.format.clone(),
             limits: self.limits,
             save_on_server_error: self.save_on_server_error,
             clear_site_data: self.clear_site_data,
@@ -426,6 +531,12 @@ impl fmt::Debug for Builder {
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     serde::Deserialize::deserialize(deserializer).map(Duration::from_secs)
+}
+
+fn optional_seconds<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    seconds(deserializer).map(Some)
 }
 
 fn signing_keys<'de, D: serde::Deserializer<'de>>(

@@ -130,9 +130,25 @@ pub(super) fn times(builder: &Builder) -> Result<(), ConfigError> {
             "is longer than the absolute timeout and would never apply; shorten it or raise that one",
         );
     }
-    if builder.persistent && builder.absolute_timeout > MAX_MAX_AGE {
+    if let Some(timeout) = builder.idle_timeout_until_closed
+        && (timeout.is_zero() || !whole(timeout) || timeout > builder.absolute_timeout)
+    {
         return fail(
-            "absolute_timeout",
+            "idle_timeout_until_closed",
+            "must be a whole number of seconds, at least one, and not longer than the absolute timeout",
+        );
+    }
+    let sent = match builder.renew_cookie {
+        true => builder.idle_timeout,
+        false => builder.absolute_timeout,
+    };
+    if builder.persistent && sent > MAX_MAX_AGE {
+        return fail(
+            if builder.renew_cookie {
+                "idle_timeout"
+            } else {
+                "absolute_timeout"
+            },
             "gives a Max-Age over 34,560,000 seconds (400 days), which user agents cut; shorten it",
         );
     }

@@ -19,8 +19,29 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) const fn new(field: &'static str, problem: &'static str) -> Self {
+    /// An error of a configuration that is made of other settings than the builder's: for profiles and adapters.
+    ///
+    /// ```
+    /// # use cloakroom_core::ConfigError;
+    /// let error = ConfigError::new("SECRET_KEY", "must be set");
+    /// assert_eq!(error.to_string(), "session configuration, `SECRET_KEY`: must be set");
+    /// ```
+    #[must_use]
+    pub const fn new(field: &'static str, problem: &'static str) -> Self {
         Self { field, problem }
+    }
+
+    /// The same problem, of a setting that has another name.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// let error = Config::builder().cookie_name("a b").build().unwrap_err().with_field("SESSION_COOKIE_NAME");
+    /// assert_eq!(error.field(), "SESSION_COOKIE_NAME");
+    /// ```
+    #[must_use]
+    pub const fn with_field(mut self, field: &'static str) -> Self {
+        self.field = field;
+        self
     }
 
     /// The field of the builder, and of the settings, that is to be changed.

@@ -2,6 +2,8 @@
 
 mod common;
 mod ground;
+mod memcached;
+mod mongodb;
 mod redis;
 mod sql;
 
@@ -15,7 +17,7 @@ use cloakroom_conformance::Tally;
 use cloakroom_store::SharedStore;
 
 use crate::say;
-use crate::servers::{MariaDb, Postgres, Redis, Server};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, Server};
 
 /// How long one case may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -77,6 +79,8 @@ const ALL: &[Entry] = &[
     Entry::of::<Postgres>(),
     Entry::of::<MariaDb>(),
     Entry::of::<Redis>(),
+    Entry::of::<Memcached>(),
+    Entry::of::<MongoDb>(),
 ];
 
 /// Every case, as a line.

@@ -1,5 +1,6 @@
 //! The stores of this repository, and how each is opened for its suite.
 
+mod flask;
 mod sqlite;
 
 use std::fs;
@@ -13,7 +14,7 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Postgres, Redis};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -41,6 +42,42 @@ pub(crate) const ALL: &[Entry] = &[
         name: Redis::NAME,
         suite: || Ok(store::suite(Redis::new()?)),
     },
+    Entry {
+        name: Memcached::NAME,
+        suite: || Ok(store::suite(Memcached::new(&[])?)),
+    },
+    Entry {
+        name: MongoDb::NAME,
+        suite: || Ok(store::suite(MongoDb::new()?)),
+    },
+    Entry {
+        name: flask::Files::NAME,
+        suite: || Ok(store::suite(flask::Files::new()?)),
+    },
+    Entry {
+        name: flask::Werkzeug::NAME,
+        suite: || Ok(store::suite(flask::Werkzeug::new()?)),
+    },
+    Entry {
+        name: flask::JsonFile::NAME,
+        suite: || Ok(store::suite(flask::JsonFile::new()?)),
+    },
+    Entry {
+        name: flask::OnRedis::NAME,
+        suite: || Ok(store::suite(flask::OnRedis(Redis::new()?))),
+    },
+    Entry {
+        name: flask::Sqlite::NAME,
+        suite: || Ok(store::suite(flask::Sqlite::new()?)),
+    },
+    Entry {
+        name: flask::OnPostgres::NAME,
+        suite: || Ok(store::suite(flask::OnPostgres(Postgres::new()?))),
+    },
+    Entry {
+        name: flask::OnMariaDb::NAME,
+        suite: || Ok(store::suite(flask::OnMariaDb(MariaDb::new()?))),
+    },
 ];
 
 /// In a process that one of the suites started: does its work, and does not return.
@@ -50,6 +87,9 @@ pub(crate) fn work() {
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
     store::worker::<Redis>();
+    store::worker::<Memcached>();
+    store::worker::<MongoDb>();
+    flask::work();
 }
 
 struct Memory;

@@ -125,7 +125,7 @@ async fn usable(
         let known = possible.iter().any(|write| match (write, &found) {
             (None, None) => true,
             (Some(write), Some(stored)) => {
-                stored.bytes == write.bytes && stored.expires_at == write.expires_at
+                stored.bytes == write.bytes && store.may_end(stored.expires_at, write.expires_at)
             }
             _ => false,
         });

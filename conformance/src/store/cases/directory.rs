@@ -258,7 +258,7 @@ async fn revokes(context: Context) -> Result<(), Stop> {
     }
     lists_only(&store, "ada", &["two"], "after revoking the others").await?;
     match &store.list("ada").await?[..] {
-        [(_, stored)] => holds(stored, &changed, "the record that was kept"),
+        [(_, stored)] => holds(&store, stored, &changed, "the record that was kept"),
         _ => fail("the record that was kept is not listed"),
     }
 }

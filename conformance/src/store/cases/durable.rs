@@ -71,7 +71,7 @@ async fn kill(context: Context) -> Result<(), Stop> {
     let cut = |round| value(round)[..most.min(64 * 1024)].to_vec();
     for round in 0..=KEYS {
         let worker = context.worker(Ability::SurvivesKill).await?;
-        let store = worker.handle();
+        let store = context.tolerant(worker.handle());
         let name = |index: usize| key(&format!("round-{round}-{index}"));
         let mut loaded = Vec::new();
         for index in 0..KEYS {

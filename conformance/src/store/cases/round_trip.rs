@@ -1,7 +1,7 @@
 use cloakroom_store::{UnixTime, Write};
 
 use crate::case::{Stop, checks, same};
-use crate::store::context::{Context, absent, found, is, key, seed};
+use crate::store::context::{Context, absent, ends, found, is, key, seed};
 
 checks! { Context:
     "store/load-missing", ["R54"],
@@ -83,5 +83,5 @@ async fn expiry(context: Context) -> Result<(), Stop> {
     let touched: UnixTime = context.later(9000);
     store.touch(&name, touched).await?;
     let stored = found(&store, &name, "the touched record").await?;
-    same("expires_at after a touch", stored.expires_at, touched)
+    ends(&store, "expires_at after a touch", &stored, touched)
 }

@@ -24,6 +24,30 @@ const DECIMAL: u64 = OWN + 5;
 const MARKUP: u64 = OWN + 6;
 const EXT: u64 = OWN + 7;
 
+impl Value {
+    /// The value as a session keeps it encoded.
+    pub(crate) fn to_cbor(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // A vector takes everything, and there is nothing here that CBOR refuses.
+        let _ = ciborium::into_writer(&cbor(self), &mut bytes);
+        bytes
+    }
+
+    /// What a session keeps encoded.
+    pub(crate) fn from_cbor(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut rest = bytes;
+        let cbor: Cbor = ciborium::from_reader(&mut rest).map_err(|error| match error {
+            ciborium::de::Error::RecursionLimitExceeded => FormatError::TooDeep,
+            _ => FormatError::Malformed,
+        })?;
+        if rest.is_empty() {
+            value(cbor, Depth::START)
+        } else {
+            Err(FormatError::Malformed)
+        }
+    }
+}
+
 fn tag(tag: u64, inner: impl Into<Cbor>) -> Cbor {
     Cbor::Tag(tag, Box::new(inner.into()))
 }

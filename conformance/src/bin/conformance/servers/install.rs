@@ -20,9 +20,8 @@ pub(crate) fn program(name: &str, package: &str, more: &[PathBuf]) -> io::Result
     if let Some(path) = find(name, more) {
         return Ok(path);
     }
-    if is_root() && Path::new("/etc/debian_version").exists() {
-        say(format_args!("server  installing {package} …"));
-        install(package)?;
+    if may_install() {
+        self::package(package)?;
         if let Some(path) = find(name, more) {
             return Ok(path);
         }
@@ -32,7 +31,21 @@ pub(crate) fn program(name: &str, package: &str, more: &[PathBuf]) -> io::Result
     Err(io::Error::new(io::ErrorKind::Unsupported, message))
 }
 
-fn find(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
+/// Installs a package of Debian, where that is possible without asking.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::Unsupported`] if it is not.
+pub(super) fn package(name: &str) -> io::Result<()> {
+    if !may_install() {
+        let message = format!("{name} cannot be installed from here");
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
+    say(format_args!("server  installing {name} …"));
+    install(name)
+}
+
+pub(super) fn find(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(PLACES.into_iter().map(PathBuf::from))
@@ -41,9 +54,9 @@ fn find(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn is_root() -> bool {
+fn may_install() -> bool {
     #[cfg(unix)]
-    return rustix::process::geteuid().is_root();
+    return rustix::process::geteuid().is_root() && Path::new("/etc/debian_version").exists();
     #[cfg(not(unix))]
     false
 }

@@ -5,6 +5,8 @@
 
 mod install;
 mod mariadb;
+pub(crate) mod memcached;
+mod mongodb;
 mod nats;
 mod postgres;
 mod process;
@@ -23,6 +25,8 @@ use cloakroom_conformance::store::{FixtureError, Place};
 
 pub(crate) use install::program;
 pub(crate) use mariadb::MariaDb;
+pub(crate) use memcached::Memcached;
+pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};

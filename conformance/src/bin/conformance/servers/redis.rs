@@ -53,6 +53,20 @@ impl Redis {
         RedisStore::builder(&self.by(address)).prefix(&format!("{}{name}:", self.namespace))
     }
 
+    /// The server by the way of this place.
+    pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
+        let [before, after] = &self.url;
+        Ok(format!(
+            "{before}{}{after}",
+            self.ways.address(place).await?
+        ))
+    }
+
+    /// What the keys of this place begin with.
+    pub(crate) fn prefix(&self, place: &Place) -> String {
+        format!("{}{}:", self.namespace, place.name())
+    }
+
     /// Makes the server forget what scripts it knows.
     pub(crate) fn forget_scripts(&self) -> redis::RedisResult<()> {
         let mut connection = redis::Client::open(self.by(self.server))?.get_connection()?;

@@ -81,7 +81,7 @@ impl SqlServer {
     /// A store on this place.
     pub(crate) async fn open(&self, place: &Place) -> Result<SqlStore, FixtureError> {
         let clock = place.clock().clone();
-        let url = self.by(self.ways.address(place).await?);
+        let url = self.url(place).await?;
         // With few connections, because many cases run at once, and each has handles of its own.
         let builder = self
             .builder(place.name())
@@ -90,6 +90,16 @@ impl SqlServer {
         let store = builder.connect(&url).await?;
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// The server by this place's way.
+    pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
+        Ok(self.by(self.ways.address(place).await?))
+    }
+
+    /// What the name of a table of this run may be.
+    pub(crate) fn table(&self, name: &str) -> String {
+        format!("{}_{name}", self.namespace)
     }
 
     /// The server by this way, which may be its own address.

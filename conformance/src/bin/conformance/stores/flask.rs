@@ -1,0 +1,26 @@
+//! The stores in Flask-Session's layouts.
+
+mod files;
+mod json;
+mod redis;
+mod sql;
+
+use cloakroom_conformance::store;
+
+pub(crate) use files::{Files, Werkzeug};
+pub(crate) use json::JsonFile;
+pub(crate) use redis::OnRedis;
+pub(crate) use sql::{OnMariaDb, OnPostgres, Sqlite};
+
+/// Why none of them lists by subject.
+const NO_SUBJECT: &str = "Flask's layout has no place for a subject";
+
+pub(crate) fn work() {
+    store::worker::<Files>();
+    store::worker::<Werkzeug>();
+    store::worker::<JsonFile>();
+    store::worker::<OnRedis>();
+    store::worker::<Sqlite>();
+    store::worker::<OnPostgres>();
+    store::worker::<OnMariaDb>();
+}

@@ -1,0 +1,159 @@
+//! `sqlalchemy`, on the three databases.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_flask_stores::SqlAlchemyStore;
+use cloakroom_sql::sqlx::{Connection as _, Executor as _, SqliteConnection};
+use tempfile::TempDir;
+
+use super::NO_SUBJECT;
+use crate::proxy::Mode;
+use crate::servers::{MariaDb, Postgres, SqlServer};
+
+pub(crate) struct Sqlite {
+    root: PathBuf,
+    /// In the process that made it: removes it at the end.
+    _remove: Option<TempDir>,
+}
+
+impl Sqlite {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-flask-sqlite-")
+            .tempdir()?;
+        Ok(Self {
+            root: directory.path().to_owned(),
+            _remove: Some(directory),
+        })
+    }
+
+    async fn execute(&self, place: &Place, sql: &'static str) -> Result<(), FixtureError> {
+        let url = format!("sqlite:{}/{}.db", self.root.display(), place.name());
+        let mut connection = SqliteConnection::connect(&url).await?;
+        connection.execute(sql).await?;
+        Ok(connection.close().await?)
+    }
+}
+
+impl Fixture for Sqlite {
+    type Store = SqlAlchemyStore;
+    const NAME: &'static str = "flask-sqlite";
+
+    async fn open(&self, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
+        let url = format!("sqlite:///{}/{}.db", self.root.display(), place.name());
+        open(&url, "sessions", place).await
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .sweep()
+            .never(Ability::Directory, NO_SUBJECT)
+    }
+}
+
+impl Attach for Sqlite {
+    fn address(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self {
+            root: address.into(),
+            _remove: None,
+        }
+    }
+}
+
+/// There is no server that could go. What can go is the table, by the hand of another program.
+impl Outage for Sqlite {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        self.execute(place, "ALTER TABLE sessions RENAME TO away")
+            .await
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        self.execute(place, "ALTER TABLE away RENAME TO sessions")
+            .await
+    }
+}
+
+async fn open(url: &str, table: &str, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
+    let clock = place.clock().clone();
+    let builder = SqlAlchemyStore::builder(url)
+        .table(table)
+        .clock(move || clock.now())
+        // More than the machine needs for what the suite does at once on a slow disk.
+        .timeout(if url.starts_with("sqlite") {
+            Duration::from_secs(15)
+        } else {
+            Duration::from_secs(5)
+        })
+        .max_connections(4);
+    let store = builder.connect().await?;
+    store.create_table().await?;
+    Ok(store)
+}
+
+macro_rules! on_server {
+    ($name:ident, $server:ident, $text:literal, $longest:expr) => {
+        pub(crate) struct $name(pub(crate) $server);
+
+        impl Fixture for $name {
+            type Store = SqlAlchemyStore;
+            const NAME: &'static str = $text;
+            const MAX_VALUE: usize = $longest;
+
+            async fn open(&self, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
+                let Self($server(server)) = self;
+                open(
+                    &server.url(place).await?,
+                    &server.table(place.name()),
+                    place,
+                )
+                .await
+            }
+
+            fn claims(claims: Claims<Self>) -> Claims<Self> {
+                claims
+                    .handles_by_open()
+                    .durable()
+                    .shared()
+                    .survives_kill()
+                    .outage()
+                    .sweep()
+                    .never(Ability::Directory, NO_SUBJECT)
+            }
+        }
+
+        impl Attach for $name {
+            fn address(&self) -> String {
+                self.0.0.address()
+            }
+
+            fn attach(address: &str) -> Self {
+                Self($server(SqlServer::attach(address)))
+            }
+        }
+
+        impl Outage for $name {
+            async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+                self.0.0.set(place, Mode::Cut)
+            }
+
+            async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+                self.0.0.set(place, Mode::Pass)
+            }
+        }
+    };
+}
+
+on_server!(OnPostgres, Postgres, "flask-postgres", 1024 * 1024);
+// SQLAlchemy's column is a BLOB there.
+on_server!(OnMariaDb, MariaDb, "flask-mariadb", 65_535);

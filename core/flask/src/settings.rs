@@ -1,0 +1,243 @@
+//! The settings of a Flask application that concern its sessions.
+
+use cloakroom_core::{Config, ConfigError, KeyFormat, Lifetimes, SameSite};
+use std::fmt;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+use crate::format::Dict;
+use crate::sid::{self, Sids};
+use crate::{Serializer, Signer};
+
+/// Where Flask-Session keeps sessions: SESSION_TYPE.
+///
+/// ```
+/// use cloakroom_flask::{SessionType, Settings};
+///
+/// assert_eq!(Settings::new(SessionType::Redis).session_type, SessionType::Redis);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionType {
+    /// `redis`
+    Redis,
+    /// `memcached`
+    Memcached,
+    /// `filesystem`
+    Filesystem,
+    /// `mongodb`
+    Mongodb,
+    /// `sqlalchemy`
+    Sqlalchemy,
+}
+
+/// The settings of a Flask application that concern its sessions, with Flask's and Flask-Session's names (in small letters) and
+/// defaults. [`config`](Settings::config) makes a configuration of them under which a Rust application shares the sessions.
+///
+/// ```
+/// use cloakroom_flask::{SessionType, Settings};
+///
+/// let mut settings = Settings::new(SessionType::Redis);
+/// settings.session_cookie_name = "shop".into();
+/// settings.session_cookie_secure = true;
+/// let config = settings.config()?;
+/// assert_eq!(config.cookie_name(), "shop");
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// SECRET_KEY. Wiped when dropped.
+    pub secret_key: Option<Zeroizing<String>>,
+    /// SECRET_KEY_FALLBACKS: verify, do not sign.
+    pub secret_key_fallbacks: Vec<Zeroizing<String>>,
+    /// SESSION_TYPE.
+    pub session_type: SessionType,
+    /// SESSION_PERMANENT: whether new sessions are permanent. Default `true`.
+    pub session_permanent: bool,
+    /// SESSION_USE_SIGNER: whether ids are signed. Default `false`.
+    pub session_use_signer: bool,
+    /// SESSION_KEY_PREFIX. Default `session:`.
+    pub session_key_prefix: String,
+    /// SESSION_ID_LENGTH: random bytes in the ids made here, 16 to 128. Default 32. UUIDs are recognised as well.
+    pub session_id_length: usize,
+    /// SESSION_SERIALIZATION_FORMAT, or for the older versions of Flask-Session one of the pickles. `None`: as Flask-Session 0.8 has
+    /// it, pickle on files and msgpack elsewhere. The other formats are read in any case.
+    pub session_serialization_format: Option<Serializer>,
+    /// SESSION_COOKIE_NAME. Default `session`.
+    pub session_cookie_name: String,
+    /// SESSION_COOKIE_DOMAIN.
+    pub session_cookie_domain: Option<String>,
+    /// SESSION_COOKIE_PATH; otherwise APPLICATION_ROOT.
+    pub session_cookie_path: Option<String>,
+    /// SESSION_COOKIE_HTTPONLY. Default `true`.
+    pub session_cookie_httponly: bool,
+    /// SESSION_COOKIE_SECURE. Default `false`, as in Flask: set it.
+    pub session_cookie_secure: bool,
+    /// SESSION_COOKIE_SAMESITE. `None`: Lax, which is what browsers make of its absence.
+    pub session_cookie_samesite: Option<SameSite>,
+    /// SESSION_COOKIE_PARTITIONED. Default `false`.
+    pub session_cookie_partitioned: bool,
+    /// PERMANENT_SESSION_LIFETIME. Default 31 days.
+    pub permanent_session_lifetime: Duration,
+    /// How long a session lives that is not permanent. `None`: as long. The Redis snippet that older applications have copied says
+    /// one day.
+    pub transient_session_lifetime: Option<Duration>,
+    /// SESSION_REFRESH_EACH_REQUEST: whether reading extends a session's life. Default `true`.
+    pub session_refresh_each_request: bool,
+    /// APPLICATION_ROOT. Default `/`.
+    pub application_root: String,
+}
+
+impl Settings {
+    /// The defaults, with sessions in such a store.
+    ///
+    /// ```
+    /// # use cloakroom_flask::{SessionType, Settings};
+    /// assert_eq!(Settings::new(SessionType::Mongodb).session_key_prefix, "session:");
+    /// ```
+    #[must_use]
+    pub fn new(session_type: SessionType) -> Self {
+        Self {
+            secret_key: None,
+            secret_key_fallbacks: Vec::new(),
+            session_type,
+            session_permanent: true,
+            session_use_signer: false,
+            session_key_prefix: "session:".into(),
+            session_id_length: sid::DEFAULT_BYTES,
+            session_serialization_format: None,
+            session_cookie_name: "session".into(),
+            session_cookie_domain: None,
+            session_cookie_path: None,
+            session_cookie_httponly: true,
+            session_cookie_secure: false,
+            session_cookie_samesite: None,
+            session_cookie_partitioned: false,
+            permanent_session_lifetime: Duration::from_secs(31 * 86_400),
+            transient_session_lifetime: None,
+            session_refresh_each_request: true,
+            application_root: "/".into(),
+        }
+    }
+
+    /// The format in which records are written.
+    ///
+    /// ```
+    /// # use cloakroom_flask::{Serializer, SessionType, Settings};
+    /// assert_eq!(Settings::new(SessionType::Redis).serializer(), Serializer::Msgpack);
+    /// assert_eq!(Settings::new(SessionType::Filesystem).serializer(), Serializer::Pickle2);
+    /// ```
+    #[must_use]
+    pub fn serializer(&self) -> Serializer {
+        let default = match self.session_type {
+            SessionType::Filesystem => Serializer::Pickle2,
+            _ => Serializer::Msgpack,
+        };
+        self.session_serialization_format.unwrap_or(default)
+    }
+
+    /// A configuration under which a Rust application shares the sessions of the Flask application with these settings.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that names the setting.
+    ///
+    /// ```
+    /// # use cloakroom_flask::{SessionType, Settings};
+    /// let mut settings = Settings::new(SessionType::Redis);
+    /// settings.session_use_signer = true;
+    /// assert_eq!(settings.config().unwrap_err().field(), "SECRET_KEY");
+    /// ```
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let fail = |field, problem| Err(ConfigError::new(field, problem));
+        if !(sid::MIN_BYTES..=sid::MAX_BYTES).contains(&self.session_id_length) {
+            return fail(
+                "SESSION_ID_LENGTH",
+                "must be 16 (OWASP asks for 128 bits) to 128",
+            );
+        }
+        let signer = match (self.session_use_signer, self.signer(Signer::FLASK_SESSION)) {
+            (true, None) => {
+                return fail(
+                    "SECRET_KEY",
+                    "must be set where SESSION_USE_SIGNER is on; set it, or switch that off",
+                );
+            }
+            (used, signer) => signer.filter(|_| used),
+        };
+        let path = self
+            .session_cookie_path
+            .as_ref()
+            .unwrap_or(&self.application_root);
+        let mut builder = Config::builder()
+            .cookie_name(&*self.session_cookie_name)
+            .path(&**path)
+            .http_only(self.session_cookie_httponly)
+            .same_site(self.session_cookie_samesite.unwrap_or_default())
+            .partitioned(self.session_cookie_partitioned)
+            .persistent(self.session_permanent)
+            .lifetimes(Lifetimes {
+                idle: self.permanent_session_lifetime,
+                absolute: Lifetimes::UNLIMITED,
+            })
+            .extend_on_read(self.session_refresh_each_request)
+            .renew_cookie(true)
+            .delete_emptied(true)
+            .key_format(KeyFormat::Plain)
+            .key_prefix(&*self.session_key_prefix)
+            .token_scheme(Sids {
+                bytes: self.session_id_length,
+                signer,
+            })
+            .format(Dict {
+                serializer: self.serializer(),
+            });
+        if let Some(domain) = &self.session_cookie_domain {
+            builder = builder.domain(&**domain);
+        }
+        if let Some(lifetime) = self.transient_session_lifetime {
+            builder = builder.idle_timeout_until_closed(lifetime);
+        }
+        if !self.session_cookie_secure {
+            builder = builder.insecure_for_development();
+        }
+        builder.build().map_err(|error| {
+            let setting = match error.field() {
+                "cookie_name" => "SESSION_COOKIE_NAME",
+                "domain" => "SESSION_COOKIE_DOMAIN",
+                "path" if self.session_cookie_path.is_none() => "APPLICATION_ROOT",
+                "path" => "SESSION_COOKIE_PATH",
+                "http_only" => "SESSION_COOKIE_HTTPONLY",
+                "same_site" => "SESSION_COOKIE_SAMESITE",
+                "partitioned" => "SESSION_COOKIE_PARTITIONED",
+                "idle_timeout" => "PERMANENT_SESSION_LIFETIME",
+                "key_prefix" => "SESSION_KEY_PREFIX",
+                other => other,
+            };
+            error.with_field(setting)
+        })
+    }
+
+    /// A signer with the secret key and its fallbacks, if there is a key.
+    pub(crate) fn signer(&self, salt: &str) -> Option<Signer> {
+        let secret = self
+            .secret_key
+            .as_ref()
+            .filter(|secret| !secret.is_empty())?;
+        let signer = Signer::new(secret.as_bytes(), salt);
+        let fallbacks = self.secret_key_fallbacks.iter();
+        Some(fallbacks.fold(signer, |signer, secret| {
+            signer.with_fallback(secret.as_bytes())
+        }))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("session_type", &self.session_type)
+            .field("session_cookie_name", &self.session_cookie_name)
+            .finish_non_exhaustive()
+    }
+}

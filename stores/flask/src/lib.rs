@@ -1,0 +1,163 @@
+//! Cloakroom sessions where Flask-Session keeps them, in exactly its layouts, so that a Flask application and a Rust application
+//! share them while routes move from one to the other. The crate `cloakroom-flask` reads and writes what stands in them.
+//!
+//! | `SESSION_TYPE` | feature | store | what it keeps under `session:` and the session's id |
+//! |---|---|---|---|
+//! | `redis` | `redis` | [`RedisStore`] | a string with a time to live |
+//! | `memcached` | `memcached` | [`MemcachedStore`] | an item with a date |
+//! | `filesystem` | `filesystem` (on by default) | [`FileSystemStore`] | a file, in werkzeug's or cachelib's layout |
+//! | `mongodb` | `mongodb` | [`MongoDbStore`] | a document `{id, val, expiration}` |
+//! | `sqlalchemy` | `sqlite`, `postgres`, `mysql` | [`SqlAlchemyStore`] | a row of `sessions` |
+//! | `null` | | [`NullStore`] | nothing; a write is an error that names the setting |
+//! | none: a tutorial's own | `filesystem` | [`JsonFileStore`] | a member of the one JSON object in the one file |
+//!
+//! ```
+//! use cloakroom_flask_stores::FileSystemStore;
+//! use cloakroom_store::{Key, Store};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path().join("flask_session");
+//! let store = FileSystemStore::open(&dir)?; // SESSION_FILE_DIR
+//! let key = Key::new("session:2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11").unwrap();
+//! assert!(store.load(&key).await?.is_none());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What holds
+//!
+//! All stores here keep the whole contract of `cloakroom-store` among those who use them, and pass its suite (`cargo conformance
+//! store flask-redis` and so on): creates never overwrite, replaces and deletes happen only to the value that was loaded, what
+//! has expired is absent, an outage is an error. Flask's layouts have no version, so the value itself is compared, in one atomic
+//! step: a script on Redis, the CAS token on Memcached, a filter on `val` or `data` in the databases, a lock and a rename on
+//! files.
+//!
+//! Flask compares nothing. It writes the session as it was when its request began, over whatever is there by then:
+//!
+//! - What a Rust request wrote while a Flask request was under way is lost when that ends, if it writes. Flask-Session 0.8 writes
+//!   also when it has only read, unless `SESSION_REFRESH_EACH_REQUEST = False`; 0.3 and 0.5 always do.
+//! - A session that a Rust request signed out while a Flask request was under way is there again when that ends. Its cookie has
+//!   been removed from the browser, but who has a copy of it is signed in again.
+//! - What a Flask request wrote while a Rust request was under way is kept: the Rust request finds it, and replays its
+//!   changes over it.
+//! - Nobody reads half a session, and nothing of another session: Flask's writes are whole.
+//! - After a sign-in or rotation in Rust the session has another id. A late Flask request writes under the old one, and never
+//!   reaches the new privilege.
+//!
+//! # Differences to the contract, by layout
+//!
+//! - **Subjects** have no place: none of the stores is a `Directory`.
+//! - **Memcached** tells how long a record has left in whole seconds, so its end may be a second off.
+//! - **cachelib** has 32 bits for the end: 2106.
+//! - **Files**: Flask takes no lock. Between this store's comparison and its rename a write of Flask may be lost.
+//! - **MySQL's** `data` is a `BLOB`: 65,535 bytes.
+//!
+//! # A custom session interface
+//!
+//! An application with its own `SessionInterface` keeps its sessions in a way of its own. If it is a place for bytes with an expiry,
+//! implement [`Store`](cloakroom_store::Store) for it. Flask code that goes `if new: add() else: set()` becomes `create` and
+//! `replace`, with a comparison:
+//!
+//! ```
+//! use cloakroom_store::{Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write};
+//! use std::collections::HashMap;
+//! use std::sync::{Mutex, MutexGuard};
+//! use std::time::SystemTime;
+//!
+//! /// `class DictSessionInterface(SessionInterface)`, which kept sessions in a dict of the process.
+//! #[derive(Default)]
+//! struct DictStore(Mutex<HashMap<Key, Stored>>);
+//!
+//! impl DictStore {
+//!     fn living(&self) -> MutexGuard<'_, HashMap<Key, Stored>> {
+//!         let mut dict = self.0.lock().unwrap();
+//!         let now = UnixTime::from(SystemTime::now());
+//!         dict.retain(|_, session| now < session.expires_at);
+//!         dict
+//!     }
+//! }
+//!
+//! impl Store for DictStore {
+//!     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+//!         Ok(self.living().get(key).cloned())
+//!     }
+//!     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
+//!         let mut dict = self.living();
+//!         if dict.contains_key(key) {
+//!             return Ok(Created::Taken);
+//!         }
+//!         dict.insert(key.clone(), Stored::new(write.bytes.clone(), write.expires_at, 0));
+//!         Ok(Created::Stored)
+//!     }
+//!     async fn replace(&self, key: &Key, old: &Stored, write: &Write) -> Result<Replaced, StoreError> {
+//!         match self.living().get_mut(key) {
+//!             None => Ok(Replaced::Gone),
+//!             Some(there) if there.bytes != old.bytes => Ok(Replaced::Changed),
+//!             Some(there) => {
+//!                 *there = Stored::new(write.bytes.clone(), write.expires_at, 0);
+//!                 Ok(Replaced::Stored)
+//!             }
+//!         }
+//!     }
+//!     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
+//!         match self.living().get_mut(key) {
+//!             None => Ok(Touched::Gone),
+//!             Some(there) => {
+//!                 there.expires_at = expires_at;
+//!                 Ok(Touched::Extended)
+//!             }
+//!         }
+//!     }
+//!     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
+//!         let mut dict = self.living();
+//!         match dict.get(key) {
+//!             None => Ok(Deleted::Gone),
+//!             Some(there) if there.bytes != old.bytes => Ok(Deleted::Changed),
+//!             Some(_) => {
+//!                 dict.remove(key);
+//!                 Ok(Deleted::Deleted)
+//!             }
+//!         }
+//!     }
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), StoreError> {
+//! # let key = Key::new("a").unwrap();
+//! # let store = DictStore::default();
+//! # let write = Write::new(b"{}".to_vec(), UnixTime::MAX, None);
+//! # assert_eq!(store.create(&key, &write).await?, Created::Stored);
+//! # assert_eq!(store.create(&key, &write).await?, Created::Taken);
+//! # Ok(())
+//! # }
+//! ```
+
+mod failure;
+#[cfg(feature = "filesystem")]
+mod files;
+#[cfg(feature = "memcached")]
+mod memcached;
+#[cfg(feature = "mongodb")]
+mod mongodb;
+mod null;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod sql;
+#[cfg(feature = "filesystem")]
+mod tutorial;
+
+#[cfg(feature = "mongodb")]
+pub use crate::mongodb::{MongoDbBuilder, MongoDbStore};
+#[cfg(feature = "redis")]
+pub use crate::redis::{RedisBuilder, RedisStore};
+#[cfg(feature = "filesystem")]
+pub use files::{FileLayout, FileSystemBuilder, FileSystemStore};
+#[cfg(feature = "memcached")]
+pub use memcached::MemcachedStore;
+pub use null::NullStore;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub use sql::{SqlAlchemyBuilder, SqlAlchemyStore};
+#[cfg(feature = "filesystem")]
+pub use tutorial::JsonFileStore;

@@ -1,0 +1,123 @@
+use cloakroom_store::StoreError;
+
+use super::STORE;
+use crate::failure::{permanent, transient};
+
+/// What came of a statement that failed.
+pub(super) enum Failure {
+    /// Nothing happened, because others were at it at the same time.
+    Conflict(StoreError),
+    /// There is a row with that key.
+    Taken(StoreError),
+    Other(StoreError),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Conflict(error) | Failure::Taken(error) | Failure::Other(error) => error,
+        }
+    }
+}
+
+/// A failure of the driver, sorted. Messages of databases quote values, and session ids are values here: only codes are kept.
+pub(super) fn of(error: sqlx::Error) -> Failure {
+    use sqlx::Error as E;
+
+    let error = match error {
+        E::Database(error) => return answered(&*error),
+        E::Io(error) => transient(STORE, format!("the connection failed: {error}")),
+        E::Tls(_) => transient(STORE, "no TLS connection"),
+        E::PoolTimedOut => transient(STORE, "no connection was free in time"),
+        E::PoolClosed => permanent(STORE, "the pool has been closed"),
+        E::Configuration(_) => permanent(STORE, "the URL cannot be read"),
+        E::ColumnDecode { .. }
+        | E::ColumnNotFound(_)
+        | E::ColumnIndexOutOfBounds { .. }
+        | E::Decode(_) => permanent(STORE, "the table has other columns than SQLAlchemy makes"),
+        _ => transient(STORE, "the driver failed"),
+    };
+    Failure::Other(error)
+}
+
+fn answered(error: &dyn sqlx::error::DatabaseError) -> Failure {
+    let code = code(error);
+    if error.is_unique_violation() {
+        let what = permanent(STORE, "there is a session with that id already");
+        return Failure::Taken(what);
+    }
+    // Serialization failure, deadlock (2), record changed, locked in a shared cache
+    if matches!(
+        &*code,
+        "40001" | "40P01" | "1213" | "1020" | "1615" | "6" | "262"
+    ) {
+        let what = transient(STORE, "others wrote the same record again and again");
+        return Failure::Conflict(what);
+    }
+    let missing = matches!(&*code, "42P01" | "1146")
+        || (code == "1" && error.message().starts_with("no such table"));
+    Failure::Other(if missing {
+        permanent(
+            STORE,
+            "there is no such table; Flask-Session 0.8 makes it at its start, for others call `create_table`",
+        )
+    } else if is_transient(error, &code) {
+        transient(STORE, format!("the database answered with code {code}"))
+    } else {
+        let hint = "is it the table that Flask-Session has, and may it be written to?";
+        permanent(
+            STORE,
+            format!("the database refused it with code {code}; {hint}"),
+        )
+    })
+}
+
+fn code(error: &dyn sqlx::error::DatabaseError) -> String {
+    // MySQL's number tells more than the SQLSTATE.
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return error.number().to_string();
+    }
+    error.code().unwrap_or_default().into_owned()
+}
+
+/// Whether it may be gone at the next try.
+fn is_transient(error: &dyn sqlx::error::DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        // BUSY, NOMEM, INTERRUPT, IOERR, CANTOPEN (no descriptors left), PROTOCOL
+        let primary = code.parse::<u32>().map(|extended| extended & 0xff);
+        return matches!(primary, Ok(5 | 7 | 9 | 10 | 14 | 15));
+    }
+    let _ = error;
+    // PostgreSQL: connection, resources, operator intervention, system, internal, lock_not_available, read-only
+    let of_postgres = code.len() == 5
+        && (matches!(code.get(..2), Some("08" | "53" | "57" | "58" | "XX"))
+            || matches!(code, "55P03" | "25006"));
+    of_postgres
+        || matches!(
+            code,
+            // MySQL: too many connections, shutting down, out of memory, lock wait, aborted, read-only, interrupted, too slow,
+            // not part of the cluster
+            "1040"
+                | "1053"
+                | "1037"
+                | "1038"
+                | "1041"
+                | "1205"
+                | "1152"
+                | "1203"
+                | "1226"
+                | "1290"
+                | "1792"
+                | "1836"
+                | "1317"
+                | "1969"
+                | "3024"
+                | "1047"
+                | "3101"
+        )
+}

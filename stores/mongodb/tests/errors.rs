@@ -1,0 +1,121 @@
+//! What can be said without a server: names, URLs, and servers that are none.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use cloakroom_mongodb::{Builder, MongoStore};
+use tokio::net::TcpListener;
+
+const LIMIT: Duration = Duration::from_millis(500);
+
+fn builder() -> Builder {
+    MongoStore::builder().timeout(LIMIT)
+}
+
+/// An error and all its causes, in every form in which they may come into a log.
+fn text(error: &dyn Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(" {error} {error:?}");
+        cause = error.source();
+    }
+    text
+}
+
+// R58: a name can be nothing but a name.
+#[tokio::test]
+async fn names_are_letters_digits_and_a_few_signs() {
+    let long = "x".repeat(200);
+    for name in [
+        "", "1a", "a b", "a$b", "a/b", "a\\b", "a\0", "ä", "$cmd", "-a", ".a", "a\"b", &long,
+    ] {
+        let database = builder().database(name).connect("mongodb://127.0.0.1:1");
+        let error = database.await.unwrap_err();
+        assert!(!error.is_transient(), "database {name:?}: {error}");
+        let collection = builder().collection(name).connect("mongodb://127.0.0.1:1");
+        let error = collection.await.unwrap_err();
+        assert!(!error.is_transient(), "collection {name:?}: {error}");
+    }
+    let error = builder().database("a.b").connect("mongodb://127.0.0.1:1");
+    assert!(error.await.unwrap_err().to_string().contains("database"));
+    let error = builder()
+        .collection("system.users")
+        .connect("mongodb://127.0.0.1:1");
+    assert!(error.await.unwrap_err().to_string().contains("system."));
+    let url = "mongodb://127.0.0.1:1/a%20b";
+    let error = builder().connect(url).await.unwrap_err();
+    assert!(!error.is_transient(), "the URL's database: {error}");
+}
+
+// R11: a URL holds a password.
+#[tokio::test]
+async fn an_error_does_not_repeat_the_url() {
+    for url in [
+        "hunter2",
+        "hunter2:hunter2",
+        "redis://:hunter2@localhost",
+        "mongodb://",
+        "mongodb://u:hunter2@",
+        "mongodb://u:hunter2@[/x",
+        "mongodb://u:hunter2@localhost:port/x",
+        "mongodb://u:hunter2@localhost:99999/x",
+        "mongodb://u:hunter2@127.0.0.1:1/x?hunter2=hunter2",
+        "mongodb://u:hunter2@127.0.0.1:1/x?w=hunter2&w=-1",
+        "mongodb://u:hunter2@127.0.0.1:1/x?maxPoolSize=hunter2",
+        "mongodb://u:hunter2@127.0.0.1:1/x?authMechanism=hunter2",
+        "mongodb://u:hunter2@127.0.0.1:1/x?readConcernLevel=hunter2",
+        "mongodb://u:hunter2@127.0.0.1:1/x?tls=true&tlsCAFile=/hunter2",
+        "mongodb://u:hunter2@127.0.0.1:1/x",
+        "mongodb://u:hunter@2@127.0.0.1:1/x",
+        "mongodb://u:hunter2/@127.0.0.1:1/x",
+        "mongodb://hunter2:1/x",
+        "mongodb+srv://u:hunter2@localhost.invalid/x",
+        "mongodb+srv://u:hunter2@a.b.invalid/x",
+    ] {
+        let error = builder().connect(url).await.unwrap_err();
+        let text = text(&error);
+        assert!(!text.contains("hunter2"), "{url}: {text}");
+    }
+}
+
+// R54: who asks for no answers gets none, and could not tell a sign-out from a failure.
+#[tokio::test]
+async fn writes_that_nobody_acknowledges_are_refused() {
+    let error = builder().connect("mongodb://127.0.0.1:1/x?w=0").await;
+    let error = error.unwrap_err();
+    assert!(
+        !error.is_transient() && error.to_string().contains("w=0"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_transient_error_that_says_so() {
+    let error = builder()
+        .connect("mongodb://127.0.0.1:1")
+        .await
+        .unwrap_err();
+    assert!(error.is_transient());
+    assert!(error.to_string().contains("connection refused"), "{error}");
+}
+
+// R54: bounded, whatever the server does not do.
+#[tokio::test]
+async fn a_server_that_accepts_and_never_answers_ends_in_the_stated_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("mongodb://{}", listener.local_addr().unwrap());
+    let begin = Instant::now();
+    let error = builder().connect(&url).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert!(begin.elapsed() < 4 * LIMIT, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn the_builder_shows_its_settings_and_no_more() {
+    let shown = format!("{:?}", builder().database("web"));
+    assert!(
+        shown.contains("web") && shown.contains("cloakroom_sessions"),
+        "{shown}"
+    );
+}
