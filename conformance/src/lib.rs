@@ -5,10 +5,12 @@ pub mod adapter;
 mod case;
 mod clock;
 pub mod instrumented;
+mod requirement;
 mod runner;
 pub mod store;
 
 pub use case::Case;
 pub use clock::FakeClock;
 pub use instrumented::Instrumented;
+pub use requirement::{Requirement, requirements};
 pub use runner::{Outcome, Report, Suite, Tally, Verdict};

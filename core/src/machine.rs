@@ -433,7 +433,7 @@ impl Machine {
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
         let Some(current) = found else {
-            return Ok(self.done(Fate::Gone, Directive::Keep));
+            return self.save_gone();
         };
         if let Some(write) = lost.filter(|_| self.uncertain) {
             let base = self.work.base.as_ref().ok_or(Error::Misuse)?;
@@ -458,6 +458,16 @@ impl Machine {
         self.work.journal.replay(Some(&current.record), limits)?;
         self.work.base = Some(current);
         self.save()
+    }
+
+    /// The record that was to be replaced is not there.
+    fn save_gone(self: Box<Self>) -> Result<Commit, Error> {
+        // After the grace it may have been a retired one; a write of unknown outcome may live on under its successor.
+        if self.uncertain && self.is_late() {
+            Err(Error::Uncertain)
+        } else {
+            Ok(self.done(Fate::Gone, Directive::Keep))
+        }
     }
 
     /// What became of the old record that was to be retired.
@@ -971,7 +981,7 @@ impl Replace {
             (Replaced::Stored, ReplaceStep::Retire) => machine.issue(),
             (Replaced::Stored, step) => machine.rewritten(step),
             (Replaced::Gone, ReplaceStep::Retire) => machine.reloaded_retire(None, None),
-            (Replaced::Gone, _) => Ok(machine.done(Fate::Gone, Directive::Keep)),
+            (Replaced::Gone, _) => machine.save_gone(),
             (Replaced::Changed, _) => {
                 machine.conflict()?;
                 let lost = machine.uncertain.then_some(self.write);

@@ -4,6 +4,8 @@ use crate::{Entry, adapters, stores};
 pub(crate) enum Command {
     All,
     List,
+    /// What proves each requirement.
+    Requirements,
     Help,
     /// One suite, and what the names of its cases must contain.
     One(&'static Entry, Vec<String>),
@@ -11,6 +13,8 @@ pub(crate) enum Command {
     Faults(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
+    /// Histories of many clients on real stores, and what the names of the cases must contain.
+    Histories(Vec<String>),
     /// The simulator, and what it is told.
     Simulate(Vec<String>),
     /// The demo, and what the names of its cases must contain.
@@ -23,10 +27,13 @@ usage: cargo conformance [COMMAND]
 
   (none)         all tests of the workspace, then the simulator, every store suite, every adapter suite, the faults, the services and the demo
   list           every case: id, requirements, sentence, source
+  list --requirements
+                 what proves each requirement, of cases and tests; fails if nothing does
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
+  histories      many clients at once on each real store, what each was told, and when, checked afterwards; a further word chooses a store
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   help           this text
@@ -39,11 +46,15 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
         match &arguments[..] {
             [] => Ok(Self::All),
             ["list"] => Ok(Self::List),
+            ["list", "--requirements"] => Ok(Self::Requirements),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
             ["faults", parts @ ..] => Ok(Self::Faults(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["histories", parts @ ..] => Ok(Self::Histories(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["simulate", rest @ ..] => Ok(Self::Simulate(

@@ -4,8 +4,10 @@ mod adapters;
 mod browser;
 mod command;
 mod faults;
+mod histories;
 mod program;
 mod proxy;
+mod requirements;
 mod servers;
 mod services;
 mod simulate;
@@ -74,8 +76,10 @@ async fn perform(command: Command) -> ExitCode {
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
+        Command::Requirements => total.tally += requirements::table(),
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
+        Command::Histories(parts) => total.tally += histories::test(&parts).await,
         Command::Simulate(arguments) => total.tally += simulate::test(&arguments).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
@@ -85,6 +89,7 @@ async fn perform(command: Command) -> ExitCode {
             for entry in stores::ALL.iter().chain(adapters::ALL) {
                 total.run(entry, &[]).await;
             }
+            total.tally += histories::on_local(&[]).await;
             total.tally += faults::test(&[]).await;
             total.tally += services::test(&[]).await;
             total.tally += browser::test(&[]).await;
