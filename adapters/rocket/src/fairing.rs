@@ -5,7 +5,7 @@ use rocket::{Build, Request, Response, Rocket};
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::attempt::Attempts;
+use crate::attempt::{Attempts, Marker};
 use crate::{Error, catcher, headers};
 
 /// Adds sessions to an application: `rocket.attach(SessionFairing::new(store))`.
@@ -125,13 +125,16 @@ impl<S: Store, K> SessionFairing<S, K> {
 }
 
 /// What the guards need of the fairing, without the store's type. Managed state.
-pub(crate) struct Opener<K>(Box<Open<K>>);
+pub(crate) struct Opener<K> {
+    open: Box<Open<K>>,
+    pub(crate) marker: Marker,
+}
 
 type Open<K> = dyn Fn(&Request<'_>) -> Handle<K> + Send + Sync;
 
 impl<K> Opener<K> {
     pub(crate) fn open(&self, request: &Request<'_>) -> Handle<K> {
-        (self.0)(request)
+        (self.open)(request)
     }
 }
 
@@ -161,19 +164,22 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
             );
             return Err(rocket);
         }
-        Ok(rocket.manage(Opener::<K>(Box::new(move |request| {
-            sessions.http_session(&headers::cookies(request))
-        }))))
+        Ok(rocket.manage(Opener::<K> {
+            open: Box::new(move |request| sessions.http_session(&headers::cookies(request))),
+            marker: Marker::new(),
+        }))
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let opener = request.rocket().state::<Opener<K>>();
+        let answered = opener.and_then(|opener| opener.marker.take(response));
         let attempts = request.local_cache(Attempts::<K>::default);
-        let Some((session, answered)) = attempts.close(request) else {
+        let Some((session, counts)) = attempts.close(request, answered) else {
             return;
         };
         let config = session.config();
         let failed = response.status().class().is_server_error();
-        let keep_changes = answered && (!failed || config.saves_on_server_error());
+        let keep_changes = counts && (!failed || config.saves_on_server_error());
         let outcome = match session.commit(keep_changes) {
             Committing::Untouched => return,
             Committing::Done(outcome) => Ok(outcome),

@@ -19,6 +19,25 @@ fn cookie(line: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((COOKIE, HeaderValue::from_bytes(line.as_bytes()).ok()?))
 }
 
+/// Takes the cookie of this name out of the response, and returns its value.
+pub(crate) fn take_cookie(response: &mut Response<'_>, name: &str) -> Option<String> {
+    let value = |line: &str| {
+        let pair = line.split(';').next()?;
+        let (of, value) = pair.split_once('=')?;
+        (of == name).then(|| value.to_owned())
+    };
+    let lines = response.headers().get(SET_COOKIE.as_str());
+    let (taken, kept): (Vec<_>, Vec<_>) = lines
+        .map(|line| (value(line), line.to_owned()))
+        .partition(|(value, _)| value.is_some());
+    let (taken, _) = taken.into_iter().next()?;
+    response.remove_header(SET_COOKIE.as_str());
+    for (_, line) in kept {
+        response.adjoin_raw_header(SET_COOKIE.as_str(), line);
+    }
+    taken
+}
+
 /// Changes those headers of a response that sessions change.
 pub(crate) fn edit(response: &mut Response<'_>, edit: impl FnOnce(&mut HeaderMap)) {
     let names = [

@@ -20,17 +20,20 @@
 //!
 //! # What is committed
 //!
-//! The changes of every response, before its head leaves, catchers' responses included; except those with a 5xx status, whose changes are
-//! dropped (unless [configured](cloakroom::Builder::save_on_server_error)). A handler that panics changes nothing. A session that is used
-//! after the response head, from a stream or an upgraded connection, says that it is closed.
+//! The changes of whoever has answered, before the response head leaves; except those of a response with a 5xx status, which are
+//! dropped (unless [configured](cloakroom::Builder::save_on_server_error)). A session that is used after the response head, from a stream or an
+//! upgraded connection, says that it is closed.
 //!
-//! What a route (or one of its guards) changed before it forwarded is dropped as soon as another route answers or asks for the session. If none does,
-//! the catcher's response counts by its status, as after a handler that failed.
+//! What has not answered has changed nothing: a route that forwarded, a guard that failed, a handler that panicked or failed (Rocket asks
+//! a catcher then). That is as Rocket has it for cookies. A handler that changes the session *and* answers with an error of the client returns
+//! the response itself, for instance `(Status::Unauthorized, "Wrong password.")`, and not an `Err` for a catcher. What a catcher itself changes
+//! counts; it begins with the session as the request found it. A guard that fails, but that the route wants as an `Option` or a `Result`, has not
+//! failed as far as Rocket is concerned: its changes count with the route's.
 //!
 //! # Order of fairings
 //!
 //! Response fairings run in the order in which they are attached. Attach this one **after** what may turn a response into a 5xx one, and
-//! before whatever else wants to see its headers.
+//! before whatever else wants to see its headers. One that is attached before may read the session; what it changes is dropped.
 //!
 //! # Pages of your own for failures
 //!

@@ -1,0 +1,335 @@
+//! Whose changes count, where Rocket tries several to answer: routes that forward, guards that fail, catchers.
+
+mod support;
+
+use cloakroom_memory::MemoryStore;
+use cloakroom_rocket::{Config, Error, Session, SessionFairing};
+use rocket::fairing::AdHoc;
+use rocket::http::{Cookie, Status};
+use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::request::{FromRequest, Outcome};
+use rocket::{Build, Request, Rocket, catch, catchers, get, head, routes};
+
+use support::{NAME, get, rocket, set_cookie, token};
+
+fn app() -> Rocket<Build> {
+    rocket()
+        .attach(SessionFairing::new(MemoryStore::new()))
+        .register("/", catchers![sorry, noting])
+        .mount(
+            "/",
+            routes![
+                count, moody, steady, open_moody, open, nobody, denied, optional, failing, panics,
+                refusing, gone, gone_too, headed, leaving
+            ],
+        )
+}
+
+async fn client(rocket: Rocket<Build>) -> Client {
+    support::client(rocket).await
+}
+
+/// How often the counter has counted, and what else is in the session.
+#[get("/count")]
+fn count(session: Session) -> Result<String, Error> {
+    let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+    let mut others = session.keys()?;
+    others.retain(|name| name != "visits");
+    Ok(format!("{visits} {}", others.join(" ")))
+}
+
+/// Changes the session, then leaves the request to another route.
+struct Moody;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Moody {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        change(request).await;
+        Outcome::Forward(Status::NotFound)
+    }
+}
+
+/// Changes the session, then fails.
+#[derive(Debug)]
+struct Denied;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Denied {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        change(request).await;
+        Outcome::Error((Status::Forbidden, ()))
+    }
+}
+
+async fn change(request: &Request<'_>) {
+    let session = request.guard::<Session>().await.unwrap();
+    session.insert("guard", true).unwrap();
+}
+
+#[get("/forwarded", rank = 1)]
+fn moody(_session: Session, _moody: Moody) {}
+
+#[get("/forwarded", rank = 2)]
+fn steady(session: Session) -> Result<String, Error> {
+    count(session)
+}
+
+#[get("/untouched", rank = 1)]
+fn open_moody(_moody: Moody) {}
+
+#[get("/untouched", rank = 2)]
+fn open() -> &'static str {
+    "no session here"
+}
+
+#[get("/nobody")]
+fn nobody(_moody: Moody) {}
+
+#[get("/denied")]
+fn denied(_session: Session, _denied: Denied) {}
+
+#[get("/optional")]
+fn optional(denied: Option<Denied>) -> String {
+    denied.is_some().to_string()
+}
+
+#[get("/failing")]
+fn failing(session: Session) -> Result<(), Status> {
+    session.insert("failing", true).map_err(|_| Status::Gone)?;
+    Err(Status::Conflict)
+}
+
+#[get("/panics")]
+fn panics(session: Session) {
+    session.insert("panics", true).unwrap();
+    // Not `panic!`, which would print a message that nobody is to worry about.
+    std::panic::resume_unwind(Box::new("the route says so"));
+}
+
+#[get("/refusing")]
+fn refusing(session: Session) -> Result<(Status, &'static str), Error> {
+    session.insert("refusing", true)?;
+    Ok((Status::Forbidden, "no"))
+}
+
+#[get("/leaving")]
+fn leaving(session: Session) -> Result<(), Status> {
+    session.sign_out().map_err(|_| Status::Gone)?;
+    Err(Status::Conflict)
+}
+
+#[get("/gone")]
+fn gone(session: Session) -> Result<(), Status> {
+    session.insert("gone", true).map_err(|_| Status::Conflict)?;
+    Err(Status::Gone)
+}
+
+#[get("/gone-too")]
+fn gone_too(_session: Session) -> Status {
+    Status::Gone
+}
+
+#[head("/headed")]
+fn headed(_moody: Moody) {}
+
+#[catch(default)]
+fn sorry(status: Status, _: &Request<'_>) -> String {
+    status.code.to_string()
+}
+
+/// A catcher that has something to remember.
+#[catch(410)]
+async fn noting(request: &Request<'_>) -> String {
+    let session = request.guard::<Session>().await.unwrap();
+    let noted = session.update("noted", |n: Option<u64>| n.unwrap_or(0) + 1);
+    noted.unwrap().to_string()
+}
+
+/// Somebody whose session has a counter, and nothing else.
+async fn visitor(client: &Client) -> String {
+    let response = client.get("/count").dispatch().await;
+    only_our_cookie(&response);
+    token(&response)
+}
+
+async fn send<'c>(client: &'c Client, path: &'static str, token: &str) -> LocalResponse<'c> {
+    let request = client.get(path).cookie(Cookie::new(NAME, token.to_owned()));
+    let response = request.dispatch().await;
+    only_our_cookie(&response);
+    response
+}
+
+/// What tells the attempts apart is nobody else's business.
+fn only_our_cookie(response: &LocalResponse<'_>) {
+    for line in response.headers().get("set-cookie") {
+        assert!(line.starts_with(NAME), "{line}");
+    }
+}
+
+#[rocket::async_test]
+async fn what_a_route_changed_before_it_forwarded_is_dropped() {
+    let client = client(app()).await;
+    let response = client.get("/forwarded").dispatch().await;
+    only_our_cookie(&response);
+    let token = token(&response);
+    assert_eq!(response.into_string().await.unwrap(), "1 ");
+    assert_eq!(get(&client, "/forwarded", &token).await.unwrap(), "2 ");
+
+    let response = client.get("/untouched").dispatch().await;
+    assert_eq!(set_cookie(&response), None);
+    assert_eq!(response.into_string().await.unwrap(), "no session here");
+    send(&client, "/untouched", &token).await;
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "3 ");
+}
+
+// Where no other route answers, a catcher does, with the status of the forward.
+#[rocket::async_test]
+async fn what_a_route_changed_before_it_forwarded_to_nobody_is_dropped() {
+    let client = client(app()).await;
+    let token = visitor(&client).await;
+    let response = send(&client, "/nobody", &token).await;
+    assert_eq!(response.status(), Status::NotFound);
+    assert_eq!(response.headers().get_one("vary"), Some("cookie"));
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+    // And who had no session has none.
+    let response = client.get("/nobody").dispatch().await;
+    assert_eq!(set_cookie(&response), None);
+}
+
+#[rocket::async_test]
+async fn what_a_head_route_changed_before_rocket_tried_the_get_routes_is_dropped() {
+    let client = client(app().mount("/headed", routes![count_at_root])).await;
+    let response = client.head("/headed").dispatch().await;
+    only_our_cookie(&response);
+    let token = token(&response);
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+}
+
+#[get("/")]
+fn count_at_root(session: Session) -> Result<String, Error> {
+    count(session)
+}
+
+#[rocket::async_test]
+async fn what_a_guard_changed_before_it_failed_is_dropped() {
+    let client = client(app()).await;
+    let token = visitor(&client).await;
+    let response = send(&client, "/denied", &token).await;
+    assert_eq!(response.status(), Status::Forbidden);
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+    let response = client.get("/denied").dispatch().await;
+    assert_eq!(set_cookie(&response), None);
+}
+
+// Then it is the route's answer, and Rocket tells nobody that the guard had failed.
+#[rocket::async_test]
+async fn what_a_guard_changed_that_a_route_wants_as_an_option_counts() {
+    let client = client(app()).await;
+    let token = visitor(&client).await;
+    let response = send(&client, "/optional", &token).await;
+    assert_eq!(response.into_string().await.unwrap(), "false");
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 guard");
+}
+
+// R64
+#[rocket::async_test]
+async fn what_a_handler_changed_before_it_failed_is_dropped() {
+    let client = client(app()).await;
+    let token = visitor(&client).await;
+    for (path, status) in [("/failing", 409), ("/panics", 500), ("/leaving", 409)] {
+        let response = send(&client, path, &token).await;
+        assert_eq!((path, response.status().code), (path, status));
+        assert_eq!(set_cookie(&response), None);
+    }
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+}
+
+// R33
+#[rocket::async_test]
+async fn what_a_handler_changed_that_answers_with_an_error_of_the_client_counts() {
+    let client = client(app()).await;
+    let response = client.get("/refusing").dispatch().await;
+    assert_eq!(response.status(), Status::Forbidden);
+    let token = token(&response);
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "1 refusing");
+}
+
+#[rocket::async_test]
+async fn what_a_catcher_changes_counts_and_nothing_of_what_it_answers_for() {
+    let client = client(app()).await;
+    for path in ["/gone", "/gone-too"] {
+        let token = visitor(&client).await;
+        let response = send(&client, path, &token).await;
+        assert_eq!(response.status(), Status::Gone);
+        assert_eq!(response.into_string().await.unwrap(), "1");
+        assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 noted");
+    }
+    let response = client.get("/gone").dispatch().await;
+    let token = token(&response);
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "1 noted");
+}
+
+struct Admin;
+
+#[get("/two")]
+fn two(one: Session, other: Session<Admin>) -> Result<(), Status> {
+    one.insert("one", 1).map_err(|_| Status::Conflict)?;
+    other.insert("other", 1).map_err(|_| Status::Conflict)?;
+    Err(Status::Gone)
+}
+
+#[rocket::async_test]
+async fn two_independent_sessions_fail_by_themselves() {
+    let config = Config::builder().cookie_name("__Host-admin").build();
+    let admin = SessionFairing::new(MemoryStore::new()).with_config(config.unwrap());
+    let app = app().attach(admin.named::<Admin>());
+    let client = client(app.mount("/", routes![two])).await;
+    // The catcher of 410 takes the one, and changes it.
+    let response = client.get("/two").dispatch().await;
+    let lines: Vec<_> = response.headers().get("set-cookie").collect();
+    assert_eq!(lines.len(), 1);
+    let token = token(&response);
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "1 noted");
+}
+
+#[rocket::async_test]
+async fn a_response_fairing_that_is_attached_before_may_read_and_costs_no_change() {
+    let reads = AdHoc::on_response("Reads", |request, response| {
+        Box::pin(async move {
+            let session = request.guard::<Session>().await.unwrap();
+            let visits = session.get::<u64>("visits").unwrap().unwrap_or(0);
+            response.set_raw_header("x-visits-before", visits.to_string());
+            // Too late: the handler has answered.
+            session.insert("fairing", true).unwrap();
+        })
+    });
+    let client = client(
+        rocket()
+            .attach(reads)
+            .mount("/", routes![count])
+            .attach(SessionFairing::new(MemoryStore::new())),
+    )
+    .await;
+    let token = visitor(&client).await;
+    let response = send(&client, "/count", &token).await;
+    assert_eq!(response.headers().get_one("x-visits-before"), Some("1"));
+    assert_eq!(response.into_string().await.unwrap(), "2 ");
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "3 ");
+}
+
+// The jar in which the attempts are marked also has what the client sent.
+#[rocket::async_test]
+async fn a_clients_cookies_make_nobodys_changes_count() {
+    let client = client(app()).await;
+    let token = visitor(&client).await;
+    for name in ["cloakroom-0", "cloakroom-", "cloakroom"] {
+        let request = client.get("/denied").cookie((name, "0"));
+        let response = request.cookie((NAME, token.clone())).dispatch().await;
+        only_our_cookie(&response);
+    }
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+}
