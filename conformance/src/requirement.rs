@@ -22,7 +22,12 @@ pub struct Requirement {
 impl std::fmt::Display for Requirement {
     /// `id  sentence [source]`
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { id, sentence, source, .. } = self;
+        let Self {
+            id,
+            sentence,
+            source,
+            ..
+        } = self;
         write!(f, "{id} {sentence} [{source}]")
     }
 }

@@ -1,18 +1,18 @@
 //! One action of a request: what the machine asks for is carried out on the simulated store, well or badly, and answered.
 
-use cloakroom_core::{Commit, Error, Exchange, Key, Replaced, Stored};
+use cloakroom_core::{Commit, Created, Error, Exchange, Key, Replaced, Stored};
 
 use crate::model::Issue;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::{Fault, Id, Present};
 use crate::store::{Answer, OpRef, Slot};
-use crate::told::{answered, ends, letter, naming, record_name};
-use crate::truth::{Aim, Base, Wrong};
+use crate::told::{answered, ends, naming, record_name};
+use crate::truth::{Aim, Wrong};
 use crate::world::{Around, Flight};
 use crate::wrong::{Habit, Mutant};
 
 /// What a store action came to.
-enum Came {
+pub(crate) enum Came {
     Answer(Answer),
     /// It is unknown whether it happened.
     Unknown,
@@ -148,7 +148,7 @@ impl Around {
     }
 
     /// Goes on with the answer of the machine: up to the next store action, or the end.
-    fn go_on(
+    pub(crate) fn go_on(
         &mut self,
         request: &mut Request,
         next: Result<Commit, Error>,
@@ -204,7 +204,7 @@ impl Around {
                 request.new = Some(slot);
                 let aim = Aim::Create(request.anew());
                 let op = OpRef::Create(create.write());
-                self.send(request, slot, aim, op, fault)?
+                self.create(request, slot, aim, op, fault)?
             }
             Commit::Replace(replace) => {
                 let Some(slot) = self.store.find(replace.key()) else {
@@ -258,6 +258,26 @@ impl Around {
                 let next = self.lost(request, commit);
                 self.go_on(request, next, fault)
             }
+        }
+    }
+
+    /// A create, of a token that may be another's. Randomness that repeats a token whose session has ended, or ends while the
+    /// create is under way, is beyond what a store can notice.
+    fn create(
+        &mut self,
+        request: &mut Request,
+        slot: Slot,
+        aim: Aim,
+        op: OpRef<'_>,
+        fault: Fault,
+    ) -> Result<Came, Wrong> {
+        let entry = &self.ledger.entries[slot];
+        match entry.by == request.id() {
+            true => self.send(request, slot, aim, op, fault),
+            false if entry.truth.is_none() || fault == Fault::Late => {
+                Ok(Came::Answer(Answer::Created(Created::Taken)))
+            }
+            false => self.send(request, slot, aim, op, fault),
         }
     }
 
@@ -424,75 +444,6 @@ impl Around {
         match expires_at > most && !self.is_wild() && self.skew == 0 {
             true => Err("a record is to live longer than its session may"),
             false => Ok(()),
-        }
-    }
-
-    /// The machine wants to see a record again.
-    fn reload(
-        &mut self,
-        request: &mut Request,
-        commit: Commit,
-        key: &Key,
-        fault: Fault,
-    ) -> Result<(), Wrong> {
-        match fault {
-            Fault::None | Fault::Repeat | Fault::Stale => {}
-            Fault::Broken => return self.fail(request, None),
-            Fault::Before | Fault::Lost | Fault::Late => {
-                if !request.retry(true) {
-                    return self.fail(request, None);
-                }
-                request.live = Live::Committing(commit);
-                return Ok(());
-            }
-        }
-        request.load_retries = RETRIES;
-        let Commit::Reload(reload) = commit else {
-            return Ok(());
-        };
-        let slot = self.store.find(key);
-        let (node, time) = (usize::from(request.start.node), self.store_time());
-        let mut found = slot.and_then(|slot| self.store.load(slot, node, false, time));
-        if self.ground.mutant != Mutant::NeverLate {
-            request.now = self.clock(request.start.node);
-        }
-        if let Some(slot) = slot.filter(|slot| request.new != Some(*slot)) {
-            self.rebase(request, slot, found.is_some());
-        }
-        self.tell(|| {
-            let what = match (slot, &found) {
-                (Some(slot), Some(_)) => format!("record {}", letter(slot)),
-                (Some(slot), None) => format!("record {} is gone", letter(slot)),
-                (None, _) => "nothing".to_owned(),
-            };
-            format!("request {} loads again: {what}", request.id())
-        });
-        if self.ground.mutant == Mutant::ReplaysOverTheOld
-            && let (Some(first), Some(found)) = (&request.first, &mut found)
-            && slot != request.new
-        {
-            found.bytes = first.bytes.clone();
-        }
-        let next = reload.then(found, request.time());
-        self.go_on(request, next, fault)
-    }
-
-    /// The session's own record was loaded again.
-    fn rebase(&mut self, request: &mut Request, slot: Slot, found: bool) {
-        let Some(base) = request.base.filter(|base| base.slot == slot) else {
-            return;
-        };
-        request.again = None;
-        let truth = self.ledger.entries[slot].truth.filter(|_| found);
-        match truth {
-            Some(truth) if truth.retired.is_some() => {}
-            Some(truth) if truth.is_alive(request.now) => {
-                request.base = Some(Base {
-                    content: truth.content,
-                    ..base
-                });
-            }
-            _ => request.base_gone = true,
         }
     }
 }

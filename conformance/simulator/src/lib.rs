@@ -20,6 +20,7 @@ mod choose;
 mod done;
 mod handler;
 mod model;
+mod reload;
 mod request;
 mod shorten;
 mod step;

@@ -152,7 +152,7 @@ impl Change {
                 }
             }
             Action::Expiry(kind) => {
-                let known = self.expiry.or(base.map(|base| base.expiry));
+                let known = self.expiry.or_else(|| base.map(|base| base.expiry));
                 if kind != 0 || known.is_some_and(|known| known != 0) {
                     self.expiry = Some(kind);
                 }

@@ -194,17 +194,8 @@ impl Ledger {
         let truth = self.entries[slot].truth;
         match aim {
             Aim::Create(content) => {
-                if truth.is_none_or(|truth| now >= truth.expires_at) {
-                    // Should the randomness repeat itself, a key that was in use leads to another session now.
-                    let entry = &mut self.entries[slot];
-                    if entry.by != request.id() {
-                        entry.ended = false;
-                        entry.chain = self.chains;
-                        self.chains += 1;
-                    }
-                    if !self.entries[slot].ended {
-                        self.put(slot, content, expires_at);
-                    }
+                if truth.is_none_or(|truth| now >= truth.expires_at) && !self.entries[slot].ended {
+                    self.put(slot, content, expires_at);
                 }
             }
             Aim::Rewrite(content) => {

@@ -46,7 +46,9 @@ pub(crate) fn table() -> Tally {
     }
     for id in proofs.keys() {
         if requirements().all(|requirement| requirement.id != id) {
-            say(format_args!("\n{id} is named by a proof, and is not a requirement"));
+            say(format_args!(
+                "\n{id} is named by a proof, and is not a requirement"
+            ));
             tally.failed += 1;
         }
     }
@@ -78,7 +80,11 @@ fn proofs() -> io::Result<Proofs> {
     rust_files(&root, &mut files)?;
     files.sort();
     for file in files {
-        let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
+        let name = file
+            .strip_prefix(&root)
+            .unwrap_or(&file)
+            .display()
+            .to_string();
         for test in tests(&fs::read_to_string(&file)?) {
             note(&test.ids, &format!("{name}: {}", test.name));
         }
@@ -131,10 +137,17 @@ fn tests(text: &str) -> Vec<Test> {
             .iter()
             .rev()
             .take_while(|line| line.starts_with("//") || line.starts_with("#["));
-        let comments: Vec<&str> = above.filter(|line| line.starts_with("//")).copied().collect();
+        let comments: Vec<&str> = above
+            .filter(|line| line.starts_with("//"))
+            .copied()
+            .collect();
         tests.push(Test {
             name: name.to_owned(),
-            ids: format!("{} {}", comments.join(" "), name.to_uppercase().replace('_', " ")),
+            ids: format!(
+                "{} {}",
+                comments.join(" "),
+                name.to_uppercase().replace('_', " ")
+            ),
         });
     }
     tests
@@ -167,7 +180,10 @@ mod tests {
 
     #[test]
     fn ids_are_words_of_r_and_two_digits() {
-        assert_eq!(ids_in("// R06, R07 (R08): PR09 R1 R100 R20"), ["R06", "R07", "R08", "R20"]);
+        assert_eq!(
+            ids_in("// R06, R07 (R08): PR09 R1 R100 R20"),
+            ["R06", "R07", "R08", "R20"]
+        );
         assert_eq!(ids_in("R48 to R50"), ["R48", "R49", "R50"]);
     }
 
@@ -206,7 +222,10 @@ mod tests {
         let mut rows = page.lines().filter(|line| line.starts_with("| R"));
         for requirement in requirements() {
             let (id, sentence, source) = (requirement.id, requirement.sentence, requirement.source);
-            assert_eq!(rows.next(), Some(format!("| {id} | {sentence} | {source} |").as_str()));
+            assert_eq!(
+                rows.next(),
+                Some(format!("| {id} | {sentence} | {source} |").as_str())
+            );
         }
         assert_eq!(rows.next(), None);
     }
