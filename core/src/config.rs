@@ -11,6 +11,7 @@ use std::time::Duration;
 pub use builder::Builder;
 pub use error::ConfigError;
 
+use crate::Envelope;
 use crate::expiry::{Expiry, Lifetime};
 use crate::format::{Format, Shared};
 use crate::token::TokenRules;
@@ -61,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) renew_cookie: bool,
     pub(crate) delete_emptied: bool,
     pub(crate) format: Option<Shared<dyn Format>>,
+    pub(crate) envelope: Option<Shared<dyn Envelope>>,
     pub(crate) limits: Limits,
     pub(crate) save_on_server_error: bool,
     pub(crate) clear_site_data: bool,

@@ -74,6 +74,11 @@ pub enum Error {
         /// The name of the setting.
         missing: &'static str,
     },
+    /// The session does not fit in its cookie.
+    CookieTooLarge {
+        /// The length of the cookie's name and value, in bytes.
+        bytes: usize,
+    },
     /// Too many other requests changed the session meanwhile, or too many rotations followed one another. Nothing of this
     /// request's changes was saved.
     Contended,
@@ -131,6 +136,10 @@ impl fmt::Display for Error {
             Self::Unavailable { missing } => {
                 write!(f, "sessions are read-only and empty, because `{missing}` is not set; set it in the configuration")
             }
+            Self::CookieTooLarge { bytes } => write!(
+                f,
+                "the session does not fit in its cookie: {bytes} bytes with the name, of 4,096 that browsers accept; keep less in it, or keep sessions in a store"
+            ),
             Self::Contended => {
                 f.write_str("too many other requests changed this session at the same time; retry the request")
             }

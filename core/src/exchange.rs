@@ -2,6 +2,7 @@ use smallvec::SmallVec;
 use std::cell::OnceCell;
 use std::fmt;
 
+use crate::envelope::{self, Sealed};
 use crate::journal::Journal;
 use crate::record::{Record, Seed};
 use crate::token::Presented;
@@ -57,6 +58,8 @@ pub(crate) enum Loading {
         at: usize,
         base: Box<Base>,
     },
+    /// The session itself, as the client keeps it.
+    Sealed(Sealed),
     /// All is known.
     Ready,
     /// A record could not be read.
@@ -111,6 +114,18 @@ impl Exchange {
         presented: impl IntoIterator<Item = &'t [u8]>,
         now: UnixTime,
     ) -> Self {
+        if config.settings().envelope.is_some() {
+            let (any, sealed) = envelope::presented(presented);
+            return Self {
+                config: config.clone(),
+                opened: now,
+                presented: any,
+                accessed: false,
+                token: None,
+                loading: Loading::Sealed(sealed),
+                work: Work::default(),
+            };
+        }
         let rules = &config.settings().tokens;
         let mut any = false;
         let mut tokens: SmallVec<[Presented; 1]> = SmallVec::new();
@@ -191,7 +206,7 @@ impl Exchange {
                 next.get_or_init(find).as_ref().map(|(_, key)| key)
             }
             Loading::Following { base, .. } => base.chain.last(),
-            Loading::Ready | Loading::Failed(_) => None,
+            Loading::Sealed(_) | Loading::Ready | Loading::Failed(_) => None,
         }
     }
 
@@ -210,6 +225,11 @@ impl Exchange {
     pub fn session(&mut self) -> Result<Session<'_>, Error> {
         if self.wants_load().is_some() {
             return Err(Error::NotLoaded);
+        }
+        if let Some(sealed) = self.take_sealed()
+            && let Err(error) = self.unseal(&sealed)
+        {
+            self.loading = Loading::Failed(error);
         }
         if let Loading::Failed(error) = &self.loading {
             return Err(error.clone());

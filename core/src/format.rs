@@ -192,8 +192,17 @@ impl Config {
             || self.has_absolute_timeout()
     }
 
-    /// Whether the format can keep a value.
+    /// Whether anything can be saved.
+    pub(crate) fn check_writable(&self) -> Result<(), Error> {
+        match &self.settings().envelope {
+            None => Ok(()),
+            Some(envelope) => envelope.0.check(),
+        }
+    }
+
+    /// Whether a value can be kept under this name.
     pub(crate) fn check_value(&self, name: &str, value: &[u8]) -> Result<(), Error> {
+        self.check_writable()?;
         match &self.settings().format {
             None => Ok(()),
             Some(format) => format.0.check(name, value),

@@ -138,7 +138,7 @@ pub fn vary(response: &mut HeaderMap) {
 pub fn status_hint(error: &Error) -> StatusCode {
     match error {
         Error::Contended | Error::Uncertain | Error::Late => StatusCode::SERVICE_UNAVAILABLE,
-        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::TooLarge { .. } | Error::CookieTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -101,6 +101,7 @@
 
 mod commit;
 mod config;
+mod envelope;
 mod error;
 mod exchange;
 mod expiry;
@@ -119,6 +120,7 @@ pub use commit::{
     Commit, Create, Delete, Directive, Fate, Issued, Mint, Outcome, Reload, Replace, Touch,
 };
 pub use config::{Builder, Config, ConfigError, Lifetimes, Limits, SameSite};
+pub use envelope::Envelope;
 pub use error::Error;
 pub use exchange::Exchange;
 pub use expiry::Expiry;

@@ -29,6 +29,9 @@
 //! sign-out ────────────▶ Delete ─ Deleted, Gone ─▶ done: clear
 //!                         ▲ └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: clear
 //!                         └────── live ───────┘└ retired: Reload along the chain to its end, Delete newest first ─▶ done: clear
+//! emptied, if configured so ─▶ Mint ─▶ Delete ─ Deleted, Gone ─▶ done: clear
+//!                                    └ Changed, ✗ ─▶ Reload ─▶ as changed, live
+//! in the cookie itself ─▶ Mint, if changed or the end is to be put off ─▶ done: issue      (no store is asked)
 //! ```
 //!
 //! The rules that `protocol.py` calls nocas, blinddelete, nofollow, retiredmint and shortgrace are the comments that begin with
@@ -41,6 +44,7 @@ use crate::commit::{
     Create, Delete, DeleteStep, Mint, Reload, ReloadStep, Replace, ReplaceStep, Target, Touch,
 };
 use crate::config::{Limits, MAX_MAX_AGE};
+use crate::envelope::{self, MAX_COOKIE};
 use crate::exchange::{Base, Issue, Loading, Work};
 use crate::expiry::SKEW;
 use crate::record::{Changes, Head, Nonce, Record, Retired, Seed};
@@ -134,7 +138,9 @@ impl Exchange {
                 },
                 None => self.settle(tokens, at, None),
             },
-            Loading::Ready | Loading::Failed(_) => return Err(Error::Misuse),
+            Loading::Sealed(_) | Loading::Ready | Loading::Failed(_) => {
+                return Err(Error::Misuse);
+            }
         }
         Ok(())
     }
@@ -244,6 +250,9 @@ struct New {
 impl Machine {
     /// What to do first.
     fn start(mut self: Box<Self>) -> Commit {
+        if self.config.settings().envelope.is_some() {
+            return self.start_sealed();
+        }
         let live = self
             .work
             .base
@@ -264,6 +273,66 @@ impl Machine {
             (Some(false), Issue::No) if !modified => self.done(Fate::Unchanged, Directive::Keep),
             (Some(false), _) => self.done(Fate::Superseded, Directive::Keep),
         }
+    }
+
+    /// The same for a session that the client keeps: there is nothing to ask a store.
+    #[cold]
+    fn start_sealed(mut self: Box<Self>) -> Commit {
+        if self.work.destroyed && self.work.base.take().is_some() && !self.creates() {
+            let directive = self.clear();
+            return self.done(Fate::Saved, directive);
+        }
+        if self.work.base.is_none() && self.work.issue == Issue::Rotate {
+            self.work.issue = Issue::No;
+        }
+        let touch = self.work.base.as_ref();
+        let touch = touch.and_then(|base| self.config.touch_due(base, self.now));
+        match self.work.base.is_some() {
+            true if self.work.is_modified() || touch.is_some() => self.mint(),
+            false if self.creates() => self.mint(),
+            _ => {
+                let destroyed = self.work.destroyed;
+                let directive = if destroyed {
+                    self.clear()
+                } else {
+                    Directive::Keep
+                };
+                self.done(Fate::Unchanged, directive)
+            }
+        }
+    }
+
+    /// The client gets the session as it is now.
+    #[cold]
+    fn seal(mut self: Box<Self>, random: &[u8; 32]) -> Result<Commit, Error> {
+        let fate = match self.work.is_modified() {
+            true => Fate::Saved,
+            false => Fate::Unchanged,
+        };
+        let stays = self.work.issue == Issue::No && self.work.base.is_some();
+        if stays && self.is_emptied() {
+            self.work.base = None;
+            let directive = self.clear();
+            return Ok(self.done(fate, directive));
+        }
+        let (write, (created, expiry)) = match &self.work.base {
+            Some(base) if stays => {
+                let expiry = self.work.journal.expiry.unwrap_or(base.record.expiry);
+                (self.changed_record()?, (base.record.created, expiry))
+            }
+            _ => (self.new_record()?, self.new_times()),
+        };
+        let settings = self.config.settings();
+        let (Some(envelope), name) = (&settings.envelope, &settings.cookie.name) else {
+            return Err(Error::Misuse);
+        };
+        let text = envelope.0.seal(name, &write, random, self.now)?;
+        let bytes = name.len() + text.len();
+        if bytes > MAX_COOKIE {
+            return Err(Error::CookieTooLarge { bytes });
+        }
+        let (token, max_age) = (Token::of(&text), self.max_age(created, expiry));
+        Ok(self.done(fate, Directive::Issue(Issued { token, max_age })))
     }
 
     fn mint(self: Box<Self>) -> Commit {
@@ -305,14 +374,20 @@ impl Machine {
 
     /// Replaces the session's record by its changed self.
     fn save(mut self: Box<Self>) -> Result<Commit, Error> {
+        if self.is_emptied() {
+            let base = self.work.base.take().ok_or(Error::Misuse)?;
+            return Ok(self.delete_base(base, DeleteStep::Emptied));
+        }
+        let write = self.changed_record()?;
+        self.uncertain = false;
+        self.replace_base(write, ReplaceStep::Save)
+    }
+
+    fn changed_record(&self) -> Result<Write, Error> {
         let (Some(base), limits) = (&self.work.base, self.config.settings().limits) else {
             return Err(Error::Misuse);
         };
         let (record, journal) = (&base.record, &self.work.journal);
-        if self.is_emptied(record) {
-            let base = self.work.base.take().ok_or(Error::Misuse)?;
-            return Ok(self.delete_base(base, DeleteStep::Emptied));
-        }
         let subject = journal
             .subject
             .as_ref()
@@ -339,14 +414,15 @@ impl Machine {
             .config
             .lifetime(expiry)
             .expires_at(record.created, self.now);
-        let write = Write::new(bytes, expires_at, subject.map(Box::from));
-        self.uncertain = false;
-        self.replace_base(write, ReplaceStep::Save)
+        Ok(Write::new(bytes, expires_at, subject.map(Box::from)))
     }
 
     /// Whether this request leaves nothing behind, under a configuration that wants such a session deleted.
-    fn is_emptied(&self, record: &Record) -> bool {
-        let journal = &self.work.journal;
+    fn is_emptied(&self) -> bool {
+        let (Some(base), journal) = (&self.work.base, &self.work.journal) else {
+            return false;
+        };
+        let record = &base.record;
         self.config.settings().delete_emptied
             && record.count() > 0
             && journal.values(Some(record)).next().is_none()
@@ -832,6 +908,12 @@ impl Config {
         Ok(Box::new(Base { key, record, chain }))
     }
 
+    /// A record that the client kept, if it lives.
+    pub(crate) fn sealed(&self, stored: Stored, now: UnixTime) -> Result<Option<Box<Base>>, Error> {
+        let base = self.base(stored, envelope::no_key(), now)?;
+        Ok(Some(base).filter(|base| self.alive(&base.record, now)))
+    }
+
     /// Until when the record is to be prolonged, if that is worth a store call.
     fn touch_due(&self, base: &Base, now: UnixTime) -> Option<UnixTime> {
         self.lags(base, now)
@@ -892,6 +974,9 @@ impl Mint {
         let part = |start: usize| move |n: usize| entropy[start + n];
         machine.writer = std::array::from_fn(part(48));
         machine.seed = std::array::from_fn(part(32));
+        if machine.config.settings().envelope.is_some() {
+            return machine.seal(&std::array::from_fn(part(0)));
+        }
         if machine.work.issue == Issue::No && machine.work.base.is_some() {
             return machine.save();
         }

@@ -287,7 +287,7 @@ impl<'a> Session<'a> {
     }
 
     /// A name for this session that can be shown and logged: it leads neither to the token nor to the record. `None` for a
-    /// new session. It changes with each rotation.
+    /// new session (and for one in a cookie that has no room for it). It changes with each rotation (in a cookie: with each sign-in).
     ///
     /// ```
     /// # use cloakroom_core::{Config, Exchange, UnixTime};
@@ -299,9 +299,14 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn id(&self) -> Option<String> {
         let base = self.work.base.as_ref().filter(|_| !self.work.destroyed)?;
+        let seed = base.record.seed();
+        let secret = match &self.config.settings().envelope {
+            None => base.key.as_bytes(),
+            Some(_) => seed.as_ref()?,
+        };
         let digest = Sha256::new()
             .chain_update(b"cloakroom session id\0")
-            .chain_update(base.key.as_bytes())
+            .chain_update(secret)
             .finalize();
         Some(URL_SAFE_NO_PAD.encode(digest.get(..12)?))
     }
@@ -404,6 +409,7 @@ impl<'a> Session<'a> {
     /// ```
     pub fn sign_in(&mut self, subject: &str) -> Result<(), Error> {
         check_subject(subject)?;
+        self.config.check_writable()?;
         let work = &mut *self.work;
         let anothers = work
             .record()
@@ -490,6 +496,7 @@ impl<'a> Session<'a> {
     /// ```
     pub fn set_subject(&mut self, subject: Option<&str>) -> Result<(), Error> {
         subject.map_or(Ok(()), check_subject)?;
+        self.config.check_writable()?;
         if self.subject() != subject {
             self.work.journal.subject = Some(subject.map(Box::from));
         }

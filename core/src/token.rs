@@ -29,6 +29,10 @@ use crate::format::Shared;
 pub struct Token(SmallVec<[u8; 88]>);
 
 impl Token {
+    pub(crate) fn of(text: &str) -> Self {
+        Self(SmallVec::from_slice(text.as_bytes()))
+    }
+
     /// The token's text, to be handed to the client and to nobody else.
     ///
     /// ```
@@ -225,7 +229,7 @@ impl TokenRules {
         if let Some(scheme) = &self.scheme {
             let (id, token) = scheme.0.mint(random);
             let key = self.key_of(id.as_bytes())?;
-            return Some((Token(SmallVec::from_slice(token.as_bytes())), key));
+            return Some((Token::of(&token), key));
         }
         let mut text = SmallVec::new();
         match self.format {

@@ -29,16 +29,19 @@
 mod drive;
 mod error;
 mod listed;
+mod no_store;
 mod session;
 mod sessions;
 mod slot;
 
 pub use cloakroom_core::{
-    Builder, Config, ConfigError, Directive, Exchange, Expiry, Fate, Issued, Key, KeyFormat,
-    Lifetimes, Limits, Outcome, SameSite, SigningKey, Token, TokenFormat, UnixTime, http,
+    Builder, Config, ConfigError, Contents, Directive, Envelope, Exchange, Expiry, Fate, Format,
+    Issued, Key, KeyFormat, Lifetimes, Limits, Outcome, SameSite, SigningKey, Token, TokenFormat,
+    TokenScheme, UnixTime, http,
 };
 pub use cloakroom_store::{Directory, SharedDirectory, SharedStore, Store, StoreError, Sweep};
 pub use error::Error;
 pub use listed::Listed;
+pub use no_store::NoStore;
 pub use session::{Committing, Session};
 pub use sessions::{Excess, Sessions};

@@ -15,6 +15,7 @@
 //! # Ok::<(), cloakroom_flask::FormatError>(())
 //! ```
 
+mod cookie;
 mod error;
 mod format;
 mod json;
@@ -30,6 +31,6 @@ mod value;
 pub use error::FormatError;
 pub use format::{MARKS, PERMANENT};
 pub use serializer::Serializer;
-pub use settings::{SessionType, Settings};
+pub use settings::{Secret, SessionType, Settings, SettingsError};
 pub use signer::Signer;
 pub use value::{Date, DateTime, Integer, MAX_DEPTH, TimeDelta, Value};

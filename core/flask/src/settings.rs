@@ -1,15 +1,20 @@
 //! The settings of a Flask application that concern its sessions.
 
+mod keys;
+
+pub use keys::SettingsError;
+
 use cloakroom_core::{Config, ConfigError, KeyFormat, Lifetimes, SameSite};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+use crate::cookie::{NoSessions, SignedCookie};
 use crate::format::Dict;
 use crate::sid::{self, Sids};
 use crate::{Serializer, Signer};
 
-/// Where Flask-Session keeps sessions: SESSION_TYPE.
+/// Where sessions are kept: SESSION_TYPE of Flask-Session.
 ///
 /// ```
 /// use cloakroom_flask::{SessionType, Settings};
@@ -19,6 +24,11 @@ use crate::{Serializer, Signer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionType {
+    /// No SESSION_TYPE: Flask's own session, in the cookie. There is no store then. Without a SECRET_KEY such a session is
+    /// empty, and writing to it is an error.
+    Cookie,
+    /// `null`: nowhere. The session is empty, and writing to it is an error.
+    Null,
     /// `redis`
     Redis,
     /// `memcached`
@@ -29,6 +39,41 @@ pub enum SessionType {
     Mongodb,
     /// `sqlalchemy`
     Sqlalchemy,
+}
+
+/// A SECRET_KEY: a text or bytes. Wiped when dropped; `Debug` does not show it.
+///
+/// ```
+/// use cloakroom_flask::Secret;
+///
+/// let secret = Secret::from("dev-secret-key");
+/// assert_eq!(format!("{secret:?}"), "Secret(..)");
+/// ```
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text.into_bytes()))
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<Vec<u8>> for Secret {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// The settings of a Flask application that concern its sessions, with Flask's and Flask-Session's names (in small letters) and
@@ -47,13 +92,13 @@ pub enum SessionType {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// SECRET_KEY. Wiped when dropped.
-    pub secret_key: Option<Zeroizing<String>>,
+    /// SECRET_KEY.
+    pub secret_key: Option<Secret>,
     /// SECRET_KEY_FALLBACKS: verify, do not sign.
-    pub secret_key_fallbacks: Vec<Zeroizing<String>>,
+    pub secret_key_fallbacks: Vec<Secret>,
     /// SESSION_TYPE.
     pub session_type: SessionType,
-    /// SESSION_PERMANENT: whether new sessions are permanent. Default `true`.
+    /// SESSION_PERMANENT: whether new sessions are permanent. Default `true`. Of Flask-Session: without it, they are not.
     pub session_permanent: bool,
     /// SESSION_USE_SIGNER: whether ids are signed. Default `false`.
     pub session_use_signer: bool,
@@ -62,8 +107,30 @@ pub struct Settings {
     /// SESSION_ID_LENGTH: random bytes in the ids made here, 16 to 128. Default 32. UUIDs are recognised as well.
     pub session_id_length: usize,
     /// SESSION_SERIALIZATION_FORMAT, or for the older versions of Flask-Session one of the pickles. `None`: as Flask-Session 0.8 has
-    /// it, pickle on files and msgpack elsewhere. The other formats are read in any case.
+    /// it, pickle on files and msgpack elsewhere; files are pickled in any case. The other formats are read in any case.
     pub session_serialization_format: Option<Serializer>,
+    /// SESSION_REDIS, as a URL.
+    pub session_redis: Option<String>,
+    /// SESSION_MEMCACHED, as addresses or URLs.
+    pub session_memcached: Vec<String>,
+    /// SESSION_FILE_DIR. Default `flask_session`, in the working directory.
+    pub session_file_dir: String,
+    /// SESSION_FILE_THRESHOLD: how many files there are before some are removed. Default 500.
+    pub session_file_threshold: usize,
+    /// SESSION_FILE_MODE. Default 0o600.
+    pub session_file_mode: u32,
+    /// SESSION_MONGODB, as a URL.
+    pub session_mongodb: Option<String>,
+    /// SESSION_MONGODB_DB. Default `flask_session`.
+    pub session_mongodb_db: String,
+    /// SESSION_MONGODB_COLLECT. Default `sessions`.
+    pub session_mongodb_collect: String,
+    /// SESSION_SQLALCHEMY, as a URL.
+    pub session_sqlalchemy: Option<String>,
+    /// SESSION_SQLALCHEMY_TABLE. Default `sessions`.
+    pub session_sqlalchemy_table: String,
+    /// SESSION_CLEANUP_N_REQUESTS: after how many requests, on average, expired rows are removed.
+    pub session_cleanup_n_requests: Option<u32>,
     /// SESSION_COOKIE_NAME. Default `session`.
     pub session_cookie_name: String,
     /// SESSION_COOKIE_DOMAIN.
@@ -107,6 +174,17 @@ impl Settings {
             session_key_prefix: "session:".into(),
             session_id_length: sid::DEFAULT_BYTES,
             session_serialization_format: None,
+            session_redis: None,
+            session_memcached: Vec::new(),
+            session_file_dir: "flask_session".into(),
+            session_file_threshold: 500,
+            session_file_mode: 0o600,
+            session_mongodb: None,
+            session_mongodb_db: "flask_session".into(),
+            session_mongodb_collect: "sessions".into(),
+            session_sqlalchemy: None,
+            session_sqlalchemy_table: "sessions".into(),
+            session_cleanup_n_requests: None,
             session_cookie_name: "session".into(),
             session_cookie_domain: None,
             session_cookie_path: None,
@@ -121,6 +199,22 @@ impl Settings {
         }
     }
 
+    /// The Redis sessions that many older applications have copied (flask.pocoo.org/snippets/75): pickles, and a session lives for one
+    /// day unless it is made permanent. Its `session.new` is [`Session::is_new`](cloakroom_core::Session::is_new).
+    ///
+    /// ```
+    /// # use cloakroom_flask::{Serializer, Settings};
+    /// assert_eq!(Settings::redis_snippet().serializer(), Serializer::Pickle2);
+    /// ```
+    #[must_use]
+    pub fn redis_snippet() -> Self {
+        let mut settings = Self::new(SessionType::Redis);
+        settings.session_permanent = false;
+        settings.session_serialization_format = Some(Serializer::Pickle2);
+        settings.transient_session_lifetime = Some(Duration::from_secs(86_400));
+        settings
+    }
+
     /// The format in which records are written.
     ///
     /// ```
@@ -131,7 +225,14 @@ impl Settings {
     #[must_use]
     pub fn serializer(&self) -> Serializer {
         let default = match self.session_type {
-            SessionType::Filesystem => Serializer::Pickle2,
+            SessionType::Cookie => return Serializer::TaggedJson,
+            // Flask-Session's files hold pickles, whatever the format is set to.
+            SessionType::Filesystem => {
+                return match self.session_serialization_format {
+                    Some(Serializer::Pickle0) => Serializer::Pickle0,
+                    _ => Serializer::Pickle2,
+                };
+            }
             _ => Serializer::Msgpack,
         };
         self.session_serialization_format.unwrap_or(default)
@@ -157,6 +258,30 @@ impl Settings {
                 "must be 16 (OWASP asks for 128 bits) to 128",
             );
         }
+        if !self.session_cookie_secure {
+            if self.session_cookie_samesite == Some(SameSite::None) {
+                return fail(
+                    "SESSION_COOKIE_SAMESITE",
+                    "`None` needs SESSION_COOKIE_SECURE, or user agents drop the cookie; set that, or use Lax or Strict",
+                );
+            }
+            if self.session_cookie_partitioned {
+                return fail(
+                    "SESSION_COOKIE_PARTITIONED",
+                    "needs SESSION_COOKIE_SECURE, or user agents drop the cookie; set that",
+                );
+            }
+            let name = self.session_cookie_name.to_ascii_lowercase();
+            if ["__host-", "__http-", "__secure-"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
+                return fail(
+                    "SESSION_COOKIE_NAME",
+                    "needs SESSION_COOKIE_SECURE because of its prefix; set that, or use another name",
+                );
+            }
+        }
         let signer = match (self.session_use_signer, self.signer(Signer::FLASK_SESSION)) {
             (true, None) => {
                 return fail(
@@ -166,6 +291,8 @@ impl Settings {
             }
             (used, signer) => signer.filter(|_| used),
         };
+        // Flask's own sessions are not permanent until they are made so.
+        let permanent = self.session_permanent && self.session_type != SessionType::Cookie;
         let path = self
             .session_cookie_path
             .as_ref()
@@ -176,7 +303,7 @@ impl Settings {
             .http_only(self.session_cookie_httponly)
             .same_site(self.session_cookie_samesite.unwrap_or_default())
             .partitioned(self.session_cookie_partitioned)
-            .persistent(self.session_permanent)
+            .persistent(permanent)
             .lifetimes(Lifetimes {
                 idle: self.permanent_session_lifetime,
                 absolute: Lifetimes::UNLIMITED,
@@ -184,15 +311,28 @@ impl Settings {
             .extend_on_read(self.session_refresh_each_request)
             .renew_cookie(true)
             .delete_emptied(true)
-            .key_format(KeyFormat::Plain)
-            .key_prefix(&*self.session_key_prefix)
-            .token_scheme(Sids {
-                bytes: self.session_id_length,
-                signer,
-            })
             .format(Dict {
                 serializer: self.serializer(),
             });
+        builder = match (self.session_type, self.signer(Signer::COOKIE_SESSION)) {
+            (SessionType::Null, _) => builder.envelope(NoSessions {
+                missing: "SESSION_TYPE",
+            }),
+            (SessionType::Cookie, None) => builder.envelope(NoSessions {
+                missing: "SECRET_KEY",
+            }),
+            (SessionType::Cookie, Some(signer)) => builder.envelope(SignedCookie {
+                signer,
+                lifetime: self.permanent_session_lifetime,
+            }),
+            _ => builder
+                .key_format(KeyFormat::Plain)
+                .key_prefix(&*self.session_key_prefix)
+                .token_scheme(Sids {
+                    bytes: self.session_id_length,
+                    signer,
+                }),
+        };
         if let Some(domain) = &self.session_cookie_domain {
             builder = builder.domain(&**domain);
         }
@@ -224,12 +364,10 @@ impl Settings {
         let secret = self
             .secret_key
             .as_ref()
-            .filter(|secret| !secret.is_empty())?;
-        let signer = Signer::new(secret.as_bytes(), salt);
+            .filter(|secret| !secret.0.is_empty())?;
+        let signer = Signer::new(&*secret.0, salt);
         let fallbacks = self.secret_key_fallbacks.iter();
-        Some(fallbacks.fold(signer, |signer, secret| {
-            signer.with_fallback(secret.as_bytes())
-        }))
+        Some(fallbacks.fold(signer, |signer, secret| signer.with_fallback(&*secret.0)))
     }
 }
 

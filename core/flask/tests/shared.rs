@@ -6,7 +6,6 @@ mod support;
 
 use cloakroom_core::{Commit, Directive, Error, Expiry, Fate, Stored, UnixTime};
 use cloakroom_flask::{MARKS, PERMANENT, Serializer, SessionType, Settings, Value};
-use std::time::Duration;
 use support::{World, clear, count, insert, is_new, issued, keeps, name, sign_in, sign_out};
 
 const SID: &str = "2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11";
@@ -438,11 +437,7 @@ fn a_permanent_cookie_is_renewed_with_its_record() {
 
 #[test]
 fn a_session_that_is_not_permanent_may_live_shorter() {
-    // The Redis snippet: one day.
-    let mut settings = Settings::new(SessionType::Redis);
-    settings.session_permanent = false;
-    settings.transient_session_lifetime = Some(Duration::from_secs(DAYS));
-    let mut both = Both::with(&settings);
+    let mut both = Both::with(&Settings::redis_snippet());
     let sid = both.world.issue(None, |session| {
         assert!(session.is_new());
         session.insert("n", 1).unwrap();

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Config, ConfigError, CookieSettings, Lifetimes, Limits, SameSite, Settings, check};
+use crate::Envelope;
 use crate::format::{Format, Shared};
 use crate::token::{KeyFormat, SigningKey, TokenFormat, TokenRules, TokenScheme};
 
@@ -51,6 +52,8 @@ pub struct Builder {
     #[serde(skip)]
     pub(super) format: Option<Shared<dyn Format>>,
     #[serde(skip)]
+    pub(super) envelope: Option<Shared<dyn Envelope>>,
+    #[serde(skip)]
     pub(super) token_scheme: Option<Shared<dyn TokenScheme>>,
 }
 
@@ -81,6 +84,7 @@ impl Default for Builder {
             save_on_server_error: false,
             clear_site_data: false,
             format: None,
+            envelope: None,
             token_scheme: None,
         }
     }
@@ -265,6 +269,20 @@ impl Builder {
     /// ```
     pub fn format(mut self, format: impl Format) -> Self {
         self.format = Some(Shared(Arc::new(format)));
+        self
+    }
+
+    /// Keeps sessions in the cookie itself, and none in a store: see [`Envelope`], also for what such sessions cannot do. The
+    /// settings of tokens and keys have no effect then.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Envelope};
+    /// fn with(envelope: impl Envelope) -> Result<Config, cloakroom_core::ConfigError> {
+    ///     Config::builder().envelope(envelope).build()
+    /// }
+    /// ```
+    pub fn envelope(mut self, envelope: impl Envelope) -> Self {
+        self.envelope = Some(Shared(Arc::new(envelope)));
         self
     }
 
@@ -488,6 +506,7 @@ impl Builder {
             renew_cookie: self.renew_cookie,
             delete_emptied: self.delete_emptied,
             format: self.format.clone(),
+            envelope: self.envelope.clone(),
             limits: self.limits,
             save_on_server_error: self.save_on_server_error,
             clear_site_data: self.clear_site_data,

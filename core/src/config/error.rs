@@ -44,6 +44,17 @@ impl ConfigError {
         self
     }
 
+    /// What is wrong, and what to change.
+    ///
+    /// ```
+    /// # use cloakroom_core::ConfigError;
+    /// assert_eq!(ConfigError::new("SECRET_KEY", "must be set").problem(), "must be set");
+    /// ```
+    #[must_use]
+    pub const fn problem(&self) -> &'static str {
+        self.problem
+    }
+
     /// The field of the builder, and of the settings, that is to be changed.
     ///
     /// ```

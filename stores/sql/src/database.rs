@@ -1,10 +1,7 @@
 //! The three databases as one: takes a connection, sends a statement, reads what comes back.
 
 use std::sync::Arc;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use std::sync::{Mutex, PoisonError};
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom_store::{Key, StoreError, Stored, UnixTime};
@@ -208,42 +205,6 @@ impl Kind {
     }
 }
 
-/// When a pool made its newest connection.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-#[derive(Clone)]
-pub(crate) struct Newest(Arc<Mutex<Instant>>);
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-impl Newest {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-
-    pub(crate) fn made(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .elapsed()
-    }
-}
-
-/// For a connection that the pool is about to hand out: asks the server whether it is still there if nobody has for a while, or
-/// if another had to be made since. So a server that was started anew costs at most one operation, and in a busy moment no
-/// round trip is spent on it.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) async fn awake(
-    connection: &mut impl sqlx::Connection,
-    idle_for: Duration,
-    newest: Newest,
-) -> sqlx::Result<bool> {
-    let trusted = idle_for < Duration::from_secs(1) && idle_for < newest.elapsed();
-    Ok(trusted || connection.ping().await.is_ok())
-}
-
 fn record(key: &[u8], value: Vec<u8>, end: i64, version: i64) -> Result<(Key, Stored), StoreError> {
     let key = std::str::from_utf8(key).ok().and_then(Key::new);
     match (key, u64::try_from(end), u64::try_from(version)) {
@@ -285,10 +246,22 @@ impl<D: sqlx::Database> Lease<D> {
         };
         let outcome = statement(connection).await;
         if matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_))) {
-            // Back to the pool.
-            self.connection = None;
+            self.give_back();
         }
         outcome.map_err(|error| failure::of(error, self.codes))
+    }
+}
+
+impl<D: sqlx::Database> Lease<D> {
+    /// Gives the connection back to the pool, which first asks the server whether it is still there. That would take a place in
+    /// the pool for as long as the server does not answer.
+    fn give_back(&mut self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        if let Some(mut connection) = self.connection.take()
+            && !self.codes.in_this_process
+        {
+            tokio::spawn(tokio::time::timeout(PATIENCE, connection.return_to_pool()));
+        }
     }
 }
 

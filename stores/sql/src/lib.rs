@@ -43,8 +43,10 @@
 //!   includes waiting for a connection, for locks, and what is tried again. The store's own connections have a limit on the
 //!   server too, so that nothing goes on there for long.
 //! - **Deadlocks and serialization failures**, of which it is known that nothing happened, are tried again up to four times,
-//!   and then are transient errors.
+//!   and then are transient errors. They come from elsewhere (an application's triggers or transactions, or
+//!   `default_transaction_isolation = serializable`): the store's own statements change one row each.
 //! - **A server that was away** is found again: a connection that nobody used for a second is tested before it is used.
+//!   One that does not answer the test in a quarter of the timeout is given up, with all that were used last before it.
 //!   A read whose connection turns out to be broken is tried again on another one, twice. A write that was under way when the server
 //!   went ends with a transient error, and whether it happened is not known.
 //! - **Cancel-safe.** A dropped future leaves the row as it was or as it was to be. Its connection to a server is closed.
@@ -152,6 +154,8 @@ compile_error!(
 mod builder;
 mod database;
 mod failure;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod health;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod name;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, Executor as _, MySql, MySqlPool};
 
-use crate::database::{Done, Newest, awake};
+use crate::database::Done;
 use crate::failure::Codes;
+use crate::health::Health;
 use crate::name::Table;
 use crate::statements::{Statements, Sweeping};
 
@@ -49,14 +50,17 @@ pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Re
         "SET SESSION innodb_lock_wait_timeout = {}",
         timeout.as_secs().max(1)
     );
-    let newest = Newest::new();
-    let made = newest.clone();
+    let health = Health::new();
+    let made = health.clone();
+    // So that there is time for a new connection.
+    let patience = timeout / 4;
     MySqlPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(timeout)
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
-            Box::pin(awake(connection, meta.idle_for, newest.clone()))
+            let health = health.clone();
+            Box::pin(async move { health.check(connection, meta.idle_for, patience).await })
         })
         .after_connect(move |connection, _| {
             made.made();

@@ -7,8 +7,9 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres};
 
-use crate::database::{Done, Newest, awake};
+use crate::database::Done;
 use crate::failure::Codes;
+use crate::health::Health;
 use crate::name::Table;
 use crate::statements::{Statements, Sweeping, takeover};
 
@@ -51,14 +52,17 @@ pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Re
     // Without it a statement whose client has given up would wait on for a lock.
     let limit = ("statement_timeout", timeout.as_millis().to_string());
     let options = PgConnectOptions::from_str(url)?.options([limit]);
-    let newest = Newest::new();
-    let made = newest.clone();
+    let health = Health::new();
+    let made = health.clone();
+    // So that there is time for a new connection.
+    let patience = timeout / 4;
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(timeout)
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
-            Box::pin(awake(connection, meta.idle_for, newest.clone()))
+            let health = health.clone();
+            Box::pin(async move { health.check(connection, meta.idle_for, patience).await })
         })
         .after_connect(move |_, _| {
             made.made();

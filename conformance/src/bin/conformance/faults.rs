@@ -6,6 +6,7 @@ mod memcached;
 mod mongodb;
 mod redis;
 mod sql;
+mod sql_conflicts;
 
 use std::future::Future;
 use std::io;

@@ -20,6 +20,9 @@ pub(crate) enum Mode {
     Cut,
     /// Connections stay, new ones are accepted, and nothing is heard any more.
     Hang,
+    /// Of connections that exist the next answer arrives, and then they are heard of no more, as if what is at their other end
+    /// had gone without a word. New ones are sound.
+    Strand,
     /// Requests arrive. The connection breaks when its next answer comes.
     LoseAnswers,
 }
@@ -106,9 +109,11 @@ async fn carry(
     mut mode: watch::Receiver<Mode>,
     lost: &AtomicUsize,
 ) -> io::Result<()> {
-    if *mode.borrow_and_update() == Mode::Cut {
+    let first = *mode.borrow_and_update();
+    if first == Mode::Cut {
         return Ok(());
     }
+    let mut is_new = first == Mode::Strand;
     let mut server = TcpStream::connect(server).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -132,8 +137,9 @@ async fn carry(
                 }
                 return Ok(());
             }
-            Mode::Pass | Mode::LoseAnswers => {}
+            Mode::Pass | Mode::Strand | Mode::LoseAnswers => {}
         }
+        is_new &= now == Mode::Strand;
         tokio::select! {
             biased;
             changed = mode.changed() => {
@@ -151,7 +157,13 @@ async fn carry(
                     lost.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }
-                length => client.write_all(&answer[..length]).await?,
+                length => {
+                    client.write_all(&answer[..length]).await?;
+                    if now == Mode::Strand && !is_new {
+                        while client.read(&mut request).await? > 0 {}
+                        return Ok(());
+                    }
+                }
             },
         }
     }

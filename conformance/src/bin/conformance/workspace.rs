@@ -95,11 +95,14 @@ impl Drop for Group {
 }
 
 /// The numbers of `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`, which ends
-/// the output of each test program.
+/// the output of each test program, or of `3 passed, 0 failed, 1 skipped`, which ends that of a suite.
 fn summary(line: &str) -> Option<Tally> {
-    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let ([counts, separator], skipped) = match line.strip_prefix("test result: ") {
+        Some(result) => ([result.split_once(". ")?.1, "; "], "ignored"),
+        None => ([line, ", "], "skipped"),
+    };
     let count = |what: &str| {
-        counts.split("; ").find_map(|part| {
+        counts.split(separator).find_map(|part| {
             let (number, name) = part.split_once(' ')?;
             (name == what).then(|| number.parse().ok())?
         })
@@ -107,7 +110,7 @@ fn summary(line: &str) -> Option<Tally> {
     Some(Tally {
         passed: count("passed")?,
         failed: count("failed")?,
-        skipped: count("ignored")?,
+        skipped: count(skipped)?,
     })
 }
 
@@ -136,7 +139,9 @@ mod tests {
             &format!("test result: FAILED. 30 passed; 2 failed; 0 ignored; {end}"),
             Some([30, 2, 0]),
         );
+        check("200 passed, 1 failed, 2 skipped", Some([200, 1, 2]));
         check("test result: ok. 3 passed", None);
+        check("3 passed, 0 failed", None);
         check("test a_test_result: ok", None);
         check("running 3 tests", None);
         check("", None);

@@ -47,6 +47,13 @@ pub(super) fn scenes<T: Subject>() -> Vec<Scene<T>> {
             run: |subject| Box::pin(hang(subject)),
         },
         Scene {
+            id: "faults/stranded-connections",
+            requirement: "R54: when the other end of all connections goes without a word in mid-load, each operation ends in the stated \
+                          time, and those that come after find the server by new connections",
+            own: false,
+            run: |subject| Box::pin(stranded(subject)),
+        },
+        Scene {
             id: "faults/killed-server",
             requirement: "R61, R53: a server killed in mid-load and started again has every acknowledged increment and nothing that \
                           was deleted, and the store recovers by itself",
@@ -178,6 +185,45 @@ async fn hang(subject: &impl Subject) -> Result<(), Failure> {
     }
     ground.proxy.set(Mode::Pass);
     recovered(&ground.store, "a").await.map(drop)
+}
+
+async fn stranded(subject: &impl Subject) -> Result<(), Failure> {
+    const LOADS: usize = 40;
+    let ground = Ground::open(subject, "stranded").await?;
+    ground.sound.create(&key("a"), &write("a")).await?;
+    let at_once = async || {
+        let mut loads = JoinSet::new();
+        for _ in 0..LOADS {
+            let store = ground.store.clone();
+            loads.spawn(async move {
+                let begin = Instant::now();
+                (store.load(&key("a")).await, begin.elapsed())
+            });
+        }
+        loads.join_all().await
+    };
+    for _ in 0..4 {
+        // As many connections as there may be, all of them in use a moment ago.
+        for _ in 0..3 {
+            for (outcome, _) in at_once().await {
+                outcome?.ok_or("the record is gone")?;
+            }
+        }
+        ground.proxy.set(Mode::Strand);
+        for (outcome, took) in at_once().await {
+            match outcome {
+                Ok(Some(_)) => {}
+                Ok(None) => return Err("the record is gone".into()),
+                Err(error) if error.is_transient() => {}
+                Err(error) => return Err(error.into()),
+            }
+            if took > TIMEOUT + Duration::from_secs(1) {
+                return Err(format!("a load took {took:?}").into());
+            }
+        }
+        ground.proxy.set(Mode::Pass);
+    }
+    Ok(())
 }
 
 async fn cut_before(subject: &impl Subject) -> Result<(), Failure> {

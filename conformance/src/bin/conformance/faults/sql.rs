@@ -8,7 +8,7 @@ use cloakroom_store::{Created, SharedStore, Store, StoreError, Sweep, UnixTime, 
 use tokio::task::JoinSet;
 
 use super::ground::{TIMEOUT, key, write};
-use super::{Failure, Scene, Subject, common};
+use super::{Failure, Scene, Subject, common, sql_conflicts};
 use crate::servers::{MariaDb, Postgres, Server, SqlServer};
 
 impl Subject for Postgres {
@@ -32,7 +32,8 @@ impl Subject for Postgres {
 
     fn scenes() -> Vec<Scene<Self>> {
         let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
-        common::scenes().into_iter().chain([sweep]).collect()
+        let scenes = common::scenes().into_iter().chain([sweep]);
+        scenes.chain(sql_conflicts::postgres()).collect()
     }
 }
 
@@ -57,7 +58,8 @@ impl Subject for MariaDb {
 
     fn scenes() -> Vec<Scene<Self>> {
         let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
-        common::scenes().into_iter().chain([sweep]).collect()
+        let scenes = common::scenes().into_iter().chain([sweep]);
+        scenes.chain(sql_conflicts::mariadb()).collect()
     }
 }
 
@@ -70,7 +72,11 @@ fn scene<T>(run: for<'a> fn(&'a T) -> super::Running<'a, Result<(), Failure>>) -
     }
 }
 
-async fn open(server: &SqlServer, way: SocketAddr, name: &str) -> Result<SqlStore, Failure> {
+pub(super) async fn open(
+    server: &SqlServer,
+    way: SocketAddr,
+    name: &str,
+) -> Result<SqlStore, Failure> {
     let builder = server.builder(name).timeout(TIMEOUT);
     let store = builder.connect(&server.by(way)).await?;
     store.migrate().await?;

@@ -69,6 +69,15 @@ impl SqlServer {
         })
     }
 
+    /// How SQL calls the table of a store with this name.
+    pub(crate) fn full_table(&self, name: &str) -> String {
+        let namespace = &self.namespace;
+        match self.url[0].starts_with("postgres") {
+            true => format!("{namespace}.{name}"),
+            false => format!("{namespace}_{name}"),
+        }
+    }
+
     /// A store of this run's own: in a schema, or where there is none, in a table whose name begins as all of this run's do.
     pub(crate) fn builder(&self, name: &str) -> Builder {
         let (builder, namespace) = (SqlStore::builder(), &self.namespace);
