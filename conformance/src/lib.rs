@@ -4,6 +4,8 @@
 pub mod adapter;
 mod case;
 mod clock;
+#[cfg(feature = "adapter")]
+pub mod endpoint;
 pub mod instrumented;
 mod requirement;
 mod runner;

@@ -44,7 +44,7 @@ mod claims;
 mod fixture;
 mod http;
 mod raw;
-mod script;
+pub(crate) mod script;
 mod stage;
 mod world;
 

@@ -11,18 +11,18 @@ use super::stage::{Entropy, Stage};
 
 /// The operations of one request, as they travel: JSON in a header or a message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Script {
+pub(crate) struct Script {
     /// What the handler does.
-    pub(super) now: Vec<Op>,
+    pub(crate) now: Vec<Op>,
     /// What is done when the response head is out: from a body, or an upgraded connection. Or, where there are two
     /// sessions, what is done with the other one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) then: Vec<Op>,
+    pub(crate) then: Vec<Op>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Op {
+pub(crate) enum Op {
     Get(String),
     Insert(String, Value),
     Remove(String),
@@ -63,11 +63,11 @@ pub(super) enum Op {
 }
 
 impl Script {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("not a script of the suite: {error}"))
     }
 
-    pub(super) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         // Strings and numbers under string keys: always JSON. ASCII, as the suite's own names are.
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -88,15 +88,15 @@ impl From<Vec<Op>> for Script {
 
 /// What a script came to.
 #[derive(Default)]
-pub(super) struct Results {
-    pub(super) values: Vec<Value>,
-    pub(super) status: Option<u16>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) failed: bool,
+pub(crate) struct Results {
+    pub(crate) values: Vec<Value>,
+    pub(crate) status: Option<u16>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) failed: bool,
 }
 
 impl Results {
-    pub(super) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         Value::from(self.values.clone()).to_string()
     }
 }
@@ -294,26 +294,26 @@ fn owned<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// Short names for what the cases write most.
-pub(super) fn get(name: &str) -> Op {
+pub(crate) fn get(name: &str) -> Op {
     Op::Get(name.into())
 }
 
-pub(super) fn insert(name: &str, value: impl Into<Value>) -> Op {
+pub(crate) fn insert(name: &str, value: impl Into<Value>) -> Op {
     Op::Insert(name.into(), value.into())
 }
 
-pub(super) fn increment(name: &str) -> Op {
+pub(crate) fn increment(name: &str) -> Op {
     Op::Increment(name.into())
 }
 
-pub(super) fn sign_in(subject: &str) -> Op {
+pub(crate) fn sign_in(subject: &str) -> Op {
     Op::SignIn(subject.into())
 }
 
-pub(super) fn wait(gate: &str) -> Op {
+pub(crate) fn wait(gate: &str) -> Op {
     Op::Wait(gate.into())
 }
 
-pub(super) fn header(name: &str, value: &str) -> Op {
+pub(crate) fn header(name: &str, value: &str) -> Op {
     Op::Header(name.into(), value.into())
 }

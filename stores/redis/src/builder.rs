@@ -25,9 +25,14 @@ use crate::url;
 /// # }
 /// ```
 pub struct Builder {
-    url: Box<str>,
+    pub(crate) url: Box<str>,
     prefix: Box<str>,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
+    /// User and password.
+    #[cfg(feature = "sentinel")]
+    pub(crate) sentinel_login: Option<(Box<str>, Box<str>)>,
+    #[cfg(feature = "tls")]
+    pub(crate) certificates: Option<redis::TlsCertificates>,
 }
 
 impl Builder {
@@ -36,6 +41,10 @@ impl Builder {
             url: url.into(),
             prefix: "cloakroom:".into(),
             timeout: Duration::from_secs(2),
+            #[cfg(feature = "sentinel")]
+            sentinel_login: None,
+            #[cfg(feature = "tls")]
+            certificates: None,
         }
     }
 
@@ -67,6 +76,67 @@ impl Builder {
         self
     }
 
+    /// For `rediss` URLs: the certificates, in PEM, that the server's must go back to, in the place of those that the system
+    /// trusts. Those that cannot be read make [`connect`](Self::connect) fail.
+    ///
+    /// ```no_run
+    /// # use cloakroom_redis::RedisStore;
+    /// # fn example() -> std::io::Result<()> {
+    /// let builder = RedisStore::builder("rediss://redis.example").root_certificates(&std::fs::read("ca.pem")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificates(mut self, pem: &[u8]) -> Self {
+        self.certificates().root_cert = Some(pem.to_vec());
+        self
+    }
+
+    /// For `rediss` URLs of servers that want to see a certificate (`tls-auth-clients`): the client's, with those it goes back
+    /// to, and its private key, all in PEM. What cannot be read makes [`connect`](Self::connect) fail.
+    ///
+    /// ```no_run
+    /// # use cloakroom_redis::RedisStore;
+    /// # fn example() -> std::io::Result<()> {
+    /// let builder = RedisStore::builder("rediss://redis.example")
+    ///     .client_certificate(&std::fs::read("client.pem")?, &std::fs::read("client.key")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(mut self, chain: &[u8], key: &[u8]) -> Self {
+        self.certificates().client_tls = Some(redis::ClientTlsConfig {
+            client_cert: chain.to_vec(),
+            client_key: key.to_vec(),
+        });
+        self
+    }
+
+    #[cfg(feature = "tls")]
+    fn certificates(&mut self) -> &mut redis::TlsCertificates {
+        self.certificates.get_or_insert(redis::TlsCertificates {
+            client_tls: None,
+            root_cert: None,
+        })
+    }
+
+    /// For `redis+sentinel` URLs: user name and password for the sentinels, if they want them. User and password of the URL are
+    /// the master's.
+    ///
+    /// ```
+    /// # use cloakroom_redis::RedisStore;
+    /// let url = "redis+sentinel://ada:hunter2@10.0.0.1,10.0.0.2/sessions";
+    /// let builder = RedisStore::builder(url).sentinel_login("default", "hunter3");
+    /// ```
+    #[cfg(feature = "sentinel")]
+    #[must_use]
+    pub fn sentinel_login(mut self, user: &str, password: &str) -> Self {
+        self.sentinel_login = Some((user.into(), password.into()));
+        self
+    }
+
     /// Connects, and makes sure that the server answers and lets the user in.
     ///
     /// # Errors
@@ -90,7 +160,7 @@ impl Builder {
                 "a timeout of zero leaves no time for an answer",
             ));
         }
-        let target = url::parse(&self.url, self.timeout)?;
+        let target = url::parse(&self)?;
         let link = Link::new(target, self.timeout);
         let store = RedisStore::new(link, Names::new(&self.prefix));
         store.check().await?;

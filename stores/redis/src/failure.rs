@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
@@ -67,10 +68,7 @@ pub(crate) fn of(error: &RedisError) -> StoreError {
             false,
             "the user lacks a permission; the crate's documentation lists what is needed",
         ),
-        ErrorKind::Server(Server::CrossSlot) => (
-            false,
-            "this is Redis Cluster; open it by a redis+cluster:// URL",
-        ),
+        ErrorKind::Server(Server::CrossSlot) => return cluster(),
         _ => match code {
             Some("OOM") => (
                 false,
@@ -98,9 +96,15 @@ pub(crate) fn of(error: &RedisError) -> StoreError {
 }
 
 fn io_failure(error: &RedisError) -> StoreError {
-    let cause = Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    // The client shares its cause between copies of the error.
+    type Shared = Arc<dyn Error + Send + Sync>;
+    let cause = Error::source(error)
+        .and_then(|source| source.downcast_ref::<Shared>())
+        .and_then(|shared| shared.downcast_ref::<io::Error>());
     let detail = cause.map(|error| error.kind().to_string().into());
-    let what = if error.is_connection_refusal() {
+    let what = if cause.is_some_and(is_tls) {
+        "there was no agreement on TLS; check the certificates of both sides"
+    } else if error.is_connection_refusal() {
         "nothing listens at the server's address"
     } else if error.is_timeout() {
         "the connection timed out"
@@ -110,6 +114,17 @@ fn io_failure(error: &RedisError) -> StoreError {
         "the connection failed"
     };
     new(true, Failure { what, detail })
+}
+
+#[cfg(feature = "tls")]
+fn is_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_tls(_error: &io::Error) -> bool {
+    false
 }
 
 pub(crate) fn timed_out(after: Duration) -> StoreError {
@@ -134,6 +149,19 @@ pub(crate) fn too_large() -> StoreError {
 }
 
 pub(crate) fn url(what: &'static str) -> StoreError {
+    new(false, Failure { what, detail: None })
+}
+
+/// What a server of a cluster says to who takes it for the only one.
+pub(crate) fn cluster() -> StoreError {
+    let what = "this is a node of a cluster; open it by a redis+cluster:// URL";
+    new(false, Failure { what, detail: None })
+}
+
+/// What a single server says to who takes it for a cluster.
+#[cfg(feature = "cluster")]
+pub(crate) fn no_cluster() -> StoreError {
+    let what = "the server is in no cluster, or its user may not ask it for its slots; a redis:// URL leads to a single one";
     new(false, Failure { what, detail: None })
 }
 

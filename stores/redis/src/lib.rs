@@ -100,7 +100,7 @@
 //!
 //! ```text
 //! ACL SETUSER sessions on >password ~shop:* +get +mget +set +setrange +getrange +del +exists +pttl +pexpireat +expireat
-//!     +zadd +zrem +zrange +zremrangebyscore +eval +evalsha +hello +select +client|setinfo
+//!     +zadd +zrem +zrange +zremrangebyscore +eval +evalsha +hello +ping +select +role +cluster|slots +asking
 //! ```
 //!
 //! A set-up for sessions that survive a restart:
@@ -120,6 +120,8 @@
 //! application and server should agree: the server decides when a record ends.
 
 mod builder;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod failure;
 mod layout;
 mod link;

@@ -5,7 +5,6 @@
 //! the sentinels anew.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,8 @@ use redis::{
     RedisResult, ServerErrorKind, Value,
 };
 
+use tokio::time::Instant;
+
 use crate::failure;
 use crate::scripts::Script;
 
@@ -25,7 +26,7 @@ pub(crate) enum Target {
     #[cfg(feature = "sentinel")]
     Sentinel(tokio::sync::Mutex<redis::sentinel::SentinelClient>),
     #[cfg(feature = "cluster")]
-    Cluster(redis::cluster::ClusterClient),
+    Cluster(Box<crate::cluster::Cluster>),
 }
 
 pub(crate) struct Link {
@@ -50,13 +51,13 @@ enum Connection {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
-/// Whether an operation that met a broken connection may be sent once more on a new one.
+/// What an operation does, which decides whether it may be sent again after a connection broke.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// It only reads.
-    Once,
-    /// It writes, and may have written: only who asked for it can find out.
-    Never,
+pub(crate) enum Does {
+    /// It may.
+    Read,
+    /// It may have been done: only who asked for it can find out.
+    Write,
 }
 
 impl Link {
@@ -83,10 +84,11 @@ impl Link {
     pub(crate) async fn command<T: FromRedisValue>(
         &self,
         command: &Cmd,
-        again: Again,
+        does: Does,
     ) -> Result<T, StoreError> {
-        let value = self.bounded(self.attempts(command, again)).await?;
-        understood(value)
+        let run = async |deadline| self.attempts(command, does, deadline).await;
+        let value = self.bounded(run).await?;
+        self.understood(value)
     }
 
     /// Runs a script by its digest; if the server has forgotten it, by its text.
@@ -95,33 +97,35 @@ impl Link {
         script: &Script,
         keys: &[&[u8]],
         arguments: &[&[u8]],
-        again: Again,
+        does: Does,
     ) -> Result<T, StoreError> {
         let call = |name: &str, what: &str| {
             let mut command = redis::cmd(name);
             command.arg(what).arg(keys.len()).arg(keys).arg(arguments);
             command
         };
-        let run = async {
-            let outcome = self.attempts(&call("EVALSHA", &script.digest), again).await;
-            match outcome {
+        let run = async |deadline| {
+            let by_digest = call("EVALSHA", &script.digest);
+            match self.attempts(&by_digest, does, deadline).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    self.attempts(&call("EVAL", &script.code), again).await
+                    let whole = call("EVAL", &script.code);
+                    self.attempts(&whole, does, deadline).await
                 }
                 outcome => outcome,
             }
         };
         let value = self.bounded(run).await?;
-        understood(value)
+        self.understood(value)
     }
 
     /// What comes within the time, if anything does. A connection on which nothing came is not used again.
     async fn bounded(
         &self,
-        operation: impl Future<Output = RedisResult<Value>>,
+        operation: impl AsyncFnOnce(Instant) -> RedisResult<Value>,
     ) -> Result<RedisResult<Value>, StoreError> {
         let generation = self.current().generation;
-        match tokio::time::timeout(self.timeout, operation).await {
+        let deadline = Instant::now() + self.timeout;
+        match tokio::time::timeout_at(deadline, operation(deadline)).await {
             Ok(outcome) => Ok(outcome),
             Err(_) => {
                 self.give_up(generation);
@@ -130,11 +134,27 @@ impl Link {
         }
     }
 
-    async fn attempts(&self, command: &Cmd, again: Again) -> RedisResult<Value> {
-        let outcome = self.attempt(command).await;
-        match &outcome {
-            Err(error) if again == Again::Once && is_broken(error) => self.attempt(command).await,
-            _ => outcome,
+    /// Sends a command, and again as long as that cannot do harm and may help.
+    async fn attempts(&self, command: &Cmd, does: Does, deadline: Instant) -> RedisResult<Value> {
+        let mut tries = 0;
+        loop {
+            let error = match self.attempt(command).await {
+                Err(error) => error,
+                done => return done,
+            };
+            tries += 1;
+            let harmless = is_refusal(&error) || (does == Does::Read && is_broken(&error));
+            if !harmless || (tries > 1 && !self.is_cluster()) {
+                return Err(error);
+            }
+            if self.is_cluster() {
+                // Until the client has learned how the cluster is now, or the cluster has decided that itself.
+                let pause = Duration::from_millis(10 * tries.min(10));
+                if Instant::now() + pause > deadline {
+                    return Err(error);
+                }
+                tokio::time::sleep(pause).await;
+            }
         }
     }
 
@@ -143,12 +163,22 @@ impl Link {
         // What the server refuses is a value until somebody makes an error of it.
         let outcome = connection.send(command).await;
         let outcome = outcome.and_then(Value::extract_error);
-        if let Err(error) = &outcome
-            && is_spent(error)
-        {
-            self.give_up(generation);
+        match outcome {
+            #[cfg(feature = "cluster")]
+            Err(error)
+                if error.kind() == ErrorKind::Server(ServerErrorKind::Ask)
+                    && let Target::Cluster(cluster) = &self.target =>
+            {
+                cluster.ask(command, error, &self.config()).await
+            }
+            Err(error) => {
+                if self.is_spent(&error) {
+                    self.give_up(generation);
+                }
+                Err(error)
+            }
+            done => done,
         }
-        outcome
     }
 
     async fn connection(&self) -> RedisResult<(Connection, u64)> {
@@ -167,10 +197,7 @@ impl Link {
     }
 
     async fn connect(&self) -> RedisResult<Connection> {
-        // The operation as a whole has a limit: no second one, which would end it earlier and keep the connection.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(None);
+        let config = self.config();
         match &self.target {
             Target::One(client) => {
                 let connection = client
@@ -185,10 +212,43 @@ impl Link {
                 Ok(Connection::One(connection))
             }
             #[cfg(feature = "cluster")]
-            Target::Cluster(client) => {
-                Ok(Connection::Cluster(client.get_async_connection().await?))
-            }
+            Target::Cluster(cluster) => Ok(Connection::Cluster(cluster.connect().await?)),
         }
+    }
+
+    fn config(&self) -> AsyncConnectionConfig {
+        // The operation as a whole has a limit: no second one, which would end it earlier and keep the connection.
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(None)
+    }
+
+    /// Whether the connection is of no more use: it broke, or leads to what has become a replica.
+    fn is_spent(&self, error: &RedisError) -> bool {
+        let replica = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+        // A cluster's client finds the new master by itself.
+        error.is_io_error() || error.is_unrecoverable_error() || (replica && !self.is_cluster())
+    }
+
+    fn understood<T: FromRedisValue>(&self, outcome: RedisResult<Value>) -> Result<T, StoreError> {
+        use ServerErrorKind::{Ask, ClusterDown, Moved};
+        #[cfg(feature = "cluster")]
+        use ServerErrorKind::{NoPerm, ResponseError};
+
+        let value = outcome.map_err(|error| match error.kind() {
+            ErrorKind::Server(Ask | ClusterDown | Moved) if !self.is_cluster() => {
+                failure::cluster()
+            }
+            // There has been no connection yet: what is refused is the question for the slots.
+            #[cfg(feature = "cluster")]
+            ErrorKind::Server(ResponseError | NoPerm)
+                if self.is_cluster() && self.current().generation == 0 =>
+            {
+                failure::no_cluster()
+            }
+            _ => failure::of(&error),
+        })?;
+        redis::from_redis_value(value).map_err(|_| failure::answer())
     }
 
     fn give_up(&self, generation: u64) {
@@ -232,18 +292,17 @@ impl fmt::Debug for Link {
     }
 }
 
-fn understood<T: FromRedisValue>(outcome: RedisResult<Value>) -> Result<T, StoreError> {
-    let value = outcome.map_err(|error| failure::of(&error))?;
-    redis::from_redis_value(value).map_err(|_| failure::answer())
-}
-
 fn is_broken(error: &RedisError) -> bool {
-    error.is_connection_dropped() && !error.is_connection_refusal()
+    (error.is_connection_dropped() && !error.is_connection_refusal())
+        || error.kind() == ErrorKind::ClusterConnectionNotFound
 }
 
-/// Whether the connection is of no more use: it broke, or leads to what has become a replica.
-fn is_spent(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_unrecoverable_error()
-        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+/// Whether a server said that it did not do it, and another one might.
+fn is_refusal(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
+
+    matches!(
+        error.kind(),
+        ErrorKind::Server(Ask | ClusterDown | MasterDown | Moved | ReadOnly | TryAgain)
+    )
 }

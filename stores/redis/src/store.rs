@@ -5,12 +5,13 @@ use bytes::Bytes;
 use cloakroom_store::{
     Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
+use futures_util::future::try_join_all;
 use redis::Value;
 
 use crate::Builder;
 use crate::failure;
 use crate::layout::{self, Draft, Found, Names};
-use crate::link::{Again, Link};
+use crate::link::{Does, Link};
 use crate::scripts;
 
 /// Sessions in Redis or Valkey. A handle: clones share the connection. See the [crate's documentation](crate) for what it
@@ -80,17 +81,14 @@ impl RedisStore {
         let name = self.inner.names.list(b"");
         let mut command = redis::cmd("EXISTS");
         command.arg(name);
-        let found = self.inner.link.command(&command, Again::Once);
+        let found = self.inner.link.command(&command, Does::Read);
         found.await.map(|_: i64| ())
     }
 }
 
 impl Store for RedisStore {
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let Inner { link, names } = &*self.inner;
-        let mut command = redis::cmd("GET");
-        command.arg(names.record(key));
-        let value: Option<Bytes> = link.command(&command, Again::Once).await?;
+        let value = self.inner.value(key).await?;
         Ok(value
             .map(Found::parse)
             .transpose()?
@@ -111,7 +109,7 @@ impl Store for RedisStore {
                 .arg("NX")
                 .arg("PXAT")
                 .arg(ends);
-            return match link.command(&command, Again::Never).await? {
+            return match link.command(&command, Does::Write).await? {
                 Value::Nil => Ok(Created::Taken),
                 Value::Okay => Ok(Created::Stored),
                 _ => Err(failure::answer()),
@@ -121,7 +119,7 @@ impl Store for RedisStore {
         let ends = ends.to_string();
         let (keys, arguments) = entry.with([&record], [&draft.bytes, ends.as_bytes()]);
         match link
-            .script(&scripts::CREATE, &keys, &arguments, Again::Never)
+            .script(&scripts::CREATE, &keys, &arguments, Does::Write)
             .await?
         {
             1 => Ok(Created::Stored),
@@ -144,7 +142,7 @@ impl Store for RedisStore {
         let ends = layout::milliseconds(write.expires_at).to_string();
         let (keys, arguments) = entry.with([&record], [&version, &draft.bytes, ends.as_bytes()]);
         match link
-            .script(&scripts::REPLACE, &keys, &arguments, Again::Never)
+            .script(&scripts::REPLACE, &keys, &arguments, Does::Write)
             .await?
         {
             1 => Ok(Replaced::Stored),
@@ -172,7 +170,7 @@ impl Store for RedisStore {
                 &scripts::TOUCH,
                 &[&names.record(key)],
                 &arguments,
-                Again::Never,
+                Does::Write,
             )
             .await?;
         match &answer[..] {
@@ -200,7 +198,7 @@ impl Store for RedisStore {
                 &scripts::DELETE,
                 &[&names.record(key)],
                 &arguments,
-                Again::Never,
+                Does::Write,
             )
             .await?
         {
@@ -218,19 +216,14 @@ impl Directory for RedisStore {
         let Inner { link, names } = &*self.inner;
         let mut command = redis::cmd("ZRANGE");
         command.arg(names.list(subject.as_bytes())).arg(0).arg(-1);
-        let members: Vec<Bytes> = link.command(&command, Again::Once).await?;
+        let members: Vec<Bytes> = link.command(&command, Does::Read).await?;
         let keys: Vec<_> = members
             .iter()
             .filter_map(|member| Key::new(std::str::from_utf8(member).ok()?))
             .collect();
         let mut records = Vec::with_capacity(keys.len());
         for keys in keys.chunks(64) {
-            let mut command = redis::cmd("MGET");
-            for key in keys {
-                command.arg(names.record(key));
-            }
-            let values: Vec<Option<Bytes>> = link.command(&command, Again::Once).await?;
-            for (key, value) in keys.iter().zip(values) {
+            for (key, value) in keys.iter().zip(self.inner.values(keys).await?) {
                 // The entry only says where to look: the record itself says whose it is.
                 if let Some(found) = value.map(Found::parse).transpose()?
                     && found.subject.as_deref() == Some(subject.as_bytes())
@@ -250,6 +243,29 @@ struct Inner {
 }
 
 impl Inner {
+    async fn value(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.names.record(key));
+        self.link.command(&command, Does::Read).await
+    }
+
+    /// What is under each of these keys.
+    async fn values(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        if self.link.is_cluster() {
+            // They are on many nodes, and any of them may be moving.
+            return try_join_all(keys.iter().map(|key| self.value(key))).await;
+        }
+        let mut command = redis::cmd("MGET");
+        for key in keys {
+            command.arg(self.names.record(key));
+        }
+        let values: Vec<_> = self.link.command(&command, Does::Read).await?;
+        match values.len() == keys.len() {
+            true => Ok(values),
+            false => Err(failure::answer()),
+        }
+    }
+
     /// What a write with a subject adds to its script: the entry in the subject's list. In a cluster the list is on another
     /// node, and is written first.
     async fn entry(&self, key: &Key, write: &Write) -> Result<Entry, StoreError> {
@@ -280,7 +296,7 @@ impl Inner {
         let arguments = [key.as_bytes(), needed.as_bytes(), now.as_bytes()];
         let done = self
             .link
-            .script(&scripts::ENTER, &keys, &arguments, Again::Never);
+            .script(&scripts::ENTER, &keys, &arguments, Does::Write);
         done.await.map(|_: i64| ())
     }
 

@@ -1,35 +1,30 @@
 //! From a URL to what it leads to.
 
-use std::time::Duration;
-
 use cloakroom_store::StoreError;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo};
 
+use crate::Builder;
 use crate::failure;
 use crate::link::Target;
 
-pub(crate) fn parse(url: &str, timeout: Duration) -> Result<Target, StoreError> {
+pub(crate) fn parse(builder: &Builder) -> Result<Target, StoreError> {
+    let url = &*builder.url;
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(failure::url(
             "the URL has no scheme; a simple one is redis://127.0.0.1:6379/0",
         ));
     };
+    // The client's names for the two kinds of connection.
+    let with_tls = scheme.starts_with("rediss") || scheme == "valkeys";
+    let plain = if with_tls { "rediss" } else { "redis" };
+    tls(builder, with_tls)?;
     match scheme {
-        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => one(url),
-        "rediss" | "valkeys" => {
-            tls()?;
-            one(url)
+        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" | "rediss" | "valkeys" => {
+            let client = client(builder, info(url)?)?;
+            Ok(Target::One(client))
         }
-        "redis+cluster" => cluster("redis", rest, timeout),
-        "rediss+cluster" => {
-            tls()?;
-            cluster("rediss", rest, timeout)
-        }
-        "redis+sentinel" => sentinel("redis", rest),
-        "rediss+sentinel" => {
-            tls()?;
-            sentinel("rediss", rest)
-        }
+        "redis+cluster" | "rediss+cluster" => cluster(builder, plain, rest),
+        "redis+sentinel" | "rediss+sentinel" => sentinel(builder, plain, rest),
         _ => Err(failure::url(
             "the URL's scheme is unknown; known are redis, rediss, redis+cluster, rediss+cluster, redis+sentinel, \
              rediss+sentinel, valkey, valkeys, unix, redis+unix and valkey+unix",
@@ -37,31 +32,72 @@ pub(crate) fn parse(url: &str, timeout: Duration) -> Result<Target, StoreError> 
     }
 }
 
-fn one(url: &str) -> Result<Target, StoreError> {
-    let client = Client::open(info(url)?).map_err(|error| failure::of(&error))?;
-    Ok(Target::One(client))
+fn client(builder: &Builder, info: ConnectionInfo) -> Result<Client, StoreError> {
+    #[cfg(feature = "tls")]
+    let client = match builder.certificates.clone() {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    };
+    #[cfg(not(feature = "tls"))]
+    let (client, _) = (Client::open(info), builder);
+    client.map_err(|error| failure::of(&error))
 }
 
 fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
     // What the client says of a URL that it cannot read may contain the URL.
-    url.into_connection_info().map_err(|_| {
+    let info = url.into_connection_info().map_err(|_| {
         failure::url(
             "the URL cannot be read; it is scheme://user:password@host:port/database, special characters of user and password \
              percent-encoded",
         )
-    })
+    })?;
+    // It would tell the server its own name, which takes a permission and is of use to nobody.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Ok(info.set_redis_settings(settings))
 }
 
 #[cfg(feature = "tls")]
-fn tls() -> Result<(), StoreError> {
-    // An application that has chosen its cryptography keeps it: then this fails, which is as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+fn tls(builder: &Builder, wanted: bool) -> Result<(), StoreError> {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    if let Some(certificates) = &builder.certificates {
+        if !wanted {
+            return Err(failure::url(
+                "certificates are of use only with a rediss:// URL",
+            ));
+        }
+        let is_certificate = |pem: &Vec<u8>| {
+            let mut all = CertificateDer::pem_slice_iter(pem).peekable();
+            all.peek().is_some() && all.all(|one| one.is_ok())
+        };
+        let client = certificates.client_tls.as_ref();
+        if !certificates.root_cert.iter().all(is_certificate)
+            || !client.is_none_or(|client| is_certificate(&client.client_cert))
+        {
+            return Err(failure::url(
+                "a certificate cannot be read; it is to be PEM",
+            ));
+        }
+        if client.is_some_and(|client| PrivateKeyDer::from_pem_slice(&client.client_key).is_err()) {
+            return Err(failure::url(
+                "the client's private key cannot be read; it is to be PEM",
+            ));
+        }
+    }
+    if wanted {
+        // An application that has chosen its cryptography keeps it: then this fails, which is as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
     Ok(())
 }
 
 #[cfg(not(feature = "tls"))]
-fn tls() -> Result<(), StoreError> {
-    Err(failure::url("a URL with TLS needs the feature `tls`"))
+fn tls(_builder: &Builder, wanted: bool) -> Result<(), StoreError> {
+    if wanted {
+        return Err(failure::url("a URL with TLS needs the feature `tls`"));
+    }
+    Ok(())
 }
 
 /// User and password (with the `@`), the hosts, and what comes after the slash.
@@ -80,7 +116,9 @@ fn parts(rest: &str) -> Result<(&str, Vec<&str>, &str), StoreError> {
 }
 
 #[cfg(feature = "cluster")]
-fn cluster(scheme: &str, rest: &str, timeout: Duration) -> Result<Target, StoreError> {
+fn cluster(builder: &Builder, scheme: &str, rest: &str) -> Result<Target, StoreError> {
+    use crate::cluster::Cluster;
+
     let (user, hosts, path) = parts(rest)?;
     if !path.is_empty() {
         return Err(failure::url(
@@ -91,24 +129,32 @@ fn cluster(scheme: &str, rest: &str, timeout: Duration) -> Result<Target, StoreE
         .into_iter()
         .map(|host| info(&format!("{scheme}://{user}{host}")))
         .collect::<Result<Vec<_>, _>>()?;
-    let client = redis::cluster::ClusterClientBuilder::new(nodes)
-        .connection_timeout(timeout)
-        .response_timeout(timeout)
-        .build()
-        .map_err(|error| failure::of(&error))?;
-    Ok(Target::Cluster(client))
+    let node = client(builder, nodes[0].clone())?;
+    let settings = redis::cluster::ClusterClientBuilder::new(nodes)
+        // It would send again what may have been done. What the store may send again, it does itself.
+        .retries(0)
+        // So that a node that is silent does not keep the others from being used.
+        .connection_timeout(builder.timeout / 4)
+        .response_timeout(builder.timeout);
+    #[cfg(feature = "tls")]
+    let settings = match builder.certificates.clone() {
+        Some(certificates) => settings.certs(certificates),
+        None => settings,
+    };
+    let client = settings.build().map_err(|error| failure::of(&error))?;
+    Ok(Target::Cluster(Box::new(Cluster::new(client, node))))
 }
 
 #[cfg(not(feature = "cluster"))]
-fn cluster(_scheme: &str, _rest: &str, _timeout: Duration) -> Result<Target, StoreError> {
+fn cluster(_builder: &Builder, _scheme: &str, _rest: &str) -> Result<Target, StoreError> {
     Err(failure::url(
         "a URL of a cluster needs the feature `cluster`",
     ))
 }
 
 #[cfg(feature = "sentinel")]
-fn sentinel(scheme: &str, rest: &str) -> Result<Target, StoreError> {
-    use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
+fn sentinel(builder: &Builder, scheme: &str, rest: &str) -> Result<Target, StoreError> {
+    use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 
     const WRONG: &str = "the URL of a master behind sentinels is redis+sentinel://host:port,host:port/name-of-master/database";
     let (user, hosts, path) = parts(rest)?;
@@ -123,23 +169,42 @@ fn sentinel(scheme: &str, rest: &str) -> Result<Target, StoreError> {
                 Some((_, port)) if port.parse::<u16>().is_ok() => (*host).to_owned(),
                 _ => format!("{host}:26379"),
             };
-            info(&format!("{scheme}://{host}"))
+            Ok(info(&format!("{scheme}://{host}"))?.addr().clone())
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, StoreError>>()?;
     // Where the master is, the sentinels say; user, password and database are taken from here.
     let settings = info(&format!("{scheme}://{user}{}/{database}", hosts[0]))?;
-    let mut node = SentinelNodeConnectionInfo::default()
-        .set_redis_connection_info(settings.redis_settings().clone());
-    if scheme == "rediss" {
-        node = node.set_tls_mode(redis::TlsMode::Secure);
+    let settings = settings.redis_settings();
+    let with = |error| failure::of(&error);
+    let mut client =
+        SentinelClientBuilder::new(sentinels, master, SentinelServerType::Master).map_err(with)?;
+    client = client.set_client_to_redis_db(settings.db());
+    if let Some(user) = settings.username() {
+        client = client.set_client_to_redis_username(user);
     }
-    let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)
-        .map_err(|error| failure::of(&error))?;
+    if let Some(password) = settings.password() {
+        client = client.set_client_to_redis_password(password);
+    }
+    if let Some((user, password)) = &builder.sentinel_login {
+        client = client
+            .set_client_to_sentinel_username(user)
+            .set_client_to_sentinel_password(password);
+    }
+    if scheme == "rediss" {
+        client = client.set_client_to_redis_tls_mode(redis::TlsMode::Secure);
+    }
+    #[cfg(feature = "tls")]
+    if let Some(certificates) = builder.certificates.clone() {
+        client = client
+            .set_client_to_redis_certificates(certificates.clone())
+            .set_client_to_sentinel_certificates(certificates);
+    }
+    let client = client.build().map_err(with)?;
     Ok(Target::Sentinel(tokio::sync::Mutex::new(client)))
 }
 
 #[cfg(not(feature = "sentinel"))]
-fn sentinel(_scheme: &str, _rest: &str) -> Result<Target, StoreError> {
+fn sentinel(_builder: &Builder, _scheme: &str, _rest: &str) -> Result<Target, StoreError> {
     Err(failure::url(
         "a URL with sentinels needs the feature `sentinel`",
     ))

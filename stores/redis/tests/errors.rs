@@ -130,6 +130,47 @@ async fn a_url_that_leads_nowhere_says_what_is_wrong_and_not_the_password() {
     check_url("redis+sentinel://ada:hunter2@a,b", "name-of-master").await;
 }
 
+#[cfg(feature = "cluster")]
+#[tokio::test]
+async fn a_single_server_is_not_taken_for_a_cluster() {
+    let disabled = "-ERR This instance has cluster support disabled\r\n";
+    let answer = move |command: &str, _| {
+        let asked = command.contains("SLOTS");
+        Some(if asked { disabled } else { "+PONG\r\n" }.to_owned())
+    };
+    let address = server(answer).await;
+    check_url(&format!("redis+cluster://{address}"), "in no cluster").await;
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn certificates_that_cannot_be_read_or_are_of_no_use_are_refused() {
+    let refused = async |url: &str, pem: &[u8], says: &str| {
+        let builder = RedisStore::builder(url).root_certificates(pem);
+        let error = builder.connect().await.unwrap_err();
+        assert!(told(&error).contains(says), "{}", told(&error));
+    };
+    refused("rediss://127.0.0.1", b"hunter2", "cannot be read").await;
+    refused("redis://127.0.0.1", b"", "only with a rediss:// URL").await;
+    let builder = RedisStore::builder("rediss://127.0.0.1").client_certificate(b"", b"hunter2");
+    let error = builder.connect().await.unwrap_err();
+    assert!(told(&error).contains("cannot be read"));
+    assert!(!told(&error).contains(SECRET));
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_server_without_tls_is_told_apart_from_one_that_is_not_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"-ERR Protocol error\r\n").await.unwrap();
+    };
+    let url = format!("rediss://{address}");
+    tokio::join!(answer, check_url(&url, "no agreement on TLS"));
+}
+
 #[test]
 fn debug_output_does_not_show_the_url() {
     let builder = RedisStore::builder("redis://ada:hunter2@127.0.0.1");
@@ -186,7 +227,13 @@ async fn errors_of_the_server_say_whether_trying_again_helps_and_what_to_do() {
     .await;
     check_answer("-READONLY You can't write", true, "read-only replica").await;
     check_answer("-LOADING Redis is loading", true, "still loading").await;
-    check_answer("-CLUSTERDOWN The cluster is down", true, "a master is down").await;
+    check_answer(
+        "-CLUSTERDOWN The cluster is down",
+        false,
+        "redis+cluster://",
+    )
+    .await;
+    check_answer("-MOVED 1234 127.0.0.1:1", false, "redis+cluster://").await;
     check_answer("-BUSY Redis is busy running a script", true, "busy").await;
     check_answer(
         "-NOREPLICAS Not enough good replicas",

@@ -1,4 +1,4 @@
-use crate::{Entry, adapters, stores};
+use crate::{Entry, adapters, scoreboard, stores};
 
 /// What the command line asks for.
 pub(crate) enum Command {
@@ -17,6 +17,10 @@ pub(crate) enum Command {
     Histories(Vec<String>),
     /// The simulator, and what it is told.
     Simulate(Vec<String>),
+    /// The black-box cases: URLs of servers, and what the names of the cases must contain.
+    Http(Vec<String>),
+    /// The black-box cases on the peers: which one, and what the names of the cases must contain.
+    Scoreboard(Vec<String>),
     /// The demo, and what the names of its cases must contain.
     Demo(Vec<String>),
 }
@@ -25,7 +29,8 @@ impl Command {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance [COMMAND]
 
-  (none)         all tests of the workspace, then the simulator, every store suite, every adapter suite, the faults, the services and the demo
+  (none)         all tests of the workspace, then the simulator, every store suite, every adapter suite, the
+                  black-box cases, the histories, the faults, the services and the demo
   list           every case: id, requirements, sentence, source
   list --requirements
                  what proves each requirement, of cases and tests; fails if nothing does
@@ -36,6 +41,11 @@ usage: cargo conformance [COMMAND]
   histories      many clients at once on each real store, what each was told, and when, checked afterwards; a further word chooses a store
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
+  http           the black-box cases on our own page, without an application around it
+  http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
+                 on one store; a further word chooses cases
+  scoreboard     on our own page, tower-sessions, axum_session, actix-session, Flask-Session and express-session, as a table;
+                 with a peer's name on that one, in full; not part of a run without a command
   help           this text
 
 The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed and something passed.
@@ -59,6 +69,16 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             )),
             ["simulate", rest @ ..] => Ok(Self::Simulate(
                 rest.iter().copied().map(String::from).collect(),
+            )),
+            ["http", words @ ..] if words.iter().any(|word| word.contains("://")) => Ok(
+                Self::Http(words.iter().copied().map(String::from).collect()),
+            ),
+            ["http", parts @ ..] => Ok(Self::One(
+                &scoreboard::OURS,
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["scoreboard", words @ ..] => Ok(Self::Scoreboard(
+                words.iter().copied().map(String::from).collect(),
             )),
             ["demo", parts @ ..] => Ok(Self::Demo(
                 parts.iter().copied().map(String::from).collect(),
@@ -119,6 +139,18 @@ mod tests {
         assert!(
             error.contains("memroy") && error.contains("memory, file"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn http_is_for_the_server_that_is_named_or_for_our_own_page() {
+        assert!(matches!(parse("http"), Ok(Command::One(entry, _)) if entry.name == "cloakroom"));
+        assert!(matches!(parse("http tabs"), Ok(Command::One(_, parts)) if parts == ["tabs"]));
+        assert!(
+            matches!(parse("http http://127.0.0.1:1 tabs"), Ok(Command::Http(words)) if words.len() == 2)
+        );
+        assert!(
+            matches!(parse("scoreboard flask-session"), Ok(Command::Scoreboard(words)) if words.len() == 1)
         );
     }
 

@@ -1,10 +1,12 @@
 //! What the store suite cannot play: answers that are lost, servers that hang, are killed, or hold a lock.
 
+mod cluster;
 mod common;
 mod ground;
 mod memcached;
 mod mongodb;
 mod redis;
+mod sentinel;
 mod sql;
 mod sql_conflicts;
 
@@ -18,7 +20,7 @@ use cloakroom_conformance::Tally;
 use cloakroom_store::SharedStore;
 
 use crate::say;
-use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, Server};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, Sentinel, Server};
 
 /// How long one case may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -80,6 +82,8 @@ const ALL: &[Entry] = &[
     Entry::of::<Postgres>(),
     Entry::of::<MariaDb>(),
     Entry::of::<Redis>(),
+    Entry::of::<Sentinel>(),
+    Entry::of::<cluster::Proxied>(),
     Entry::of::<Memcached>(),
     Entry::of::<MongoDb>(),
 ];

@@ -8,6 +8,7 @@ mod histories;
 mod program;
 mod proxy;
 mod requirements;
+mod scoreboard;
 mod servers;
 mod services;
 mod simulate;
@@ -18,7 +19,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, adapter, store};
+use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, adapter, endpoint, store};
 use tokio::runtime::Builder;
 
 use command::Command;
@@ -82,6 +83,8 @@ async fn perform(command: Command) -> ExitCode {
         Command::Histories(parts) => total.tally += histories::test(&parts).await,
         Command::Simulate(arguments) => total.tally += simulate::test(&arguments).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
+        Command::Http(words) => total.tally += scoreboard::named(&words).await,
+        Command::Scoreboard(words) => total.tally += scoreboard::board(&words).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
             total.tally += workspace::test().await;
@@ -90,6 +93,7 @@ async fn perform(command: Command) -> ExitCode {
                 total.run(entry, &[]).await;
             }
             total.tally += histories::on_local(&[]).await;
+            total.run(&scoreboard::OURS, &[]).await;
             total.tally += faults::test(&[]).await;
             total.tally += services::test(&[]).await;
             total.tally += browser::test(&[]).await;
@@ -100,7 +104,9 @@ async fn perform(command: Command) -> ExitCode {
 
 /// Every case of every suite.
 fn cases() -> impl Iterator<Item = Case> {
-    store::cases().chain(adapter::cases())
+    store::cases()
+        .chain(adapter::cases())
+        .chain(endpoint::cases())
 }
 
 /// What came of everything so far.

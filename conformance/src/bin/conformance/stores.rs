@@ -14,7 +14,9 @@ use cloakroom_memory::MemoryStore;
 use tempfile::TempDir;
 
 use crate::Entry;
-use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
+use crate::servers::{
+    MariaDb, Memcached, MongoDb, Postgres, Redis, RedisCluster, Sentinel, Standalone, Tls, Valkey,
+};
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -41,6 +43,25 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: Redis::NAME,
         suite: || Ok(store::suite(Redis::new()?)),
+    },
+    Entry {
+        name: Standalone::<Tls>::NAME,
+        // What is said is the same; that it is said through TLS is seen by each case once.
+        suite: || {
+            Ok(store::suite(Standalone::<Tls>::new()?).only(|name| name.ends_with("/direct]")))
+        },
+    },
+    Entry {
+        name: Sentinel::NAME,
+        suite: || Ok(store::suite(Sentinel::new()?).only(|name| name.ends_with("/direct]"))),
+    },
+    Entry {
+        name: RedisCluster::NAME,
+        suite: || Ok(store::suite(RedisCluster::new(Ok)?)),
+    },
+    Entry {
+        name: Standalone::<Valkey>::NAME,
+        suite: || Ok(store::suite(Standalone::<Valkey>::new()?)),
     },
     Entry {
         name: Memcached::NAME,
@@ -87,6 +108,9 @@ pub(crate) fn work() {
     store::worker::<Postgres>();
     store::worker::<MariaDb>();
     store::worker::<Redis>();
+    store::worker::<Standalone<Tls>>();
+    store::worker::<RedisCluster>();
+    store::worker::<Standalone<Valkey>>();
     store::worker::<Memcached>();
     store::worker::<MongoDb>();
     flask::work();

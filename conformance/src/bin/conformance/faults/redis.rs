@@ -4,11 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use cloakroom_store::SharedStore;
+use cloakroom_store::{Deleted, SharedStore, Store, StoreError, UnixTime, Write};
 
-use super::ground::{Counter, Ground, TIMEOUT};
+use super::ground::{Counter, Ground, TIMEOUT, key, recovered, write};
 use super::{Failure, Scene, Subject, common};
-use crate::servers::{Redis, Server};
+use crate::servers::{Redis, Server, execute};
 
 impl Subject for Redis {
     const NAME: &'static str = "redis";
@@ -26,18 +26,27 @@ impl Subject for Redis {
     }
 
     async fn open(&self, way: SocketAddr, name: &str) -> Result<SharedStore, Failure> {
-        let store = self.builder(way, name).timeout(TIMEOUT).connect().await?;
+        let store = self.builder(way, name)?.timeout(TIMEOUT).connect().await?;
         Ok(SharedStore::new(store))
     }
 
     fn scenes() -> Vec<Scene<Self>> {
         let mut scenes = common::scenes();
-        scenes.extend([Scene {
-            id: "faults/forgotten-scripts",
-            requirement: "R53: a server that is made to forget its scripts in mid-load costs no increment, and no answer is an error",
-            own: false,
-            run: |redis| Box::pin(forgotten_scripts(redis)),
-        }]);
+        scenes.extend([
+            Scene {
+                id: "faults/forgotten-scripts",
+                requirement: "R53: a server that is made to forget its scripts in mid-load costs no increment, and no answer is an error",
+                own: false,
+                run: |redis| Box::pin(forgotten_scripts(redis)),
+            },
+            Scene {
+                id: "faults/out-of-memory",
+                requirement: "R54: a server without memory refuses writes for good and says why, leaves every record as it was, and \
+                              still ends sessions",
+                own: true,
+                run: |redis| Box::pin(out_of_memory(redis)),
+            },
+        ]);
         scenes
     }
 }
@@ -49,7 +58,7 @@ async fn forgotten_scripts(redis: &Redis) -> Result<(), Failure> {
         let round = counter.begin(&ground.store);
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            tokio::task::block_in_place(|| redis.forget_scripts())?;
+            tokio::task::block_in_place(|| execute(&redis.admin(), "SCRIPT FLUSH"))?;
         }
         counter.end(round).await?;
     }
@@ -57,4 +66,46 @@ async fn forgotten_scripts(redis: &Redis) -> Result<(), Failure> {
         return Err(format!("{} operations failed", counter.failed()).into());
     }
     counter.check(&ground.store).await
+}
+
+async fn out_of_memory(redis: &Redis) -> Result<(), Failure> {
+    let ground = Ground::open(redis, "memory").await?;
+    let store = &ground.store;
+    for name in ["a", "b"] {
+        store.create(&key(name), &write(name)).await?;
+    }
+    let old = recovered(store, "a").await?;
+    let set = |limit: &str| execute(&redis.admin(), &format!("CONFIG SET maxmemory {limit}"));
+    set("1")?;
+    let full = async {
+        let refused = |what: &str, outcome: Result<(), StoreError>| match outcome {
+            Err(error) if !error.is_transient() && error.to_string().contains("maxmemory") => {
+                Ok(())
+            }
+            other => Err(format!("the {what} without memory: {other:?}")),
+        };
+        let next = write("next");
+        refused("create", store.create(&key("c"), &next).await.map(drop))?;
+        let of_ada = Write::new("d", UnixTime::MAX, Some("ada".into()));
+        refused("create", store.create(&key("d"), &of_ada).await.map(drop))?;
+        let replace = store.replace(&key("a"), &old, &next).await;
+        refused("replace", replace.map(drop))?;
+        if recovered(store, "a").await?.bytes != old.bytes {
+            return Err("the record is not as it was".into());
+        }
+        let b = recovered(store, "b").await?;
+        match store.delete(&key("b"), &b).await? {
+            Deleted::Deleted => Ok::<_, Failure>(()),
+            other => Err(format!("the delete without memory: {other:?}").into()),
+        }
+    };
+    let outcome = full.await;
+    set("0")?;
+    outcome?;
+    for name in ["b", "c", "d"] {
+        if store.load(&key(name)).await?.is_some() {
+            return Err(format!("the record {name} is there").into());
+        }
+    }
+    Ok(())
 }

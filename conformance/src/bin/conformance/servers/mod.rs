@@ -1,7 +1,7 @@
 //! The servers that stores stand on: found or installed, started for this run on free ports of the loopback, and stopped with
 //! it.
 //!
-//! A server that a variable of the environment names (`POSTGRES_URL`, …) is used as it is.
+//! A server that a variable of the environment names (`POSTGRES_URL`, `REDIS_URL`, …) is used as it is.
 
 mod install;
 mod mariadb;
@@ -10,6 +10,7 @@ mod mongodb;
 mod nats;
 mod postgres;
 mod process;
+mod pypi;
 mod redis;
 mod sql;
 mod user;
@@ -30,7 +31,11 @@ pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Server, free_port};
-pub(crate) use redis::Redis;
+pub(crate) use pypi::pypi;
+pub(crate) use redis::{
+    Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls, Valkey, agree, arrived, execute,
+    query,
+};
 pub(crate) use sql::SqlServer;
 
 use crate::proxy::{Mode, Proxy};

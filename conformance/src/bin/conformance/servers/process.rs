@@ -72,6 +72,21 @@ impl Server {
         self.wait()
     }
 
+    /// Makes the process stand still, or go on: it has its connections, and says nothing.
+    #[cfg(unix)]
+    pub(crate) fn pause(&self, pause: bool) -> io::Result<()> {
+        use rustix::process::{Pid, Signal, kill_process};
+
+        let id = i32::try_from(self.child().id())
+            .ok()
+            .and_then(Pid::from_raw);
+        let signal = if pause { Signal::STOP } else { Signal::CONT };
+        match id {
+            Some(id) => Ok(kill_process(id, signal)?),
+            None => Err(io::Error::other("the process has no id")),
+        }
+    }
+
     fn wait(&self) -> io::Result<()> {
         let begin = Instant::now();
         while TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err() {

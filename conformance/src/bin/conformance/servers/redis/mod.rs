@@ -1,7 +1,13 @@
 //! Redis, and what speaks its protocol.
 
+mod cluster;
+mod flavor;
+mod node;
+mod sentinel;
+
 use std::env;
 use std::io;
+use std::marker::PhantomData;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
@@ -9,12 +15,23 @@ use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureErro
 use cloakroom_redis::{Builder, RedisStore};
 use tempfile::TempDir;
 
-use super::process::version;
-use super::{Server, Ways, free_port, program};
+use super::{Server, Ways, free_port};
 use crate::proxy::Mode;
 use crate::say;
+pub(crate) use cluster::{Cluster, agree, arrived};
+pub(crate) use flavor::{Flavor, Plain, Tls, Valkey};
+pub(crate) use node::{Node, execute, query};
+pub(crate) use sentinel::Sentinel;
 
-pub(crate) struct Redis {
+/// The user that the stores are here, with no more permissions than the store's page says that it needs.
+const USER: &str = "sessions:password@";
+/// Not the first one, so that it is seen that it is chosen.
+const DATABASE: &str = "/3";
+
+pub(crate) type Redis = Standalone<Plain>;
+
+/// One server.
+pub(crate) struct Standalone<F> {
     /// Up to the host, and from behind the port on: a way has another host and port.
     url: [String; 2],
     server: SocketAddr,
@@ -26,9 +43,41 @@ pub(crate) struct Redis {
     own: Option<Server>,
     /// In the process that made it: removes it at the end.
     remove: Option<TempDir>,
+    flavor: PhantomData<fn() -> F>,
 }
 
-impl Redis {
+impl<F: Flavor> Standalone<F> {
+    pub(crate) fn new() -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-redis-")
+            .tempdir()?;
+        let namespace = namespace(&directory);
+        let (url, server, own) = match env::var(F::VARIABLE) {
+            Ok(url) => {
+                let (url, server) = split(&url, F::VARIABLE)?;
+                say(format_args!("server  {server}, by {}", F::VARIABLE));
+                (url, server, None)
+            }
+            Err(_) => {
+                let node = Node::new(F::program()?, directory.path(), &namespace);
+                node.say()?;
+                let own = node.start(free_port()?, F::arguments(directory.path())?)?;
+                let url = [format!("{}://{USER}", F::SCHEME), DATABASE.to_owned()];
+                (url, own.address(), Some(own))
+            }
+        };
+        Ok(Self {
+            url,
+            server,
+            ways: Ways::new(server, &directory.path().join("ways"))?,
+            namespace,
+            directory: directory.path().to_owned(),
+            own,
+            remove: Some(directory),
+            flavor: PhantomData,
+        })
+    }
+
     pub(crate) fn server(&self) -> SocketAddr {
         self.server
     }
@@ -37,29 +86,22 @@ impl Redis {
         self.own.as_ref()
     }
 
-    /// The server by this way, which may be its own address.
-    pub(crate) fn by(&self, way: SocketAddr) -> String {
-        let [before, after] = &self.url;
-        format!("{before}{way}{after}")
-    }
-
     /// What the keys of a part of this run begin with. Good for a NATS subject too.
     pub(crate) fn namespace(&self, part: &str) -> String {
         format!("{}{part}", self.namespace)
     }
 
     /// A store that reaches the server at this address; its keys begin with the run's and this name.
-    pub(crate) fn builder(&self, address: SocketAddr, name: &str) -> Builder {
-        RedisStore::builder(&self.by(address)).prefix(&format!("{}{name}:", self.namespace))
+    pub(crate) fn builder(&self, address: SocketAddr, name: &str) -> Result<Builder, FixtureError> {
+        let [before, after] = &self.url;
+        let builder = RedisStore::builder(&format!("{before}{address}{after}"))
+            .prefix(&format!("{}{name}:", self.namespace));
+        F::prepare(builder, &self.directory)
     }
 
     /// The server by the way of this place.
     pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
-        let [before, after] = &self.url;
-        Ok(format!(
-            "{before}{}{after}",
-            self.ways.address(place).await?
-        ))
+        Ok(self.by(self.ways.address(place).await?))
     }
 
     /// What the keys of this place begin with.
@@ -67,37 +109,18 @@ impl Redis {
         format!("{}{}:", self.namespace, place.name())
     }
 
-    /// Makes the server forget what scripts it knows.
-    pub(crate) fn forget_scripts(&self) -> redis::RedisResult<()> {
-        let mut connection = redis::Client::open(self.by(self.server))?.get_connection()?;
-        redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connection)
+    /// The server, for whoever may do everything there.
+    pub(crate) fn admin(&self) -> String {
+        self.by(self.server)
     }
+}
 
-    pub(crate) fn new() -> io::Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("cloakroom-redis-")
-            .tempdir()?;
-        let (url, server, own) = match env::var("REDIS_URL") {
-            Ok(url) => {
-                let (url, server) = split(&url)?;
-                say(format_args!("server  redis at {server}, by REDIS_URL"));
-                (url, server, None)
-            }
-            Err(_) => {
-                let own = start(&directory)?;
-                let url = ["redis://".to_owned(), String::new()];
-                (url, own.address(), Some(own))
-            }
-        };
-        Ok(Self {
-            url,
-            server,
-            ways: Ways::new(server, &directory.path().join("ways"))?,
-            namespace: namespace(&directory),
-            directory: directory.path().to_owned(),
-            own,
-            remove: Some(directory),
-        })
+impl<F> Standalone<F> {
+    /// The server by this way, which may be its own address, for whoever may do everything there.
+    pub(crate) fn by(&self, way: SocketAddr) -> String {
+        let [before, after] = &self.url;
+        // A server of this run's own lets everybody in who does not say a name.
+        format!("{}{way}{after}", before.replace(USER, ""))
     }
 }
 
@@ -107,34 +130,12 @@ fn namespace(directory: &TempDir) -> String {
     format!("cloakroom-conformance:{}:", name.display())
 }
 
-fn start(directory: &TempDir) -> io::Result<Server> {
-    let program = program("redis-server", "redis-server", &[])?;
-    say(format_args!("server  {}", version(&program)?));
-    let port = free_port()?;
-    let (port_text, directory) = (port.to_string(), directory.path().display().to_string());
-    let arguments = [
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        &port_text,
-        "--dir",
-        &directory,
-        "--save",
-        "",
-        // What was answered is to outlast a kill.
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-        "--daemonize",
-        "no",
-    ];
-    Server::start(&program, arguments, port)
-}
-
 /// What stands around host and port, and these as an address.
-fn split(url: &str) -> io::Result<([String; 2], SocketAddr)> {
-    let wrong = || io::Error::other("REDIS_URL is to be redis://user:password@host:port/database");
+fn split(url: &str, variable: &str) -> io::Result<([String; 2], SocketAddr)> {
+    let wrong = || {
+        let text = format!("{variable} is to be redis://user:password@host:port/database");
+        io::Error::other(text)
+    };
     let rest = url.strip_prefix("redis://").ok_or_else(wrong)?;
     let path = rest.find('/').unwrap_or(rest.len());
     let host = rest[..path].rfind('@').map_or(0, |at| at + 1);
@@ -151,7 +152,7 @@ fn split(url: &str) -> io::Result<([String; 2], SocketAddr)> {
     Ok((around, server))
 }
 
-impl Drop for Redis {
+impl<F> Drop for Standalone<F> {
     fn drop(&mut self) {
         // A server of this run's own goes with all that is in it; and what another process attached is not over yet.
         if self.own.is_some() || self.remove.is_none() {
@@ -159,7 +160,7 @@ impl Drop for Redis {
         }
         if let Err(error) = clean(&self.by(self.server), &self.namespace) {
             say(format_args!(
-                "server  redis could not be cleaned up: {}",
+                "server  what this run made on the given Redis could not be removed: {}",
                 error.category()
             ));
         }
@@ -188,13 +189,13 @@ fn clean(url: &str, namespace: &str) -> redis::RedisResult<()> {
     }
 }
 
-impl Fixture for Redis {
+impl<F: Flavor> Fixture for Standalone<F> {
     type Store = RedisStore;
-    const NAME: &'static str = "redis";
+    const NAME: &'static str = F::NAME;
 
     async fn open(&self, place: &Place) -> Result<RedisStore, FixtureError> {
         let way = self.ways.address(place).await?;
-        let store = self.builder(way, place.name()).connect();
+        let store = self.builder(way, place.name())?.connect();
         Ok(store.await?)
     }
 
@@ -211,7 +212,7 @@ impl Fixture for Redis {
     }
 }
 
-impl Attach for Redis {
+impl<F: Flavor> Attach for Standalone<F> {
     fn address(&self) -> String {
         let [before, after] = &self.url;
         let directory = self.directory.display();
@@ -242,11 +243,12 @@ impl Attach for Redis {
             namespace,
             own: None,
             remove: None,
+            flavor: PhantomData,
         }
     }
 }
 
-impl Outage for Redis {
+impl<F: Flavor> Outage for Standalone<F> {
     async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
         self.ways.set(place, Mode::Cut)
     }

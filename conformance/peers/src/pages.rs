@@ -1,0 +1,16 @@
+//! The endpoint of `ENDPOINT.md`, once for each peer, set up as its own documentation advises.
+
+mod actix_session;
+mod axum_session;
+mod tower_sessions;
+
+type Error = Box<dyn std::error::Error>;
+
+pub async fn serve(name: &str, port: u16, redis: &str) -> Result<(), Error> {
+    match name {
+        "tower-sessions" => tower_sessions::serve(port).await,
+        "axum_session" => axum_session::serve(port, redis).await,
+        "actix-session" => actix_session::serve(port, redis).await,
+        other => Err(format!("no page of {other}").into()),
+    }
+}

@@ -1,0 +1,268 @@
+//! Cookies and what caches are told.
+
+use serde_json::json;
+
+use crate::adapter::script::{Op, get, header, insert};
+use crate::case::{Stop, checks, ensure, same};
+use crate::endpoint::client::{Context, removes};
+
+checks! { Context:
+    "http/untouched-is-untouched", ["R43", "I1"],
+    "a request whose handler wants no session gets no Set-Cookie and no `Vary: Cookie`, with a cookie or without",
+    "cloakroom_conformance::adapter, invariant 1" => untouched;
+
+    "http/anonymous-read-sets-no-cookie", ["R25", "I2"],
+    "reading the session of a visitor without a cookie sets none",
+    "CVE-2015-5143" => anonymous_read;
+
+    "http/no-needless-cookie", ["I6", "I2"],
+    "reads and plain writes of a session that the client has a cookie for set no cookie",
+    "cloakroom_conformance::adapter, invariant 6" => needless;
+
+    "http/cookie-flags", ["R27", "R17"],
+    "the cookie is Secure, HttpOnly and SameSite, has a path and no domain",
+    "OWASP ASVS 5.0, 3.3.1 to 3.3.4" => flags;
+
+    "http/cookie-ends-with-the-browser", ["R17"],
+    "the cookie has neither Max-Age nor Expires: how long a session lives is the server's affair",
+    "OWASP Session Management Cheat Sheet, \"Expire and Max-Age Attributes\"" => session_cookie;
+
+    "http/removal-cookie", ["R19"],
+    "a sign-out removes the cookie, with the same path and flags that set it",
+    "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1" => removal;
+
+    "http/cookie-on-every-status", ["R33", "I6"],
+    "the cookie is on redirects and client errors, too, and what they changed is saved",
+    "RFC 10025, section 3" => every_status;
+
+    "http/one-line-per-name", ["R32"],
+    "there is one Set-Cookie line per name, and the application's other cookies keep theirs",
+    "RFC 10025, section 4.1" => one_line;
+
+    "http/garbage-beside-the-cookie", ["R38"],
+    "other cookies, broken pairs and empty ones around the cookie do not hide it",
+    "RFC 10025, section 4.2" => garbage;
+
+    "http/duplicates-in-any-order", ["R36"],
+    "of two cookies of the same name, a living and a dead one, the result does not depend on the order",
+    "RFC 10025, section 5.8" => duplicates;
+
+    "http/vary-on-access", ["R40"],
+    "a response whose handler looked at the session has `Vary: Cookie`, also if the visitor has none",
+    "CVE-2023-30861, CVE-2026-27205, CVE-2026-35192" => vary;
+
+    "http/vary-is-merged", ["R42"],
+    "the application's Vary is kept beside `Cookie`",
+    "RFC 9110, section 12.5.5" => merged;
+
+    "http/no-store-with-a-cookie", ["R41"],
+    "a response that sets the cookie tells caches not to store it",
+    "RFC 9111, section 5.2.2.5; OWASP Session Management Cheat Sheet, \"Web Content Caching\"" => no_store;
+}
+
+async fn untouched(context: Context) -> Result<(), Stop> {
+    let known = context.visitor_with(vec![insert("a", 1)]).await?;
+    for visitor in [known, context.visitor()] {
+        let got = visitor.untouched().await?.ok()?;
+        let got = got.quiet("an untouched request")?;
+        ensure(
+            !got.members("vary").contains(&"cookie".to_owned()),
+            "an untouched response has `Vary: Cookie`",
+        )?;
+    }
+    Ok(())
+}
+
+async fn anonymous_read(context: Context) -> Result<(), Stop> {
+    let got = context.visitor().send([get("a")]).await?;
+    got.are(json!([null]))?.quiet("an anonymous read").map(drop)
+}
+
+async fn needless(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    let got = visitor.send([get("a")]).await?;
+    got.are(json!([1]))?.quiet("a read")?;
+    let got = visitor.send([insert("a", 2)]).await?.ok()?;
+    got.quiet("a plain write").map(drop)
+}
+
+/// The Set-Cookie lines that keep something, and their attributes in lower case.
+async fn attributes(context: &Context) -> Result<Vec<Vec<String>>, Stop> {
+    let got = context.visitor().send([insert("a", 1)]).await?.ok()?;
+    let mut lines = got.all("set-cookie");
+    lines.retain(|line| !removes(line));
+    ensure(!lines.is_empty(), "no cookie was set for a new session")?;
+    Ok(lines.iter().map(|line| of_line(line)).collect())
+}
+
+fn of_line(line: &str) -> Vec<String> {
+    let attributes = line.split(';').skip(1);
+    attributes.map(|a| a.trim().to_ascii_lowercase()).collect()
+}
+
+async fn flags(context: Context) -> Result<(), Stop> {
+    for got in attributes(&context).await? {
+        for wanted in ["secure", "httponly", "path=", "samesite="] {
+            ensure(
+                got.iter().any(|attribute| attribute.starts_with(wanted)),
+                format!("the cookie has no {wanted}"),
+            )?;
+        }
+        ensure(
+            !got.iter().any(|attribute| attribute.starts_with("domain=")),
+            "the cookie has a Domain that nobody asked for",
+        )?;
+    }
+    Ok(())
+}
+
+async fn session_cookie(context: Context) -> Result<(), Stop> {
+    for got in attributes(&context).await? {
+        ensure(
+            !got.iter()
+                .any(|a| a.starts_with("max-age=") || a.starts_with("expires=")),
+            "the cookie outlives the browser",
+        )?;
+    }
+    Ok(())
+}
+
+async fn removal(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor();
+    let set = visitor
+        .send([insert("a", 1)])
+        .await?
+        .ok()?
+        .all("set-cookie");
+    let removed = visitor.send([Op::SignOut]).await?.ok()?.all("set-cookie");
+    let kept: Vec<_> = set.iter().filter(|line| !removes(line)).collect();
+    for line in kept {
+        let name = line.split('=').next().unwrap_or_default();
+        let removal = removed
+            .iter()
+            .find(|line| line.starts_with(&format!("{name}=")) && removes(line));
+        let Some(removal) = removal else {
+            return crate::case::fail("a sign-out does not remove the cookie");
+        };
+        let same_ones = |line: &str| {
+            let mut all = of_line(line);
+            all.retain(|a| !a.starts_with("max-age=") && !a.starts_with("expires="));
+            all.sort();
+            all
+        };
+        same(
+            "the attributes of the cookie that removes",
+            same_ones(removal),
+            same_ones(line),
+        )?;
+    }
+    Ok(())
+}
+
+async fn every_status(context: Context) -> Result<(), Stop> {
+    for status in [201, 302, 303, 307, 400, 401, 404, 422] {
+        let mut visitor = context.visitor();
+        let ops = [
+            insert("a", status),
+            Op::Status(status),
+            header("location", "/elsewhere"),
+        ];
+        let got = visitor.send(ops).await?;
+        same(
+            "the status",
+            got.status.map(|status| status.as_u16()),
+            Some(status),
+        )?;
+        same("the value", visitor.value("a").await?, json!(status))?;
+    }
+    Ok(())
+}
+
+async fn one_line(context: Context) -> Result<(), Stop> {
+    let theme = "theme=dark; Path=/";
+    let ops = [insert("a", 1), header("set-cookie", theme)];
+    let mut visitor = context.visitor();
+    let lines = visitor.send(ops).await?.ok()?.all("set-cookie");
+    ensure(
+        lines.contains(&theme.to_owned()),
+        "the application's own cookie is lost",
+    )?;
+    let mut names: Vec<_> = lines.iter().map(|line| line.split('=').next()).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    same("the names on Set-Cookie lines", names.len(), count)?;
+    same("the value", visitor.value("a").await?, json!(1))
+}
+
+async fn garbage(context: Context) -> Result<(), Stop> {
+    let visitor = context.visitor_with(vec![insert("a", 7)]).await?;
+    let line = visitor.cookies.line();
+    for junk in [
+        "a=b; c",
+        "=",
+        "; ;",
+        "x=%%%; y=\"; z=\\",
+        "=; =x; ;",
+        "{}[]=()",
+    ] {
+        for line in [format!("{junk}; {line}"), format!("{line}; {junk}")] {
+            visitor.with_line(line, [get("a")]).await?.are(json!([7]))?;
+        }
+    }
+    Ok(())
+}
+
+async fn duplicates(context: Context) -> Result<(), Stop> {
+    let dead = context.visitor_with(vec![insert("a", 1)]).await?;
+    dead.clone().send([Op::SignOut]).await?.ok()?;
+    let living = context.visitor_with(vec![insert("a", 2)]).await?;
+    let (dead, living_line) = (dead.cookies.line(), living.cookies.line());
+    let mut seen = Vec::new();
+    for line in [
+        format!("{dead}; {living_line}"),
+        format!("{living_line}; {dead}"),
+    ] {
+        seen.push(living.with_line(line, [get("a")]).await?.results()?);
+    }
+    same("the value with the living cookie first", &seen[1], &seen[0])
+}
+
+async fn vary(context: Context) -> Result<(), Stop> {
+    let known = context.visitor_with(vec![insert("a", 1)]).await?;
+    for mut visitor in [known, context.visitor()] {
+        let got = visitor.send([get("a")]).await?.ok()?;
+        let members = got.members("vary");
+        ensure(
+            members
+                .iter()
+                .any(|member| member == "cookie" || member == "*"),
+            "no `Vary: Cookie`",
+        )?;
+    }
+    Ok(())
+}
+
+async fn merged(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    let ops = [get("a"), header("vary", "Accept-Language")];
+    let members = visitor.send(ops).await?.ok()?.members("vary");
+    for wanted in ["accept-language", "cookie"] {
+        ensure(
+            members.iter().any(|member| member == wanted),
+            format!("Vary lacks {wanted}"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn no_store(context: Context) -> Result<(), Stop> {
+    let got = context.visitor().send([insert("a", 1)]).await?.ok()?;
+    let members = got.members("cache-control");
+    ensure(
+        members.iter().any(|member| {
+            member == "no-store" || member == "private" || member == "no-cache=\"set-cookie\""
+        }),
+        "a response with a new cookie may be stored by shared caches",
+    )
+}

@@ -1,0 +1,205 @@
+//! Requests of one session at the same time. "Loaded" means: the handler has read a value, so the session is there.
+
+use serde_json::{Value, json};
+
+use crate::adapter::script::{Op, get, increment, insert, sign_in};
+use crate::case::{Stop, checks, ensure, same};
+use crate::endpoint::client::{Context, Gate, Got, Visitor};
+
+checks! { Context:
+    "http/two-tabs", ["I3"],
+    "two requests that change different values at the same time both survive",
+    "cloakroom_conformance::adapter, invariant 3" => two_tabs;
+
+    "http/slow-read-erases-nothing", ["I2", "I3"],
+    "a slow request that only reads does not undo what another one saved meanwhile",
+    "cloakroom_conformance::adapter, invariant 2" => slow_read;
+
+    "http/increments-add-up", ["R53", "I3"],
+    "eight increments at the same time add eight",
+    "cloakroom_conformance::adapter, invariant 3" => increments;
+
+    "http/two-servers-increments", ["R61", "R53"],
+    "eight increments at the same time through two servers on one store add eight",
+    "cloakroom_conformance::adapter, invariant 3" => two_servers_increments;
+
+    "http/write-during-rotation-is-kept", ["I3", "R07"],
+    "a write that is saved while a rotation is under way is in the new session",
+    "cloakroom_core::Session::rotate" => write_during_rotation;
+
+    "http/write-during-sign-in-is-harmless", ["I6", "R06"],
+    "a write that a sign-in overtakes leaves the client with a cookie that is signed in, whichever answer it hears last",
+    "cloakroom_conformance::adapter, invariant 6" => write_during_sign_in;
+
+    "http/sign-out-beats-write", ["R20", "I4"],
+    "a write in flight does not bring a signed-out session back, under any cookie",
+    "CVE-2025-46336" => sign_out_beats_write;
+
+    "http/sign-out-beats-read", ["R20", "I4"],
+    "a read in flight does not bring a signed-out session back",
+    "CVE-2025-46336" => sign_out_beats_read;
+
+    "http/sign-out-beats-rotation", ["R20", "I4", "I7"],
+    "a rotation in flight does not save a signed-out session under another cookie",
+    "CVE-2025-46336" => sign_out_beats_rotation;
+
+    "http/sign-out-elsewhere-counts", ["R61", "R20"],
+    "after a sign-out on one server the other one, which knew the session, refuses it, and what it does does not bring it back",
+    "OWASP ASVS 5.0, 7.4.1" => sign_out_elsewhere;
+
+    "http/double-click-on-sign-in", ["R06", "I7"],
+    "two sign-ins at the same time with the same cookie both succeed",
+    "cloakroom_core::Session::sign_in" => double_sign_in;
+}
+
+/// What one request did, having loaded the session before the other one ran, and having been answered after it.
+async fn overtaken(visitor: &mut Visitor, slow: Vec<Op>, quick: Vec<Op>) -> Result<[Got; 2], Stop> {
+    let mut gate = Gate::new().await?;
+    let mut ops = vec![get("a"), gate.wait()?];
+    ops.extend(slow);
+    let mut slow = visitor.start(ops);
+    slow.comes_to(&mut gate, 1).await?;
+    let quick = visitor.clone().send(quick).await?.ok()?;
+    gate.open();
+    let slow = slow.answer().await?;
+    Ok([slow, quick])
+}
+
+async fn two_tabs(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 0)]).await?;
+    let (one, other) = (vec![insert("one", 1)], vec![insert("other", 2)]);
+    let [slow, _] = overtaken(&mut visitor, one, other).await?;
+    slow.ok()?;
+    let ops = [get("a"), get("one"), get("other")];
+    visitor.send(ops).await?.are(json!([0, 1, 2])).map(drop)
+}
+
+async fn slow_read(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 0)]).await?;
+    let [slow, _] = overtaken(
+        &mut visitor,
+        vec![get("a")],
+        vec![insert("a", 1), insert("b", 2)],
+    )
+    .await?;
+    slow.ok()?;
+    let ops = [get("a"), get("b")];
+    visitor.send(ops).await?.are(json!([1, 2])).map(drop)
+}
+
+const MANY: usize = 8;
+
+async fn all_at_once(visitors: &[Visitor]) -> Result<(), Stop> {
+    let mut gate = Gate::new().await?;
+    let mut all = Vec::new();
+    for visitor in visitors.iter().cycle().take(MANY) {
+        all.push(visitor.start([get("n"), gate.wait()?, increment("n")]));
+    }
+    all[0].comes_to(&mut gate, MANY).await?;
+    gate.open();
+    for one in all {
+        one.answer().await?.ok()?;
+    }
+    Ok(())
+}
+
+async fn increments(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("n", 0)]).await?;
+    all_at_once(&[visitor.clone()]).await?;
+    same("the counter", visitor.value("n").await?, json!(MANY))
+}
+
+async fn two_servers_increments(context: Context) -> Result<(), Stop> {
+    context.needs_two_servers()?;
+    let mut visitor = context.visitor_with(vec![insert("n", 0)]).await?;
+    all_at_once(&[visitor.clone(), visitor.elsewhere()]).await?;
+    same("the counter", visitor.value("n").await?, json!(MANY))
+}
+
+async fn write_during_rotation(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    let [rotated, _] = overtaken(&mut visitor, vec![Op::Rotate], vec![insert("b", 2)]).await?;
+    let mut visitor = visitor.after(&rotated.ok()?);
+    let ops = [get("a"), get("b")];
+    visitor.send(ops).await?.are(json!([1, 2])).map(drop)
+}
+
+async fn write_during_sign_in(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    let [written, signed_in] =
+        overtaken(&mut visitor, vec![insert("b", 2)], vec![sign_in("ada")]).await?;
+    // The answer to the write comes last: whatever it says about the cookie is what the browser goes by.
+    let mut visitor = visitor.after(&signed_in).after(&written);
+    same(
+        "whom the session belongs to",
+        visitor.subject().await?,
+        json!("ada"),
+    )
+}
+
+async fn sign_out_beats_write(context: Context) -> Result<(), Stop> {
+    sign_out_beats(context, vec![insert("b", 2)]).await
+}
+
+async fn sign_out_beats_read(context: Context) -> Result<(), Stop> {
+    sign_out_beats(context, vec![get("a")]).await
+}
+
+async fn sign_out_beats_rotation(context: Context) -> Result<(), Stop> {
+    sign_out_beats(context, vec![Op::Rotate]).await
+}
+
+async fn sign_out_beats(context: Context, slow: Vec<Op>) -> Result<(), Stop> {
+    let mut visitor = signed_in(&context).await?;
+    let [slow, out] = overtaken(&mut visitor, slow, vec![Op::SignOut]).await?;
+    // An error is an honest answer here; what the client holds afterwards must lead nowhere.
+    if let Err(Stop::DoesNotApply(why)) = slow.results() {
+        return Err(Stop::DoesNotApply(why));
+    }
+    ended(visitor.clone()).await?;
+    ended(visitor.after(&slow)).await?;
+    ended(visitor.after(&out).after(&slow)).await
+}
+
+async fn signed_in(context: &Context) -> Result<Visitor, Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    visitor.send([sign_in("ada")]).await?.ok()?;
+    // Some servers drop the data at sign-in: another case.
+    visitor.send([insert("a", 1)]).await?.ok()?;
+    Ok(visitor)
+}
+
+async fn ended(mut visitor: Visitor) -> Result<(), Stop> {
+    let results = visitor.send([get("a"), Op::Subject]).await?.results()?;
+    ensure(
+        results == [Value::Null, Value::Null],
+        "the signed-out session is back",
+    )
+}
+
+async fn sign_out_elsewhere(context: Context) -> Result<(), Stop> {
+    context.needs_two_servers()?;
+    let visitor = signed_in(&context).await?;
+    let mut there = visitor.elsewhere();
+    same(
+        "whom the session belongs to on the other server",
+        there.subject().await?,
+        json!("ada"),
+    )?;
+    visitor.clone().send([Op::SignOut]).await?.ok()?;
+    ended(there).await?;
+    ended(visitor).await
+}
+
+async fn double_sign_in(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    let [slow, quick] = overtaken(&mut visitor, vec![sign_in("ada")], vec![sign_in("ada")]).await?;
+    for got in [quick, slow.ok()?] {
+        same(
+            "whom the session belongs to after a double click",
+            visitor.after(&got).subject().await?,
+            json!("ada"),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! What a handler leaves in its session, and what the next one finds.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::adapter::script::{Op, get, increment, insert};
+use crate::case::{Stop, checks, ensure, same};
+use crate::endpoint::client::{Context, Gate};
+
+checks! { Context:
+    "http/values-come-back", ["I10"],
+    "what a request leaves in the session the next one finds, and nobody else",
+    "cloakroom_core::Session" => come_back;
+
+    "http/saved-before-the-answer", ["I10", "R63"],
+    "when the answer is there, the next request sees what it changed, twenty times in a row",
+    "cloakroom_conformance::adapter, invariant 10" => before_the_answer;
+
+    "http/handler-failure-changes-nothing", ["R64", "I10"],
+    "a handler that panics, or raises an exception, leaves the session as it was, and the server goes on",
+    "cloakroom_conformance::adapter, invariant 10" => handler_failure;
+
+    "http/disconnect-changes-nothing-by-half", ["R64", "I9"],
+    "a client that goes away while the handler runs leaves the session as it was or as it was to be, and its cookie working",
+    "cloakroom_conformance::adapter, invariant 10" => disconnect;
+
+    "http/own-expiry-survives", ["R26"],
+    "an idle timeout of two seconds that was set on one session holds after later requests and writes",
+    "cloakroom_core::Session::set_expiry" => own_expiry;
+
+    "http/two-servers-share", ["R61"],
+    "what one server saves the other sees at once, and the other way round",
+    "OWASP ASVS 5.0, 7.4.1" => two_servers;
+}
+
+async fn come_back(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor();
+    let cart = json!({ "tea": 2, "note": "black; no milk, \"hot\"" });
+    let ops = [
+        insert("cart", cart.clone()),
+        insert("gone", true),
+        increment("n"),
+    ];
+    visitor.send(ops).await?.ok()?;
+    let ops = [get("cart"), get("n"), Op::Remove("gone".into())];
+    let results = visitor.send(ops).await?.results()?;
+    same("the first values", &results[..2], &[cart, json!(1)])?;
+    visitor
+        .send([get("gone"), increment("n")])
+        .await?
+        .are(json!([null, 2]))?;
+    let nobody = context.visitor().value("n").await?;
+    same("the value in a stranger's session", nobody, Value::Null)
+}
+
+async fn before_the_answer(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 0)]).await?;
+    for n in 1..=20 {
+        visitor.send([insert("a", n)]).await?.ok()?;
+        same("the value", visitor.value("a").await?, json!(n))?;
+    }
+    Ok(())
+}
+
+async fn handler_failure(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    let got = visitor.send([insert("a", 2), Op::Panic]).await?;
+    ensure(
+        got.status.is_none_or(|status| status.is_server_error()),
+        "a handler that panicked is told to the client as a success",
+    )?;
+    same("the value", visitor.value("a").await?, json!(1))
+}
+
+async fn disconnect(context: Context) -> Result<(), Stop> {
+    let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
+    let mut gate = Gate::new().await?;
+    let mut leaving = visitor.start([get("a"), gate.wait()?, insert("a", 2), insert("b", 2)]);
+    leaving.comes_to(&mut gate, 1).await?;
+    drop(leaving);
+    // Servers that give the handler up do so at once; the others run it to its end.
+    gate.given_up(Duration::from_millis(300)).await;
+    gate.open();
+    let mut seen = Value::Null;
+    for _ in 0..20 {
+        let results = visitor.send([get("a"), get("b")]).await?.results()?;
+        let got = Value::from(results);
+        ensure(
+            got == json!([1, null]) || got == json!([2, 2]),
+            "half of the changes were saved",
+        )?;
+        if got == seen && got == json!([2, 2]) {
+            break;
+        }
+        seen = got;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+async fn own_expiry(context: Context) -> Result<(), Stop> {
+    let mut visitor = context
+        .visitor_with(vec![insert("a", 1), Op::SetExpiry(2, 3_600, false)])
+        .await?;
+    for n in 0..2 {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        visitor.send([insert("b", n)]).await?.ok()?;
+        same("the value in time", visitor.value("a").await?, json!(1))?;
+    }
+    // Stores that count in whole seconds are given one more.
+    tokio::time::sleep(Duration::from_millis(3_200)).await;
+    same(
+        "the value after the timeout",
+        visitor.value("a").await?,
+        Value::Null,
+    )
+}
+
+async fn two_servers(context: Context) -> Result<(), Stop> {
+    context.needs_two_servers()?;
+    let mut here = context.visitor_with(vec![insert("a", 0)]).await?;
+    for n in 1..=5 {
+        let mut there = here.elsewhere();
+        there.send([insert("a", n)]).await?.ok()?;
+        same("the value here", here.value("a").await?, json!(n))?;
+        here.send([insert("b", n)]).await?.ok()?;
+        same("the value there", there.value("b").await?, json!(n))?;
+    }
+    Ok(())
+}
