@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Histories(Vec<String>),
     /// The simulator, and what it is told.
     Simulate(Vec<String>),
+    /// Flask beside Rust, and what the names of the cases must contain.
+    Flask(Vec<String>),
     /// The black-box cases: URLs of servers, and what the names of the cases must contain.
     Http(Vec<String>),
     /// The black-box cases on the peers: which one, and what the names of the cases must contain.
@@ -29,14 +31,15 @@ impl Command {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance [COMMAND]
 
-  (none)         all tests of the workspace, then the simulator, every store suite, every adapter suite, the
-                  black-box cases, the histories, the faults, the services and the demo
+  (none)         all tests of the workspace, then the simulator, every store suite, every adapter suite, the black-box
+                  cases, the histories, the faults, the services, Flask and the demo
   list           every case: id, requirements, sentence, source
   list --requirements
                  what proves each requirement, of cases and tests; fails if nothing does
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
+  flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   histories      many clients at once on each real store, what each was told, and when, checked afterwards; a further word chooses a store
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
@@ -59,6 +62,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             ["list", "--requirements"] => Ok(Self::Requirements),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
             ["faults", parts @ ..] => Ok(Self::Faults(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["flask", parts @ ..] => Ok(Self::Flask(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(

@@ -4,6 +4,7 @@ mod adapters;
 mod browser;
 mod command;
 mod faults;
+mod flask;
 mod histories;
 mod program;
 mod proxy;
@@ -74,11 +75,13 @@ async fn perform(command: Command) -> ExitCode {
             cases().for_each(say);
             faults::cases().for_each(say);
             services::cases().for_each(say);
+            flask::cases().for_each(say);
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
         Command::Requirements => total.tally += requirements::table(),
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
+        Command::Flask(parts) => total.tally += flask::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
         Command::Histories(parts) => total.tally += histories::test(&parts).await,
         Command::Simulate(arguments) => total.tally += simulate::test(&arguments).await,
@@ -96,6 +99,7 @@ async fn perform(command: Command) -> ExitCode {
             total.run(&scoreboard::OURS, &[]).await;
             total.tally += faults::test(&[]).await;
             total.tally += services::test(&[]).await;
+            total.tally += flask::test(&[]).await;
             total.tally += browser::test(&[]).await;
         }
     }
