@@ -445,7 +445,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
 
 /// How many bytes a string of this length takes.
 fn string_len(len: usize) -> usize {
-    len + match len {
+    len + match len as u64 {
         0..24 => 1,
         24..0x100 => 2,
         0x100..0x1_0000 => 3,

@@ -58,6 +58,20 @@ pub(super) struct Seen {
     pub(super) value: Option<u32>,
 }
 
+/// What a client does next: the same in each run, as far as the others let it (Knuth's MMIX generator).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        const FACTOR: u64 = 6_364_136_223_846_793_005;
+        self.0 = self
+            .0
+            .wrapping_mul(FACTOR)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
 /// Where a visitor's session is just now.
 #[derive(Clone)]
 struct Visitor {
@@ -143,11 +157,11 @@ impl Clients {
 
 impl Shared {
     async fn work(&self, client: usize) -> Result<Vec<Event>, Failure> {
-        let mut rng = fastrand::Rng::with_seed(client as u64);
+        let mut dice = Dice(client as u64);
         let (mut events, node) = (Vec::new(), client % self.nodes.len());
         while !self.stop.load(Ordering::Relaxed) {
-            let visitor = rng.usize(..VISITORS);
-            let event = match rng.u32(..100) {
+            let visitor = dice.below(VISITORS);
+            let event = match dice.below(100) {
                 0..45 => self.append(node, visitor).await,
                 45..58 => self.set(node, visitor).await,
                 58..91 => self.read(node, visitor).await,
