@@ -70,7 +70,7 @@ impl Around {
             None => request.faults > 0,
             Some(Error::Late) => late,
             Some(Error::Uncertain) => request.faults > 0,
-            Some(Error::Contended) => request.loads > 14 || request.calls > 14,
+            Some(Error::Contended) => request.loads > 14 || request.calls > 14 || request.taken > 6,
             Some(_) => false,
         };
         if !excused {

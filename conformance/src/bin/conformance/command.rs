@@ -15,8 +15,12 @@ pub(crate) enum Command {
     Services(Vec<String>),
     /// Histories of many clients on real stores, and what the names of the cases must contain.
     Histories(Vec<String>),
+    /// The fuzzers: for how long, and what their names must contain.
+    Fuzz(Vec<String>),
     /// The simulator, and what it is told.
     Simulate(Vec<String>),
+    /// Measurements, and what their names must contain.
+    Bench(Vec<String>),
     /// Flask beside Rust, and what the names of the cases must contain.
     Flask(Vec<String>),
     /// The black-box cases: URLs of servers, and what the names of the cases must contain.
@@ -41,9 +45,13 @@ usage: cargo conformance [COMMAND]
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
   flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
+  fuzz [--seconds N]
+                 the fuzzers, for N seconds each, by cargo-fuzz; a further word chooses some; not part of a run without a
+                 command, which feeds their corpora to the same functions
   histories      many clients at once on each real store, what each was told, and when, checked afterwards; a further word chooses a store
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
+  bench          measurements, which the whole run leaves out (bench sweep); a further word chooses a store
   http           the black-box cases on our own page, without an application around it
   http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
                  on one store; a further word chooses cases
@@ -73,8 +81,12 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             ["histories", parts @ ..] => Ok(Self::Histories(
                 parts.iter().copied().map(String::from).collect(),
             )),
+            ["fuzz", rest @ ..] => Ok(Self::Fuzz(rest.iter().copied().map(String::from).collect())),
             ["simulate", rest @ ..] => Ok(Self::Simulate(
                 rest.iter().copied().map(String::from).collect(),
+            )),
+            ["bench", parts @ ..] => Ok(Self::Bench(
+                parts.iter().copied().map(String::from).collect(),
             )),
             ["http", words @ ..] if words.iter().any(|word| word.contains("://")) => Ok(
                 Self::Http(words.iter().copied().map(String::from).collect()),

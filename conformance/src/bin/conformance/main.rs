@@ -1,10 +1,12 @@
 //! `cargo conformance`: everything that is tested in this repository, by one command.
 
 mod adapters;
+mod bench;
 mod browser;
 mod command;
 mod faults;
 mod flask;
+mod fuzz;
 mod histories;
 mod program;
 mod proxy;
@@ -84,7 +86,9 @@ async fn perform(command: Command) -> ExitCode {
         Command::Flask(parts) => total.tally += flask::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
         Command::Histories(parts) => total.tally += histories::test(&parts).await,
+        Command::Fuzz(arguments) => total.tally += fuzz::test(&arguments).await,
         Command::Simulate(arguments) => total.tally += simulate::test(&arguments).await,
+        Command::Bench(parts) => total.tally += bench::run(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::Http(words) => total.tally += scoreboard::named(&words).await,
         Command::Scoreboard(words) => total.tally += scoreboard::board(&words).await,
