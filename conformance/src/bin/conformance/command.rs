@@ -9,6 +9,8 @@ pub(crate) enum Command {
     One(&'static Entry, Vec<String>),
     /// Faults on real servers, and what the names of the cases must contain.
     Faults(Vec<String>),
+    /// What the stores cost, and what their names must contain.
+    Bench(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
     /// The black-box cases: URLs of servers, and what the names of the cases must contain.
@@ -30,6 +32,8 @@ usage: cargo conformance [COMMAND]
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
+  bench stores   each store beside the same commands sent directly, in a release build; a further word chooses a store;
+                 not part of a run without a command
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   http           the black-box cases on our own page, without an application around it
   http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
@@ -48,6 +52,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             ["list"] => Ok(Self::List),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
             ["faults", parts @ ..] => Ok(Self::Faults(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["bench", "stores", parts @ ..] => Ok(Self::Bench(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(

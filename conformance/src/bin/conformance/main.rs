@@ -1,6 +1,7 @@
 //! `cargo conformance`: everything that is tested in this repository, by one command.
 
 mod adapters;
+mod bench;
 mod browser;
 mod command;
 mod faults;
@@ -74,6 +75,7 @@ async fn perform(command: Command) -> ExitCode {
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
+        Command::Bench(parts) => total.tally += bench::stores(&parts).await,
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
