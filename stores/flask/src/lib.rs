@@ -1,5 +1,6 @@
 //! Cloakroom sessions where Flask-Session keeps them, in exactly its layouts, so that a Flask application and a Rust application
-//! share them while routes move from one to the other. The crate `cloakroom-flask` reads and writes what stands in them.
+//! share them while routes move from one to the other (`GUIDE.md` beside this crate's code says how). The crate `cloakroom-flask`
+//! reads and writes what stands in them.
 //!
 //! | `SESSION_TYPE` | feature | store | what it keeps under `session:` and the session's id |
 //! |---|---|---|---|

@@ -158,7 +158,9 @@ fn complete(options: &mut ClientOptions, timeout: Duration) {
     let limit = timeout / 10 * 9;
     options.server_selection_timeout.get_or_insert(limit);
     options.connect_timeout.get_or_insert(limit);
-    options.read_concern.get_or_insert(ReadConcern::majority());
+    options
+        .read_concern
+        .get_or_insert_with(ReadConcern::majority);
     let concern = options
         .write_concern
         .get_or_insert_with(WriteConcern::default);

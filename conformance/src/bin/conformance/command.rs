@@ -13,6 +13,8 @@ pub(crate) enum Command {
     Bench(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
+    /// Flask beside Rust, and what the names of the cases must contain.
+    Flask(Vec<String>),
     /// The black-box cases: URLs of servers, and what the names of the cases must contain.
     Http(Vec<String>),
     /// The black-box cases on the peers: which one, and what the names of the cases must contain.
@@ -26,11 +28,12 @@ impl Command {
 usage: cargo conformance [COMMAND]
 
   (none)         all tests of the workspace, then every store suite, every adapter suite, the black-box
-                 cases, the faults, the services and the demo
+                 cases, the faults, the services, Flask and the demo
   list           every case: id, requirements, sentence, source
   store NAME     one store's suite; a further word chooses the cases whose names contain it
   adapter NAME   one adapter's suite, likewise
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
+  flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   bench stores   each store beside the same commands sent directly, in a release build; a further word chooses a store;
                  not part of a run without a command
@@ -55,6 +58,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["bench", "stores", parts @ ..] => Ok(Self::Bench(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["flask", parts @ ..] => Ok(Self::Flask(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(

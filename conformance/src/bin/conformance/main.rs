@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod command;
 mod faults;
+mod flask;
 mod program;
 mod proxy;
 mod scoreboard;
@@ -72,11 +73,13 @@ async fn perform(command: Command) -> ExitCode {
             cases().for_each(say);
             faults::cases().for_each(say);
             services::cases().for_each(say);
+            flask::cases().for_each(say);
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
         Command::Bench(parts) => total.tally += bench::stores(&parts).await,
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
+        Command::Flask(parts) => total.tally += flask::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::Http(words) => total.tally += scoreboard::named(&words).await,
@@ -90,6 +93,7 @@ async fn perform(command: Command) -> ExitCode {
             total.run(&scoreboard::OURS, &[]).await;
             total.tally += faults::test(&[]).await;
             total.tally += services::test(&[]).await;
+            total.tally += flask::test(&[]).await;
             total.tally += browser::test(&[]).await;
         }
     }

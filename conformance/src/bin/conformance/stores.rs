@@ -88,6 +88,14 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(flask::OnRedis(Redis::new()?))),
     },
     Entry {
+        name: flask::OnMemcached::NAME,
+        suite: || Ok(store::suite(flask::OnMemcached(Memcached::new(&[])?))),
+    },
+    Entry {
+        name: flask::OnMongoDb::NAME,
+        suite: || Ok(store::suite(flask::OnMongoDb(MongoDb::new()?))),
+    },
+    Entry {
         name: flask::Sqlite::NAME,
         suite: || Ok(store::suite(flask::Sqlite::new()?)),
     },

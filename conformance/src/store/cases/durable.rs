@@ -108,8 +108,8 @@ async fn kill(context: Context) -> Result<(), Stop> {
             done.push(index);
         }
 
-        let store = context.worker(Ability::SurvivesKill).await?;
-        let store = store.handle();
+        let worker = context.worker(Ability::SurvivesKill).await?;
+        let store = context.tolerant(worker.handle());
         let mut moved = 0;
         for index in 0..KEYS {
             let stored = found(&store, &name(index), "a record after a kill").await?;

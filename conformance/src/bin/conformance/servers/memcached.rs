@@ -64,6 +64,16 @@ impl Memcached {
         self.server
     }
 
+    /// The server by the way of this place.
+    pub(crate) async fn way(&self, place: &Place) -> Result<SocketAddr, FixtureError> {
+        self.ways.address(place).await
+    }
+
+    /// What the keys of this place begin with.
+    pub(crate) fn prefix(&self, place: &Place) -> String {
+        format!("{}{}:", self.namespace, place.name())
+    }
+
     /// The server, if it is this run's own.
     pub(crate) fn own(&self) -> Option<&Server> {
         self.own.as_ref()

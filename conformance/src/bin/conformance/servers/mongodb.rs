@@ -71,6 +71,16 @@ impl MongoDb {
         self.own.as_ref()
     }
 
+    /// The server by the way of this place.
+    pub(crate) async fn url(&self, place: &Place) -> Result<String, FixtureError> {
+        Ok(self.by(self.ways.address(place).await?))
+    }
+
+    /// The database of this run.
+    pub(crate) fn database(&self) -> &str {
+        &self.namespace
+    }
+
     /// The server by this way, which may be its own address.
     pub(crate) fn by(&self, way: SocketAddr) -> String {
         let [before, after] = &self.url;

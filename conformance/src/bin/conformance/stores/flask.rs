@@ -2,6 +2,8 @@
 
 mod files;
 mod json;
+mod memcached;
+mod mongodb;
 mod redis;
 mod sql;
 
@@ -9,6 +11,8 @@ use cloakroom_conformance::store;
 
 pub(crate) use files::{Files, Werkzeug};
 pub(crate) use json::JsonFile;
+pub(crate) use memcached::OnMemcached;
+pub(crate) use mongodb::OnMongoDb;
 pub(crate) use redis::OnRedis;
 pub(crate) use sql::{OnMariaDb, OnPostgres, Sqlite};
 
@@ -19,6 +23,8 @@ pub(crate) fn work() {
     store::worker::<Files>();
     store::worker::<Werkzeug>();
     store::worker::<JsonFile>();
+    store::worker::<OnMemcached>();
+    store::worker::<OnMongoDb>();
     store::worker::<OnRedis>();
     store::worker::<Sqlite>();
     store::worker::<OnPostgres>();

@@ -1,0 +1,126 @@
+//! The real Flask and Flask-Session beside a Rust application, on the same servers: the guide's two files, run.
+
+mod blind;
+mod checks;
+mod client;
+mod cookie;
+mod ground;
+mod plan;
+mod repr;
+mod rust;
+mod table;
+mod venv;
+
+use std::fmt;
+
+use cloakroom_conformance::{Tally, Verdict};
+
+use crate::program::Failure;
+use crate::say;
+use ground::{Ground, Missing};
+use plan::Setup;
+use table::Table;
+
+/// Every case, as a line.
+pub(crate) fn cases() -> impl Iterator<Item = impl fmt::Display> {
+    let checks = checks::ALL
+        .iter()
+        .map(|check| line(&format!("flask/{}[SETUP]", check.id), check.sentence));
+    let others = blind::ALL.iter().chain(cookie::ALL);
+    checks.chain(others.map(|case| line(&format!("flask/{}", case.id), case.sentence)))
+}
+
+fn line(id: &str, sentence: &str) -> String {
+    format!("{id:<52} {:<12} {sentence} [issue 5]", "")
+}
+
+/// A case on a setup of its own.
+pub(super) struct Other {
+    id: &'static str,
+    sentence: &'static str,
+    setup: Setup,
+    run: for<'a> fn(&'a Ground, &'a Setup) -> checks::Running<'a>,
+}
+
+/// Runs the cases whose names contain each of `parts`; the table at the end says what came of them.
+pub(crate) async fn test(parts: &[String]) -> Tally {
+    let chosen = |name: &str| parts.iter().all(|part| name.contains(part.as_str()));
+    let setups = Setup::all();
+    let mut cases = Vec::new();
+    for setup in &setups {
+        for check in checks::ALL {
+            let name = format!("flask/{}[{}]", check.id, setup.name());
+            if chosen(&name) {
+                cases.push((name, *setup, Some(check), check.sentence, check.run));
+            }
+        }
+    }
+    for other in blind::ALL.iter().chain(cookie::ALL) {
+        let name = format!("flask/{}[{}]", other.id, other.setup.name());
+        if chosen(&name) {
+            cases.push((name, other.setup, None, other.sentence, other.run));
+        }
+    }
+    let mut tally = Tally::default();
+    if cases.is_empty() {
+        return tally;
+    }
+    let mut needed: Vec<Setup> = setups;
+    needed.retain(|setup| {
+        let name = setup.name();
+        // A case may look at the permanent sessions beside the others.
+        let row = setup.row();
+        cases
+            .iter()
+            .any(|(_, of, ..)| of.name() == name || of.row() == row)
+    });
+    let ground = Ground::new(&needed).await;
+    let mut table = Table::default();
+    for (name, setup, check, sentence, run) in cases {
+        let verdict = match (&ground, check) {
+            (_, Some(check)) if !(check.applies)(&setup) => {
+                // Not for us to mend.
+                table.enter(&setup, check.id, None);
+                continue;
+            }
+            (Err(Missing::Here(why)), _) => Verdict::Skipped(why.clone()),
+            (Err(Missing::Broken(why)), _) => Verdict::Failed(why.clone()),
+            (Ok(ground), _) => match ground.places().of(setup.backend) {
+                Err(why) => Verdict::Skipped(why.to_string()),
+                Ok(_) => verdict(run(ground, &setup)).await,
+            },
+        };
+        if let Some(check) = check {
+            table.enter(&setup, check.id, Some(&verdict));
+        }
+        match verdict {
+            Verdict::Passed => {
+                say(format_args!("ok      {name}"));
+                tally.passed += 1;
+            }
+            Verdict::Skipped(why) => {
+                say(format_args!("skipped {name}: {why}"));
+                tally.skipped += 1;
+            }
+            Verdict::Failed(what) => {
+                say(format_args!("FAILED  {name}"));
+                say(format_args!("        {what}"));
+                say(format_args!("        required: {sentence}"));
+                tally.failed += 1;
+            }
+            _ => {}
+        }
+    }
+    say(table);
+    tally
+}
+
+async fn verdict(running: checks::Running<'_>) -> Verdict {
+    // None needs a tenth of it.
+    let limit = std::time::Duration::from_secs(60);
+    match tokio::time::timeout(limit, running).await {
+        Ok(Ok(())) => Verdict::Passed,
+        Ok(Err(Failure(what))) => Verdict::Failed(what),
+        Err(_) => Verdict::Failed(format!("it did not end within {limit:?}")),
+    }
+}

@@ -1,0 +1,274 @@
+//! What holds against a writer that overwrites blindly, and what does not: Flask, with a request in flight.
+
+use super::Other;
+use super::checks::Running;
+use super::client::{App, Browser};
+use super::ground::Ground;
+use super::plan::{Backend, Format, Setup};
+use super::venv::Release;
+use crate::program::{Failure, fail, same};
+
+const NEWEST: Setup = Setup {
+    release: Release::V0_8_0,
+    backend: Backend::Redis,
+    format: Format::Msgpack,
+    signed: false,
+    permanent: true,
+};
+
+const OLDEST: Setup = Setup {
+    release: Release::V0_3_1,
+    backend: Backend::Redis,
+    format: Format::Pickle,
+    signed: true,
+    permanent: true,
+};
+
+macro_rules! cases {
+    ($($id:literal, $sentence:literal, $setup:expr => $run:ident;)+) => {
+        pub(super) const ALL: &[Other] = &[$(Other {
+            id: $id,
+            sentence: $sentence,
+            setup: $setup,
+            run: |ground, setup| -> Running<'_> { Box::pin($run(ground, setup)) },
+        }),+];
+    };
+}
+
+cases! {
+    "blind/flask-writes-under-rust", "what Flask writes while a Rust request is under way is kept beside what Rust writes", NEWEST => under_rust;
+    "blind/flask-writes-under-rust-0.3.1", "what Flask 0.3.1 writes while a Rust request is under way is kept beside what Rust writes", OLDEST => under_rust;
+    "blind/rust-writes-under-flask", "what Rust writes while a Flask request is under way is overwritten by that request, whole: the session is as Flask began it, and both go on with it", NEWEST => under_flask;
+    "blind/rust-writes-under-flask-0.3.1", "the same with Flask 0.3.1", OLDEST => under_flask;
+    "blind/flask-logs-out-under-rust", "who logs out in Flask while a Rust request is under way stays logged out", NEWEST => flask_logs_out;
+    "blind/rust-logs-out-under-flask", "who logs out in Rust while a Flask request is under way has no cookie, but the record is there again under the old id, without anything written since", NEWEST => rust_logs_out;
+    "blind/sign-in-under-flask", "a late Flask request under the old id never reaches what was signed in to under the new one", NEWEST => sign_in;
+    "blind/increments", "increments in Rust are all counted while Flask logs others in and out beside them", NEWEST => increments;
+}
+
+/// Sends a request that stays, and says when it has its session.
+async fn held(
+    browser: &Browser,
+    app: App,
+) -> Result<tokio::task::JoinHandle<Result<Browser, Failure>>, Failure> {
+    let mut holder = browser.clone();
+    let task = tokio::spawn(async move {
+        holder.post(app, "/probe/hold").await?;
+        Ok(holder)
+    });
+    // Another visitor's request, so that it is not held too.
+    let mut other = browser.clone();
+    other.cookie = None;
+    other.post(app, "/probe/release").await?;
+    Ok(task)
+}
+
+async fn let_go(
+    browser: &Browser,
+    app: App,
+    task: tokio::task::JoinHandle<Result<Browser, Failure>>,
+) -> Result<Browser, Failure> {
+    let mut other = browser.clone();
+    other.cookie = None;
+    other.post(app, "/probe/go").await?;
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(_) => fail("the request that was held panicked"),
+    }
+}
+
+async fn value(browser: &mut Browser, app: App, key: &str) -> Result<Option<String>, Failure> {
+    let dump = browser.dump(app).await?;
+    Ok(dump.get(key).map(|(_, shown)| shown.clone()))
+}
+
+async fn under_rust(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    let mut browser = ground.browser(setup);
+    browser.post(App::Flask, "/probe/write").await?;
+    let task = held(&browser, App::Rust).await?;
+    browser
+        .post(App::Flask, "/probe/set?key=flask&value=1")
+        .await?;
+    browser.post(App::Flask, "/probe/drop?key=half").await?;
+    let mut browser = let_go(&browser, App::Rust, task).await?;
+    for app in [App::Flask, App::Rust] {
+        same(
+            "what Flask wrote",
+            value(&mut browser, app, "flask").await?,
+            Some("'1'".into()),
+        )?;
+        same(
+            "what Flask dropped",
+            value(&mut browser, app, "half").await?,
+            None,
+        )?;
+        same(
+            "what Rust wrote",
+            value(&mut browser, app, "held").await?,
+            Some("'by rust'".into()),
+        )?;
+    }
+    Ok(())
+}
+
+async fn under_flask(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    let mut browser = ground.browser(setup);
+    browser.post(App::Rust, "/probe/write").await?;
+    let task = held(&browser, App::Flask).await?;
+    browser
+        .post(App::Rust, "/probe/set?key=rust&value=1")
+        .await?;
+    same(
+        "before",
+        value(&mut browser, App::Flask, "rust").await?,
+        Some("'1'".into()),
+    )?;
+    let mut browser = let_go(&browser, App::Flask, task).await?;
+    for app in [App::Flask, App::Rust] {
+        same(
+            "what Rust wrote",
+            value(&mut browser, app, "rust").await?,
+            None,
+        )?;
+        same(
+            "what Flask wrote",
+            value(&mut browser, app, "held").await?,
+            Some("'by flask'".into()),
+        )?;
+        same(
+            "what was there before",
+            value(&mut browser, app, "answer").await?,
+            Some("42".into()),
+        )?;
+    }
+    browser
+        .post(App::Rust, "/probe/set?key=rust&value=2")
+        .await?;
+    same(
+        "written again",
+        value(&mut browser, App::Flask, "rust").await?,
+        Some("'2'".into()),
+    )
+}
+
+async fn flask_logs_out(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    let mut browser = ground.browser(setup);
+    browser.form(App::Flask, "/login", "name=ada").await?;
+    let copy = browser.clone();
+    let task = held(&browser, App::Rust).await?;
+    browser.post(App::Flask, "/logout").await?;
+    let_go(&browser, App::Rust, task).await?;
+    for app in [App::Flask, App::Rust] {
+        let mut copy = copy.clone();
+        same("the name", value(&mut copy, app, "name").await?, None)?;
+        same(
+            "what was written late",
+            value(&mut copy, app, "held").await?,
+            None,
+        )?;
+    }
+    Ok(())
+}
+
+async fn rust_logs_out(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    let mut browser = ground.browser(setup);
+    browser.form(App::Flask, "/login", "name=ada").await?;
+    let copy = browser.clone();
+    let task = held(&browser, App::Flask).await?;
+    browser.post(App::Rust, "/logout").await?;
+    same("the cookie", browser.cookie.is_some(), false)?;
+    let mut gone = copy.clone();
+    same(
+        "the name, at once",
+        value(&mut gone, App::Rust, "name").await?,
+        None,
+    )?;
+    let_go(&copy, App::Flask, task).await?;
+    // This is what cannot be helped: Flask has written the session that it had loaded.
+    let mut back = copy.clone();
+    same(
+        "the name, after Flask",
+        value(&mut back, App::Rust, "name").await?,
+        Some("'ada'".into()),
+    )?;
+    same(
+        "the browser without a cookie",
+        value(&mut browser, App::Rust, "name").await?,
+        None,
+    )
+}
+
+async fn sign_in(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    let mut browser = ground.browser(setup);
+    browser
+        .post(App::Flask, "/probe/set?key=cart&value=tea")
+        .await?;
+    let old = browser.clone();
+    let task = held(&browser, App::Flask).await?;
+    browser.form(App::Rust, "/login", "name=ada").await?;
+    same(
+        "whether the id is the same",
+        browser.cookie == old.cookie,
+        false,
+    )?;
+    let_go(&old, App::Flask, task).await?;
+    for app in [App::Flask, App::Rust] {
+        let mut late = old.clone();
+        same(
+            "the name under the old id",
+            value(&mut late, app, "name").await?,
+            None,
+        )?;
+        same(
+            "the name under the new id",
+            value(&mut browser, app, "name").await?,
+            Some("'ada'".into()),
+        )?;
+        same(
+            "the late write under the new id",
+            value(&mut browser, app, "held").await?,
+            None,
+        )?;
+        same(
+            "the cart under the new id",
+            value(&mut browser, app, "cart").await?,
+            Some("'tea'".into()),
+        )?;
+    }
+    Ok(())
+}
+
+async fn increments(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    let mut browser = ground.browser(setup);
+    browser
+        .post(App::Flask, "/probe/set?key=n&value=flask")
+        .await?;
+    let mut tasks = tokio::task::JoinSet::new();
+    for at in 0..40 {
+        let mut visitor = browser.clone();
+        let mut other = ground.browser(setup);
+        tasks.spawn(async move {
+            if at % 4 == 0 {
+                other.form(App::Flask, "/login", "name=other").await?;
+                return other.post(App::Flask, "/logout").await;
+            }
+            visitor.post(App::Rust, "/probe/count").await
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(outcome) => outcome?,
+            Err(_) => return fail("a request panicked"),
+        }
+    }
+    same(
+        "the count",
+        value(&mut browser, App::Flask, "count").await?,
+        Some("30".into()),
+    )?;
+    same(
+        "Flask's own",
+        value(&mut browser, App::Rust, "n").await?,
+        Some("'flask'".into()),
+    )
+}

@@ -1,0 +1,205 @@
+//! What the cases stand on: the servers, the Flask of each release, and the Rust application.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::task::AbortHandle;
+
+use super::client::Browser;
+use super::plan::{Backend, Setup};
+use super::rust;
+use super::venv::{self, Release};
+use crate::program::{Failure, Process, fail};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
+
+pub(super) struct Ground {
+    /// In the order of the releases.
+    flask: Vec<SocketAddr>,
+    rust: SocketAddr,
+    client: reqwest::Client,
+    /// Ends the Rust application.
+    abort: AbortHandle,
+    _flask: Vec<Process>,
+    places: Places,
+}
+
+/// Where each backend is, and what keeps it running; or why it is not there.
+pub(super) struct Places {
+    redis: io::Result<Redis>,
+    memcached: io::Result<Memcached>,
+    mongodb: io::Result<MongoDb>,
+    postgres: io::Result<Postgres>,
+    mariadb: io::Result<MariaDb>,
+    directory: TempDir,
+}
+
+impl Places {
+    /// Those that some setup needs.
+    fn start(setups: &[Setup]) -> io::Result<Self> {
+        fn needed<T>(
+            setups: &[Setup],
+            backend: Backend,
+            start: impl FnOnce() -> io::Result<T>,
+        ) -> io::Result<T> {
+            match setups.iter().any(|setup| setup.backend == backend) {
+                true => start(),
+                false => Err(io::Error::other("no case needs it")),
+            }
+        }
+        Ok(Self {
+            redis: needed(setups, Backend::Redis, Redis::new),
+            memcached: needed(setups, Backend::Memcached, || Memcached::new(&[])),
+            mongodb: needed(setups, Backend::MongoDb, MongoDb::new),
+            postgres: needed(setups, Backend::Postgres, Postgres::new),
+            mariadb: needed(setups, Backend::MariaDb, MariaDb::new),
+            directory: tempfile::Builder::new()
+                .prefix("cloakroom-flask-")
+                .tempdir()?,
+        })
+    }
+
+    /// The backend's URL or directory for an application.
+    pub(super) fn of(&self, backend: Backend) -> Result<String, &io::Error> {
+        let directory = self.directory.path().display();
+        Ok(match backend {
+            Backend::Cookie => String::new(),
+            Backend::Redis => {
+                let redis = self.redis.as_ref()?;
+                format!("redis://{}", redis.server())
+            }
+            Backend::Memcached => self.memcached.as_ref()?.server().to_string(),
+            Backend::Filesystem => format!("{directory}/files"),
+            Backend::MongoDb => {
+                let mongodb = self.mongodb.as_ref()?;
+                mongodb.by(mongodb.server())
+            }
+            Backend::Sqlite => format!("sqlite:///{directory}/shop.db"),
+            Backend::Postgres => {
+                let server = &self.postgres.as_ref()?.0;
+                let url = server.by(server.server());
+                url.replacen("postgres://", "postgresql+psycopg2://", 1)
+            }
+            Backend::MariaDb => {
+                let server = &self.mariadb.as_ref()?.0;
+                let url = server.by(server.server());
+                url.replacen("mysql://", "mysql+pymysql://", 1)
+            }
+        })
+    }
+}
+
+impl Ground {
+    pub(super) async fn new(setups: &[Setup]) -> Result<Self, Missing> {
+        // Servers end with the thread that started them: this one.
+        let places = Places::start(setups)?;
+        let pythons = tokio::task::spawn_blocking(venv::pythons).await;
+        let pythons = pythons.map_err(|_| io::Error::other("the installation panicked"))??;
+        let mut configured: [Map<String, Value>; 3] = Default::default();
+        let mut here = Vec::new();
+        for setup in setups {
+            let Ok(place) = places.of(setup.backend) else {
+                continue;
+            };
+            let keys = setup.configuration(&place);
+            configured[setup.release as usize].insert(setup.name(), keys.flask.clone().into());
+            here.push((*setup, keys));
+        }
+        let directory = places.directory.path();
+        let mut flask = Vec::new();
+        for release in Release::ALL {
+            let at = release as usize;
+            flask.push(start(&pythons[at], &configured[at], release, directory)?);
+        }
+        let mut addresses = Vec::new();
+        for process in &mut flask {
+            let port = process.says(|line| line.strip_prefix("port ")?.parse().ok());
+            addresses.push((Ipv4Addr::LOCALHOST, port.await?).into());
+        }
+        // Flask first: it makes the tables.
+        let (rust, abort) = rust::serve(here).await?;
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(Failure::from)?;
+        Ok(Self {
+            flask: addresses,
+            rust,
+            client,
+            abort,
+            _flask: flask,
+            places,
+        })
+    }
+
+    /// A visitor's browser, for the two applications of this setup.
+    pub(super) fn browser(&self, setup: &Setup) -> Browser {
+        let flask = self.flask[setup.release as usize];
+        Browser::new(&self.client, flask, self.rust, &setup.name())
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        self.abort.abort();
+    }
+}
+
+fn start(
+    python: &Path,
+    configurations: &Map<String, Value>,
+    release: Release,
+    directory: &Path,
+) -> Result<Process, Missing> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = directory.join(format!("{}.json", release.name()));
+    fs::write(&file, Value::Object(configurations.clone()).to_string())?;
+    let mut command = Command::new(python);
+    command
+        .arg(here.join("src/bin/conformance/flask/serve.py"))
+        .arg(here.join("../stores/flask/examples/shop/app.py"))
+        .arg(file)
+        // What fails is in its answers.
+        .stderr(Stdio::null());
+    Ok(Process::start("Flask", &mut command)?)
+}
+
+/// What the cases cannot do without.
+pub(super) enum Missing {
+    /// Not on this machine.
+    Here(String),
+    /// It should be there.
+    Broken(String),
+}
+
+impl From<io::Error> for Missing {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::Unsupported => Self::Here(error.to_string()),
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for Missing {
+    fn from(Failure(what): Failure) -> Self {
+        Self::Broken(what)
+    }
+}
+
+/// Fails unless the text is this.
+pub(super) fn is(what: &str, got: &str, want: &str) -> Result<(), Failure> {
+    match got == want {
+        true => Ok(()),
+        false => fail(format!("{what}: expected {want:?}, got {got:?}")),
+    }
+}

@@ -1,0 +1,281 @@
+//! Every way in which a Flask application keeps its sessions that is tested.
+
+use cloakroom_flask::{Serializer, SessionType, Settings};
+use cloakroom_flask_stores::{
+    FileSystemStore, MemcachedStore, MongoDbStore, NullStore, RedisStore, SqlAlchemyStore,
+};
+use cloakroom_store::{SharedStore, StoreError};
+use serde_json::{Map, Value, json};
+
+use super::venv::Release;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// Flask's own: everything in the cookie.
+    Cookie,
+    Redis,
+    Memcached,
+    Filesystem,
+    MongoDb,
+    Sqlite,
+    Postgres,
+    MariaDb,
+}
+
+impl Backend {
+    pub(super) const STORED: [Self; 7] = [
+        Self::Redis,
+        Self::Memcached,
+        Self::Filesystem,
+        Self::MongoDb,
+        Self::Sqlite,
+        Self::Postgres,
+        Self::MariaDb,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Redis => "redis",
+            Self::Memcached => "memcached",
+            Self::Filesystem => "filesystem",
+            Self::MongoDb => "mongodb",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::MariaDb => "mariadb",
+        }
+    }
+
+    fn session_type(self) -> Option<&'static str> {
+        match self {
+            Self::Cookie => None,
+            Self::Redis => Some("redis"),
+            Self::Memcached => Some("memcached"),
+            Self::Filesystem => Some("filesystem"),
+            Self::MongoDb => Some("mongodb"),
+            Self::Sqlite | Self::Postgres | Self::MariaDb => Some("sqlalchemy"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Pickle,
+    Msgpack,
+    Json,
+    /// In the cookie.
+    Tagged,
+}
+
+impl Format {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pickle => "pickle",
+            Self::Msgpack => "msgpack",
+            Self::Json => "json",
+            Self::Tagged => "tagged",
+        }
+    }
+
+    /// What it carries beyond what all do, by its name in `serve.py`.
+    pub(super) fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Pickle => &["bytes", "tuple", "set", "huge", "uuid", "date"],
+            Self::Msgpack => &["date"],
+            Self::Json => &[],
+            Self::Tagged => &["bytes", "tuple", "uuid", "markup", "date", "tagged"],
+        }
+    }
+}
+
+/// One configuration, of which there is an application in Flask and one in Rust.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    pub(super) release: Release,
+    pub(super) backend: Backend,
+    pub(super) format: Format,
+    pub(super) signed: bool,
+    pub(super) permanent: bool,
+}
+
+impl Setup {
+    pub(super) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for release in Release::ALL {
+            for backend in Backend::STORED.into_iter().chain([Backend::Cookie]) {
+                let formats: &[Format] = match (backend, release) {
+                    (Backend::Cookie, _) => &[Format::Tagged],
+                    // cachelib pickles whatever the configuration says.
+                    (Backend::Filesystem, _) | (_, Release::V0_3_1 | Release::V0_5_0) => {
+                        &[Format::Pickle]
+                    }
+                    (_, Release::V0_8_0) => &[Format::Msgpack, Format::Json],
+                };
+                for format in formats {
+                    for signed in [false, true] {
+                        // Flask's own cookie is always signed.
+                        if backend == Backend::Cookie && !signed {
+                            continue;
+                        }
+                        for permanent in [true, false] {
+                            all.push(Self {
+                                release,
+                                backend,
+                                format: *format,
+                                signed,
+                                permanent,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// What it is called in the output and in the applications' paths.
+    pub(super) fn name(&self) -> String {
+        format!(
+            "{}-{}-{}-{}-{}",
+            self.backend.name(),
+            self.release.name(),
+            self.format.name(),
+            if self.signed { "signed" } else { "bare" },
+            if self.permanent {
+                "permanent"
+            } else {
+                "browser"
+            },
+        )
+    }
+
+    /// What of it is one row of the table.
+    pub(super) fn row(&self) -> String {
+        format!(
+            "{:<11} {:<6} {}",
+            self.backend.name(),
+            self.release.name(),
+            self.format.name()
+        )
+    }
+
+    /// Before 0.6 Flask writes no expiry for a session that is not permanent, and then fails on its own row (a comparison of
+    /// `None` with a date).
+    pub(super) fn breaks_in_flask(&self) -> bool {
+        let by_date = matches!(
+            self.backend,
+            Backend::MongoDb | Backend::Sqlite | Backend::Postgres | Backend::MariaDb
+        );
+        by_date && !self.permanent && self.release != Release::V0_8_0
+    }
+
+    /// Flask's configuration; `place` is where the backend is.
+    pub(super) fn configuration(&self, place: &str) -> Keys {
+        Keys {
+            setup: *self,
+            place: place.to_owned(),
+            flask: self.flask(place),
+        }
+    }
+
+    fn flask(&self, place: &str) -> Map<String, Value> {
+        let mut keys = Map::new();
+        let mut set = |key: &str, value: Value| keys.insert(key.to_owned(), value);
+        set("SECRET_KEY", json!("dev-secret-key-0123456789abcdef"));
+        let Some(session_type) = self.backend.session_type() else {
+            return keys;
+        };
+        set("SESSION_TYPE", json!(session_type));
+        set("SESSION_PERMANENT", json!(self.permanent));
+        set("SESSION_USE_SIGNER", json!(self.signed));
+        if self.format == Format::Json {
+            set("SESSION_SERIALIZATION_FORMAT", json!("json"));
+        }
+        if self.signed {
+            // A prefix of one's own, here and there.
+            set("SESSION_KEY_PREFIX", json!("shop/"));
+        }
+        match self.backend {
+            Backend::Cookie => None,
+            Backend::Redis => set("SESSION_REDIS", json!(place)),
+            Backend::Memcached => set("SESSION_MEMCACHED", json!(place)),
+            Backend::Filesystem => {
+                let release = self.release.name();
+                set("SESSION_FILE_DIR", json!(format!("{place}/{release}")))
+            }
+            Backend::MongoDb => set("SESSION_MONGODB", json!(place)),
+            Backend::Sqlite | Backend::Postgres | Backend::MariaDb => {
+                let table = format!("sessions_{}", self.release.name().replace('.', "_"));
+                set("SESSION_SQLALCHEMY_TABLE", json!(table));
+                set("SQLALCHEMY_TRACK_MODIFICATIONS", json!(false));
+                set("SQLALCHEMY_DATABASE_URI", json!(place))
+            }
+        };
+        keys
+    }
+}
+
+/// The configuration of both applications.
+#[derive(Clone)]
+pub(super) struct Keys {
+    setup: Setup,
+    place: String,
+    pub(super) flask: Map<String, Value>,
+}
+
+impl Keys {
+    pub(super) fn settings(&self) -> Settings {
+        let Setup {
+            backend,
+            release,
+            format,
+            signed,
+            permanent,
+        } = self.setup;
+        let session_type = match backend {
+            Backend::Cookie => SessionType::Cookie,
+            Backend::Redis => SessionType::Redis,
+            Backend::Memcached => SessionType::Memcached,
+            Backend::Filesystem => SessionType::Filesystem,
+            Backend::MongoDb => SessionType::Mongodb,
+            Backend::Sqlite | Backend::Postgres | Backend::MariaDb => SessionType::Sqlalchemy,
+        };
+        let mut settings = Settings::new(session_type);
+        settings.secret_key = Some("dev-secret-key-0123456789abcdef".to_owned().into());
+        settings.session_permanent = permanent;
+        settings.session_use_signer = signed;
+        if signed {
+            settings.session_key_prefix = "shop/".to_owned();
+        }
+        settings.session_serialization_format = match (format, backend, release) {
+            (Format::Json, ..) => Some(Serializer::Json),
+            (Format::Pickle, Backend::Memcached, _) => Some(Serializer::Pickle0),
+            (Format::Pickle, ..) => Some(Serializer::Pickle2),
+            _ => None,
+        };
+        settings
+    }
+
+    pub(super) async fn store(&self) -> Result<SharedStore, StoreError> {
+        let place = &*self.place;
+        Ok(match self.setup.backend {
+            Backend::Cookie => SharedStore::new(NullStore),
+            Backend::Redis => SharedStore::new(RedisStore::connect(place).await?),
+            Backend::Memcached => SharedStore::new(MemcachedStore::connect(place).await?),
+            Backend::Filesystem => {
+                let release = self.setup.release.name();
+                SharedStore::new(FileSystemStore::open(format!("{place}/{release}"))?)
+            }
+            Backend::MongoDb => SharedStore::new(MongoDbStore::connect(place).await?),
+            Backend::Sqlite | Backend::Postgres | Backend::MariaDb => {
+                let table = format!("sessions_{}", self.setup.release.name().replace('.', "_"));
+                SharedStore::new(
+                    SqlAlchemyStore::builder(place)
+                        .table(table)
+                        .connect()
+                        .await?,
+                )
+            }
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! The Rust application: the guide's, once for each configuration, with a few routes more that look into sessions.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use axum::routing::{get, post};
+use cloakroom_axum::{Error, Session};
+use cloakroom_core::Expiry;
+use cloakroom_flask::{Integer, Value};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::client::Dump;
+use super::plan::{Keys, Setup};
+use super::repr::repr;
+use crate::program::{Failure, fail};
+
+#[allow(dead_code, reason = "its `main` is for who runs it as a program")]
+#[path = "../../../../../stores/flask/examples/shop/main.rs"]
+mod shop;
+
+/// Serves an application for each configuration, under its name.
+pub(super) async fn serve(
+    setups: Vec<(Setup, Keys)>,
+) -> Result<(SocketAddr, AbortHandle), Failure> {
+    let mut all = Router::new();
+    for (setup, keys) in setups {
+        let name = setup.name();
+        match app(keys).await {
+            Ok(app) => all = all.nest(&format!("/{name}"), app),
+            Err(error) => return fail(format!("the Rust application for {name}: {error}")),
+        }
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let serving = tokio::spawn(async move { axum::serve(listener, all).await });
+    Ok((address, serving.abort_handle()))
+}
+
+async fn app(keys: Keys) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
+    let probes = Router::new()
+        .route("/probe/write", post(write))
+        .route("/probe/read", get(read))
+        .route("/probe/set", post(put))
+        .route("/probe/drop", post(drop_one))
+        .route("/probe/count", post(count))
+        .route("/probe/hold", post(hold))
+        .route("/probe/release", post(release))
+        .route("/probe/go", post(go))
+        .with_state(Arc::new(Gate::default()));
+    let (store, settings) = (keys.store().await?, keys.settings());
+    shop::with_sessions(shop::routes().merge(probes), store, &settings)
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    permanent: Option<u8>,
+    types: Option<String>,
+}
+
+/// What `serve.py` calls PLAIN and TYPED, of Rust's own types where there is one.
+async fn write(session: Session, Query(wanted): Query<Wanted>) -> Result<StatusCode, Error> {
+    if let Some(permanent) = wanted.permanent {
+        let expiry = Expiry::new();
+        session.set_expiry(match permanent {
+            1 => expiry.persistent(),
+            _ => expiry.until_closed(),
+        })?;
+    }
+    session.insert("answer", 42)?;
+    session.insert("below", -7)?;
+    session.insert("large", 1_u64 << 40)?;
+    session.insert("name", "Zo\u{eb} \u{2603} \u{1f36a}")?;
+    session.insert("empty", "")?;
+    session.insert("yes", true)?;
+    session.insert("no", false)?;
+    session.insert("nothing", None::<bool>)?;
+    session.insert("half", 0.5)?;
+    session.insert("list", (1, "two", None::<bool>, [3.25]))?;
+    let nested = serde_json::json!({"a": {"b": [true, {}]}, "c": "d"});
+    session.insert("nested", nested)?;
+    for name in wanted.types.iter().flat_map(|types| types.split(',')) {
+        if let Some((key, value)) = typed(name) {
+            session.insert(key, value)?;
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// 2 to the power of 200.
+const HUGE: &str = "1606938044258990275541962092341162602522202993782792835301376";
+
+fn typed(name: &str) -> Option<(&'static str, Value)> {
+    Some(match name {
+        "bytes" => ("raw", Value::Bytes(b"\x00\xff\x80 bytes".to_vec())),
+        "tuple" => {
+            let inner = Value::Tuple(vec![3.into()]);
+            ("pair", Value::Tuple(vec![1.into(), "two".into(), inner]))
+        }
+        "set" => ("group", Value::Set(vec![1.into()])),
+        "huge" => {
+            let huge: Integer = HUGE.parse().ok()?;
+            ("huge", Value::from(huge))
+        }
+        "uuid" => (
+            "uuid",
+            Value::Uuid([
+                0x2f, 0x1c, 0x1f, 0x0e, 0x7a, 0x3b, 0x4c, 0x55, 0x9c, 0x3e, 0x8f, 0x6f, 0x3a, 0x0d,
+                0x9b, 0x11,
+            ]),
+        ),
+        "markup" => ("markup", Value::Markup("<b>&amp;</b>".into())),
+        "date" => {
+            let date = "2026-11-21T06:30:01+00:00".parse().ok()?;
+            ("date", Value::DateTime(date))
+        }
+        "tagged" => (
+            "tagged",
+            Value::Dict(vec![(" t".into(), Value::List(vec![1.into()]))]),
+        ),
+        _ => return None,
+    })
+}
+
+/// Whatever is there, as Python would show it.
+async fn read(session: Session) -> Result<Json<Dump>, Error> {
+    let mut dump = Dump::new();
+    for name in session.keys()? {
+        if let Some(value) = session.get::<Value>(&name)? {
+            dump.insert(name, repr(&value));
+        }
+    }
+    Ok(Json(dump))
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+async fn put(session: Session, Query(entry): Query<Entry>) -> Result<StatusCode, Error> {
+    session.insert(&entry.key, entry.value)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn drop_one(session: Session, Query(entry): Query<Entry>) -> Result<StatusCode, Error> {
+    session.remove(&entry.key)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn count(session: Session) -> Result<StatusCode, Error> {
+    session.update("count", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// For a request that loads its session, and stays until another one lets it go on.
+#[derive(Default)]
+struct Gate {
+    held: Notify,
+    go: Notify,
+}
+
+async fn hold(session: Session, State(gate): State<Arc<Gate>>) -> Result<StatusCode, Error> {
+    session.insert("held", "by rust")?;
+    gate.held.notify_one();
+    gate.go.notified().await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn release(State(gate): State<Arc<Gate>>) -> StatusCode {
+    gate.held.notified().await;
+    StatusCode::NO_CONTENT
+}
+
+async fn go(State(gate): State<Arc<Gate>>) -> StatusCode {
+    gate.go.notify_one();
+    StatusCode::NO_CONTENT
+}

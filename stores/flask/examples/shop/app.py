@@ -1,0 +1,83 @@
+"""A small shop in Flask: the application that moves to Rust, one route at a time.
+
+    SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 python app.py
+
+Without SESSION_TYPE the session is Flask's own, in the cookie.
+"""
+import os
+
+from flask import Flask, jsonify, request, session
+
+
+def create_app(config):
+    app = Flask(__name__)
+    app.config.update(config)
+    use_sessions(app)
+
+    @app.route("/")
+    def index():
+        return jsonify(name=session.get("name"), cart=session.get("cart", []))
+
+    @app.route("/login", methods=["POST"])
+    def login():
+        session["name"] = request.form["name"]
+        return "", 204
+
+    @app.route("/cart", methods=["POST"])
+    def cart():
+        session["cart"] = session.get("cart", []) + [request.form["item"]]
+        return "", 204
+
+    @app.route("/logout", methods=["POST"])
+    def logout():
+        session.clear()
+        return "", 204
+
+    return app
+
+
+def use_sessions(app):
+    """Flask-Session wants clients; the environment, and the Rust application, have URLs."""
+    config = app.config
+    kind = config.get("SESSION_TYPE")
+    if kind is None:
+        return
+    if kind == "redis":
+        from redis import Redis
+
+        config["SESSION_REDIS"] = Redis.from_url(config["SESSION_REDIS"])
+    elif kind == "memcached":
+        config["SESSION_MEMCACHED"] = memcached(config["SESSION_MEMCACHED"])
+    elif kind == "mongodb":
+        from pymongo import MongoClient
+
+        config["SESSION_MONGODB"] = MongoClient(config["SESSION_MONGODB"])
+    elif kind == "sqlalchemy":
+        from flask_sqlalchemy import SQLAlchemy
+
+        config["SESSION_SQLALCHEMY"] = SQLAlchemy(app)
+    from flask_session import Session
+
+    Session(app)
+    if kind == "sqlalchemy":
+        # Flask-Session 0.8 has made its table by now; older versions leave that to the application.
+        with app.app_context():
+            config["SESSION_SQLALCHEMY"].create_all()
+
+
+def memcached(servers):
+    try:
+        from memcache import Client
+
+        return Client(servers.split(","))
+    except ImportError:
+        from pymemcache import HashClient
+
+        return HashClient(servers.split(","))
+
+
+if __name__ == "__main__":
+    keys = ("SESSION_", "SECRET_", "SQLALCHEMY_", "PERMANENT_")
+    create_app(
+        {key: value for key, value in os.environ.items() if key.startswith(keys)}
+    ).run(port=int(os.environ.get("PORT", "5000")))
