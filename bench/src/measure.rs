@@ -46,7 +46,7 @@ pub(crate) async fn all<S: Store, D: Direct>(
             let (mut stores, mut directs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
             // The first turn of each only warms up.
             for turn in 0..=TURNS {
-                let by_store = rate(at_once, &By::Store(Arc::clone(&store)), work).await?;
+                let by_store = rate(at_once, &By::<S, D>::Store(Arc::clone(&store)), work).await?;
                 let by_hand = rate(at_once, &By::<S, D>::Hand(direct.clone()), work).await?;
                 if turn > 0 {
                     stores.push(by_store);
