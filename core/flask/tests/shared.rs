@@ -292,6 +292,28 @@ fn a_retired_session_is_empty_for_flask_and_readable_for_rust_in_the_grace() {
 }
 
 #[test]
+fn what_flask_does_with_a_retired_session_is_a_session_again() {
+    let mut both = Both::new();
+    both.flask_writes(SID, &alice());
+    both.world.issue(Some(SID), sign_in("ada"));
+    // A browser that still has the old cookie signs in with Flask, which carries the marks along.
+    let Value::Dict(mut session) = both.flask_reads(SID).unwrap() else {
+        panic!()
+    };
+    session.push(("user_id".into(), 7.into()));
+    both.flask_writes(SID, &Value::Dict(session));
+    for seconds in [0, 60] {
+        both.world.later(seconds);
+        both.world.see(SID, |session| {
+            assert_eq!(session.get::<u64>("user_id").unwrap(), Some(7));
+            assert_eq!(session.subject(), None);
+        });
+    }
+    keeps(&both.world.request(Some(SID), insert("n", 1)), Fate::Saved);
+    assert!(both.flask_reads(SID).unwrap().get(MARKS).is_none());
+}
+
+#[test]
 fn a_sign_out_is_seen_by_the_other_side() {
     // R61
     let mut both = Both::new();
@@ -506,14 +528,42 @@ fn a_lost_answer_neither_loses_nor_doubles() {
 }
 
 #[test]
+fn a_lost_answer_is_settled_though_flask_overwrote_the_record() {
+    // R62
+    let mut both = Both::new();
+    both.flask_writes(SID, &alice());
+    let commit = both.world.begin(Some(SID), count);
+    let commit = both.world.until(commit, "replace");
+    let commit = both.world.lose(commit, true).unwrap();
+    // Flask had read before the increment, and takes it away. So it is made again.
+    both.flask_writes(SID, &alice());
+    keeps(&both.world.run(commit).unwrap(), Fate::Saved);
+    assert_eq!(both.world.number(SID, "n"), Some(1));
+
+    // Flask had read after it, and carries its mark along. So it is there.
+    let commit = both.world.begin(Some(SID), count);
+    let commit = both.world.until(commit, "replace");
+    let commit = both.world.lose(commit, true).unwrap();
+    let Value::Dict(mut session) = both.flask_reads(SID).unwrap() else {
+        panic!()
+    };
+    session.push(("theme".into(), "dark".into()));
+    both.flask_writes(SID, &Value::Dict(session));
+    keeps(&both.world.run(commit).unwrap(), Fate::Saved);
+    assert_eq!(both.world.number(SID, "n"), Some(2));
+}
+
+#[test]
 fn an_outcome_that_cannot_be_known_is_not_claimed() {
     let mut both = Both::new();
     both.flask_writes(SID, &alice());
     let commit = both.world.begin(Some(SID), count);
     let commit = both.world.until(commit, "replace");
     let commit = both.world.lose(commit, true).unwrap();
-    // Flask had read before, and overwrites with something else: nobody knows what it overwrote.
-    both.flask_writes(SID, &dict([("theme", "dark".into())]));
+    // A record remembers its last eight writers.
+    for _ in 0..8 {
+        both.world.request(Some(SID), count);
+    }
     assert_eq!(both.world.run(commit).map(drop), Err(Error::Uncertain));
 }
 
@@ -576,6 +626,25 @@ fn beside_flask_a_flask_request_in_flight_overwrites() {
     both.world.request(Some(&sid), sign_out);
     both.flask_writes(SID, &read_before);
     assert!(both.world.see(&sid, is_new));
+}
+
+#[test]
+fn a_lifetime_of_its_own_is_kept_beside_flask() {
+    // R26
+    let mut both = Both::new();
+    both.flask_writes(SID, &alice());
+    both.world.request(Some(SID), |session| {
+        session.set_expiry(Expiry::new().idle(std::time::Duration::from_secs(600)));
+    });
+    // Flask writes it again, with its own lifetime in the store.
+    let session = both.flask_reads(SID).unwrap();
+    both.flask_writes(SID, &session);
+    let key = both.world.key(SID);
+    both.world.request(Some(SID), insert("n", 1));
+    assert_eq!(
+        both.world.records[&key].expires_at.as_secs(),
+        both.world.now + 600
+    );
 }
 
 #[test]

@@ -9,10 +9,10 @@ pub(crate) enum Command {
     One(&'static Entry, Vec<String>),
     /// Faults on real servers, and what the names of the cases must contain.
     Faults(Vec<String>),
-    /// What the stores cost, and what their names must contain.
-    Bench(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
+    /// Measurements, and what their names must contain.
+    Bench(Vec<String>),
     /// Flask beside Rust, and what the names of the cases must contain.
     Flask(Vec<String>),
     /// The black-box cases: URLs of servers, and what the names of the cases must contain.
@@ -35,9 +35,9 @@ usage: cargo conformance [COMMAND]
   faults         lost replies, hanging and killed servers; a further word chooses cases or a server
   flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
-  bench stores   each store beside the same commands sent directly, in a release build; a further word chooses a store;
-                 not part of a run without a command
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
+  bench          measurements, which the whole run leaves out: bench stores, each store beside the same commands sent
+                 directly (builds a release); bench sweep; a further word chooses a store
   http           the black-box cases on our own page, without an application around it
   http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
                  on one store; a further word chooses cases
@@ -57,13 +57,13 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
             ["faults", parts @ ..] => Ok(Self::Faults(
                 parts.iter().copied().map(String::from).collect(),
             )),
-            ["bench", "stores", parts @ ..] => Ok(Self::Bench(
-                parts.iter().copied().map(String::from).collect(),
-            )),
             ["flask", parts @ ..] => Ok(Self::Flask(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["bench", parts @ ..] => Ok(Self::Bench(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["http", words @ ..] if words.iter().any(|word| word.contains("://")) => Ok(

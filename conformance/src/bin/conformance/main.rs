@@ -77,10 +77,10 @@ async fn perform(command: Command) -> ExitCode {
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
-        Command::Bench(parts) => total.tally += bench::stores(&parts).await,
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Flask(parts) => total.tally += flask::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
+        Command::Bench(parts) => total.tally += bench::run(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::Http(words) => total.tally += scoreboard::named(&words).await,
         Command::Scoreboard(words) => total.tally += scoreboard::board(&words).await,
