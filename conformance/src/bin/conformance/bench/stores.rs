@@ -15,8 +15,9 @@ use crate::servers::{MariaDb, Postgres, Redis, execute};
 
 /// A server, kept as long as it is needed, and where it is.
 type Started = io::Result<(Box<dyn Send>, String)>;
+type Start = fn() -> Started;
 
-const ALL: &[(&str, fn() -> Started)] = &[
+const ALL: &[(&str, Start)] = &[
     ("redis", redis),
     ("sqlite", sqlite),
     ("postgres", postgres),
