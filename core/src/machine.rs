@@ -523,7 +523,7 @@ impl Machine {
             }
             // Only if the record still remembers the writer before this one, all writers since are known, and this one is
             // not among them.
-            if !current.record.written_by(&base.record.writer()) {
+            if !current.record.written_by(&base.record.writer()) && !current.record.knows_all() {
                 return Err(Error::Uncertain);
             }
         }

@@ -159,6 +159,13 @@ impl Record {
             .any(|recent| recent == nonce)
     }
 
+    /// Whether no write of this library that needs to be told apart can have been forgotten. In a format of its own, whose records
+    /// may be written by others: a writer that overwrites blindly takes the marks away together with what they stand for, and
+    /// writes that left none do the same if they happen again.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.foreign.is_some() && self.recent.len() < RECENT * NONCE_LEN
+    }
+
     /// The nonce of the last write.
     pub(crate) fn writer(&self) -> Nonce {
         let mut nonce = Nonce::default();
@@ -438,7 +445,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
 
 /// How many bytes a string of this length takes.
 fn string_len(len: usize) -> usize {
-    len + match len {
+    len + match len as u64 {
         0..24 => 1,
         24..0x100 => 2,
         0x100..0x1_0000 => 3,

@@ -3,6 +3,10 @@
 
 mod model;
 
+use std::time::Duration;
+
+use cloakroom_core::{Config, Contents, Error, Format, Lifetimes};
+
 use model::tree::Op;
 use model::{Explorer, Faults, Found, Habit, Scenario};
 
@@ -37,7 +41,18 @@ fn choices(ops: &[Op], n: usize) -> Vec<Vec<Op>> {
 }
 
 fn explore(ops: &[Op], n: usize, signed_in: bool, faults: Faults, habit: Habit) -> Found {
-    let (mut explorer, mut found) = (Explorer::new(), Found::default());
+    explore_with(Config::default(), ops, n, signed_in, faults, habit)
+}
+
+fn explore_with(
+    config: Config,
+    ops: &[Op],
+    n: usize,
+    signed_in: bool,
+    faults: Faults,
+    habit: Habit,
+) -> Found {
+    let (mut explorer, mut found) = (Explorer::new(config), Found::default());
     for ops in choices(ops, n) {
         // The two writes differ in nothing but the name.
         if ops.contains(&Op::WriteB) && !ops.contains(&Op::WriteA) {
@@ -56,6 +71,10 @@ fn explore(ops: &[Op], n: usize, signed_in: bool, faults: Faults, habit: Habit) 
 
 fn holds(ops: &[Op], n: usize, signed_in: bool, faults: Faults, at_least: usize) {
     let found = explore(ops, n, signed_in, faults, Habit::Contract);
+    judge(&found, at_least);
+}
+
+fn judge(found: &Found, at_least: usize) {
     assert!(
         found.violations.is_empty(),
         "{} of {} states: {}",
@@ -96,6 +115,64 @@ fn three_requests_keep_all_properties() {
 #[test]
 fn three_requests_keep_all_properties_with_any_one_fault() {
     holds(&HARD, 3, true, Faults::ANY_ONE, 1_400_000);
+}
+
+/// A line for each value, and one for what the machine keeps for itself, if it does.
+struct Lines;
+
+impl Format for Lines {
+    fn decode(&self, stored: &[u8]) -> Result<Contents, Error> {
+        let mut contents = Contents::default();
+        for line in std::str::from_utf8(stored)
+            .map_err(|_| Error::Corrupt)?
+            .lines()
+        {
+            let (name, digits) = line.split_once('=').ok_or(Error::Corrupt)?;
+            let pairs = digits.as_bytes().chunks(2).map(std::str::from_utf8);
+            let byte = |pair: Result<&str, _>| u8::from_str_radix(pair.ok()?, 16).ok();
+            let value: Option<Vec<u8>> = pairs.map(byte).collect();
+            match name {
+                "" => contents.marks = value,
+                name => {
+                    _ = contents
+                        .values
+                        .insert(name.into(), value.ok_or(Error::Corrupt)?);
+                }
+            }
+        }
+        Ok(contents)
+    }
+
+    fn encode(&self, contents: &Contents) -> Result<Vec<u8>, Error> {
+        let values = contents.values.iter().map(|(name, value)| (&**name, value));
+        let lines = contents.marks.iter().map(|marks| ("", marks)).chain(values);
+        let digits = |value: &Vec<u8>| -> String {
+            value.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let lines = lines.map(|(name, value)| format!("{name}={}\n", digits(value)));
+        Ok(lines.collect::<String>().into_bytes())
+    }
+
+    fn check(&self, _name: &str, _value: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+// R06, R07, R08, R20, R62: in a format that keeps the machine's own part only where it is needed.
+#[test]
+fn two_requests_keep_all_properties_in_another_format_too() {
+    let day = Duration::from_secs(86_400);
+    let lifetimes = Lifetimes {
+        idle: day,
+        absolute: Lifetimes::UNLIMITED,
+    };
+    let config = Config::builder().lifetimes(lifetimes).format(Lines).build();
+    let config = config.expect("a good configuration");
+    for signed_in in [false, true] {
+        let faults = Faults::EACH;
+        let found = explore_with(config.clone(), &ALL, 2, signed_in, faults, Habit::Contract);
+        judge(&found, 100_000);
+    }
 }
 
 #[test]

@@ -20,16 +20,12 @@ use std::fmt;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Error(Kind);
-
-#[derive(Debug)]
-enum Kind {
-    Session(cloakroom::Error),
-    NoLayer,
-}
+pub struct Error(cloakroom::Error);
 
 impl Error {
-    pub(crate) const NO_LAYER: Self = Self(Kind::NoLayer);
+    pub(crate) const NO_LAYER: Self = Self(cloakroom::Error::NotSetUp(
+        "a handler wants a session, but no `SessionLayer` (of this type) is around its route; add `.layer(SessionLayer::new(..))` after the route",
+    ));
 
     /// The status of the response.
     ///
@@ -41,27 +37,14 @@ impl Error {
     /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        let hint = match &self.0 {
-            Kind::Session(error) => error.status_hint(),
-            Kind::NoLayer => 500,
-        };
-        StatusCode::from_u16(hint).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.0.status()
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         tracing::error!(error = %self, "session");
-        let mut response = Response::new(Body::from(match self.status() {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                "Your session cannot be reached right now. Please try again in a moment."
-            }
-            StatusCode::FORBIDDEN => {
-                "You are signed in too often. Please sign out somewhere else first."
-            }
-            StatusCode::PAYLOAD_TOO_LARGE => "There is too much in your session.",
-            _ => "Something went wrong with your session.",
-        }));
+        let mut response = Response::new(Body::from(self.0.sentence()));
         *response.status_mut() = self.status();
         response
     }
@@ -69,27 +52,19 @@ impl IntoResponse for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Session(error) => error.fmt(f),
-            Kind::NoLayer => f.write_str(
-                "a handler wants a session, but no `SessionLayer` (of this type) is around its route; add `.layer(SessionLayer::new(..))` after the route",
-            ),
-        }
+        self.0.fmt(f)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0 {
-            Kind::Session(error) => std::error::Error::source(error),
-            Kind::NoLayer => None,
-        }
+        self.0.source()
     }
 }
 
 /// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
 impl<E: Into<cloakroom::Error>> From<E> for Error {
     fn from(error: E) -> Self {
-        Self(Kind::Session(error.into()))
+        Self(error.into())
     }
 }

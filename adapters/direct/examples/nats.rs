@@ -238,7 +238,7 @@ fn refused(refusal: &Refusal) -> (HeaderMap, String) {
         Refusal::Session(error) => {
             // What is wrong is the log's affair.
             let _ = writeln!(io::stderr(), "session: {error}");
-            (error.status_hint(), "your session cannot be used")
+            (error.status().as_u16(), error.sentence())
         }
     };
     headers.insert("Nats-Service-Error", why);

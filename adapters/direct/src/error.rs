@@ -2,6 +2,7 @@ use std::fmt;
 
 use cloakroom_core::Error as SessionError;
 use cloakroom_store::StoreError;
+use http::StatusCode;
 
 /// Why a session could not be loaded, used or saved. Never because of what a client presented.
 ///
@@ -9,7 +10,7 @@ use cloakroom_store::StoreError;
 /// use cloakroom::{Error, StoreError};
 ///
 /// let error = Error::from(StoreError::transient("redis", "timed out after 2 s"));
-/// assert_eq!(error.status_hint(), 503);
+/// assert_eq!(error.status(), 503);
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -22,6 +23,9 @@ pub enum Error {
     Entropy(Box<dyn std::error::Error + Send + Sync>),
     /// The subject has as many sessions as it may have ([`Sessions::with_limit`](crate::Sessions::with_limit)); nothing was changed.
     TooManySessions,
+    /// A handler asked for its session, and nothing around it has put one there: a mistake in the application. The text, of the
+    /// adapter, says what to add.
+    NotSetUp(&'static str),
 }
 
 impl Error {
@@ -29,15 +33,37 @@ impl Error {
     /// many, 413 for a session over a limit, 500 otherwise.
     ///
     /// ```
-    /// assert_eq!(cloakroom::Error::TooManySessions.status_hint(), 403);
+    /// assert_eq!(cloakroom::Error::TooManySessions.status(), 403);
     /// ```
     #[must_use]
-    pub fn status_hint(&self) -> u16 {
+    pub fn status(&self) -> StatusCode {
         match self {
-            Self::Store(_) => 503,
-            Self::Session(error) => cloakroom_core::http::status_hint(error).as_u16(),
-            Self::Entropy(_) => 500,
-            Self::TooManySessions => 403,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Session(error) => cloakroom_core::http::status_hint(error),
+            Self::Entropy(_) | Self::NotSetUp(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TooManySessions => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// A sentence to show to the client, for those who do not write one: it tells nothing of the inside.
+    ///
+    /// ```
+    /// use cloakroom::{Error, StoreError};
+    ///
+    /// let error = Error::from(StoreError::transient("redis", "10.0.0.7 refused the connection"));
+    /// assert_eq!(error.sentence(), "Your session cannot be reached right now. Please try again in a moment.");
+    /// ```
+    #[must_use]
+    pub fn sentence(&self) -> &'static str {
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "Your session cannot be reached right now. Please try again in a moment."
+            }
+            StatusCode::FORBIDDEN => {
+                "You are signed in too often. Please sign out somewhere else first."
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => "There is too much in your session.",
+            _ => "Something went wrong with your session.",
         }
     }
 }
@@ -51,6 +77,7 @@ impl fmt::Display for Error {
             Self::TooManySessions => {
                 f.write_str("this user is signed in too often; end another session first")
             }
+            Self::NotSetUp(what) => f.write_str(what),
         }
     }
 }
@@ -60,7 +87,7 @@ impl std::error::Error for Error {
         match self {
             Self::Store(error) => error.source(),
             Self::Entropy(error) => Some(&**error),
-            Self::Session(_) | Self::TooManySessions => None,
+            Self::Session(_) | Self::TooManySessions | Self::NotSetUp(_) => None,
         }
     }
 }

@@ -25,14 +25,20 @@
 //!
 //! For control of each step there is the same in parts: [`Sessions::open`], [`Sessions::load`], [`Sessions::commit`]. Adapters use [`Session`], a
 //! handle that a handler and its adapter share.
+//!
+//! What can be counted and traced, and what to alert on, is in [`observability`].
 
 mod drive;
 mod error;
 mod listed;
 mod no_store;
+mod observe;
 mod session;
 mod sessions;
 mod slot;
+
+#[doc = include_str!("../OBSERVABILITY.md")]
+pub mod observability {}
 
 pub use cloakroom_core::{
     Builder, Config, ConfigError, Contents, Directive, Envelope, Exchange, Expiry, Fate, Format,
@@ -43,5 +49,6 @@ pub use cloakroom_store::{Directory, SharedDirectory, SharedStore, Store, StoreE
 pub use error::Error;
 pub use listed::Listed;
 pub use no_store::NoStore;
+pub use observe::{Answer, Event, Operation};
 pub use session::{Committing, Session};
 pub use sessions::{Excess, Sessions};

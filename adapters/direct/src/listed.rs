@@ -301,6 +301,7 @@ impl Most {
                 .count()
                 >= self.sessions
             {
+                sessions.0.observer.failed(&Error::TooManySessions);
                 return Err(Error::TooManySessions);
             }
             return sessions

@@ -14,8 +14,9 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
-use crate::drive::load_key;
+use crate::drive::{commit_span, load_key, load_span};
 use crate::sessions::Inner;
 use crate::slot::{Phase, Slot};
 use crate::{Error, Sessions};
@@ -59,6 +60,8 @@ pub(crate) trait Backend: Send + Sync {
     fn commit(self: Arc<Self>, exchange: &mut Option<Exchange>) -> Committing;
     fn config(&self) -> &Config;
     fn entropy(&self) -> Result<[u8; 32], Error>;
+    /// Says that the session could not be loaded.
+    fn failed(&self, error: &Error);
 }
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -78,7 +81,11 @@ impl<S: Store> Backend for Inner<S> {
     }
 
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
-        Box::pin(load_key(&*self.store, key))
+        let span = load_span();
+        match span.is_disabled() {
+            true => Box::pin(load_key(self, key)),
+            false => Box::pin(load_key(self, key).instrument(span)),
+        }
     }
 
     fn commit(self: Arc<Self>, exchange: &mut Option<Exchange>) -> Committing {
@@ -90,8 +97,17 @@ impl<S: Store> Backend for Inner<S> {
             return Committing::Pending(Box::pin(async move { sessions.commit(exchange).await }));
         }
         match exchange.finish(sessions.now()) {
-            Commit::Done(outcome) => Committing::Done(outcome),
-            commit => Committing::Pending(Box::pin(sessions.drive(commit))),
+            Commit::Done(outcome) => {
+                sessions.0.observer.finished(&outcome, 0);
+                Committing::Done(outcome)
+            }
+            commit => {
+                let span = commit_span();
+                Committing::Pending(match span.is_disabled() {
+                    true => Box::pin(sessions.drive(commit)),
+                    false => Box::pin(sessions.drive(commit).instrument(span)),
+                })
+            }
         }
     }
 
@@ -101,6 +117,10 @@ impl<S: Store> Backend for Inner<S> {
 
     fn entropy(&self) -> Result<[u8; 32], Error> {
         self.random()
+    }
+
+    fn failed(&self, error: &Error) {
+        self.observer.failed(error);
     }
 }
 
@@ -159,12 +179,19 @@ impl<K> Session<K> {
     /// ```
     pub async fn load(&self) -> Result<(), Error> {
         while let Some(key) = self.wanted()? {
-            let found = self.backend.load(&key).await?;
-            let mut state = self.slot.lock();
-            let exchange = state.exchange(&*self.backend)?;
-            // A clone may have loaded it in the meantime.
-            if exchange.wants_load() == Some(&key) {
-                exchange.handle_loaded(&key, found)?;
+            let found = self.backend.load(&key).await;
+            let loaded = found.and_then(|found| {
+                let mut state = self.slot.lock();
+                let exchange = state.exchange(&*self.backend)?;
+                // A clone may have loaded it in the meantime.
+                if exchange.wants_load() == Some(&key) {
+                    exchange.handle_loaded(&key, found)?;
+                }
+                Ok(())
+            });
+            if let Err(error) = loaded {
+                self.backend.failed(&error);
+                return Err(error);
             }
         }
         Ok(())

@@ -4,10 +4,12 @@ use std::time::SystemTime;
 
 use cloakroom_core::{Config, Exchange, Outcome, Session as CoreSession, UnixTime};
 use cloakroom_store::{Directory, Store};
+use tracing::Instrument as _;
 
-use crate::drive::load_key;
+use crate::drive::{commit_span, load_key, load_span};
 use crate::listed::Limit;
-use crate::{Error, Session};
+use crate::observe::Observer;
+use crate::{Error, Event, Session};
 
 type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 type Entropy = Arc<dyn Fn(&mut [u8]) -> Result<(), Error> + Send + Sync>;
@@ -30,6 +32,7 @@ pub(crate) struct Inner<S> {
     clock: Option<Clock>,
     entropy: Option<Entropy>,
     limit: Option<Arc<dyn Limit<S>>>,
+    pub(crate) observer: Observer,
 }
 
 /// What happens to a sign-in over the limit of [`Sessions::with_limit`].
@@ -64,6 +67,7 @@ impl<S: Store> Sessions<S> {
             clock: None,
             entropy: None,
             limit: None,
+            observer: Observer::default(),
         }))
     }
 
@@ -134,6 +138,27 @@ impl<S: Store> Sessions<S> {
         self.change(|inner| inner.limit = Some(limit))
     }
 
+    /// Tells this function what happens: for counters and histograms. It is called within requests, so it should only count. What
+    /// there is to alert on: [`observability`](crate::observability). Without one nothing is measured.
+    ///
+    /// ```
+    /// # use cloakroom::{Event, Sessions};
+    /// # use cloakroom_memory::MemoryStore;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// static FAILURES: AtomicU64 = AtomicU64::new(0);
+    ///
+    /// let sessions = Sessions::new(MemoryStore::new()).with_observer(|event| {
+    ///     if let Event::Failed { .. } = event {
+    ///         FAILURES.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_observer(self, observe: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.change(|inner| inner.observer = Observer::new(observe))
+    }
+
     fn change(self, change: impl FnOnce(&mut Inner<S>)) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         change(&mut inner);
@@ -179,8 +204,12 @@ impl<S: Store> Sessions<S> {
     /// ```
     pub async fn load(&self, exchange: &mut Exchange) -> Result<(), Error> {
         while let Some(key) = exchange.wants_load().cloned() {
-            let found = load_key(self.store(), &key).await?;
-            exchange.handle_loaded(&key, found)?;
+            let found = load_key(&self.0, &key).instrument(load_span()).await;
+            let loaded = found.and_then(|found| Ok(exchange.handle_loaded(&key, found)?));
+            if let Err(error) = loaded {
+                self.0.observer.failed(&error);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -206,7 +235,10 @@ impl<S: Store> Sessions<S> {
     pub async fn commit(&self, exchange: Exchange) -> Result<Outcome, Error> {
         match &self.0.limit {
             Some(limit) if exchange.signs_in().is_some() => limit.commit(self, exchange).await,
-            _ => self.clone().drive(exchange.finish(self.now())).await,
+            _ => {
+                let commit = exchange.finish(self.now());
+                self.clone().drive(commit).instrument(commit_span()).await
+            }
         }
     }
 
@@ -331,6 +363,7 @@ impl<S> Clone for Inner<S> {
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             limit: self.limit.clone(),
+            observer: self.observer.clone(),
         }
     }
 }

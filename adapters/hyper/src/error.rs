@@ -19,16 +19,12 @@ use std::fmt;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Error(Kind);
-
-#[derive(Debug)]
-enum Kind {
-    Session(cloakroom::Error),
-    NoService,
-}
+pub struct Error(cloakroom::Error);
 
 impl Error {
-    pub(crate) const NO_SERVICE: Self = Self(Kind::NoService);
+    pub(crate) const NO_SERVICE: Self = Self(cloakroom::Error::NotSetUp(
+        "a service wants a session, but no `SessionService` (of this type) is around it; serve `SessionService::new(service, SessionLayer::new(..))`",
+    ));
 
     /// The status of the response.
     ///
@@ -40,11 +36,7 @@ impl Error {
     /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        let hint = match &self.0 {
-            Kind::Session(error) => error.status_hint(),
-            Kind::NoService => 500,
-        };
-        StatusCode::from_u16(hint).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.0.status()
     }
 
     /// A plain sentence with a fitting status that tells the client nothing of the inside; what went wrong goes to the log
@@ -59,16 +51,7 @@ impl Error {
     /// ```
     pub fn into_response<B: From<&'static str>>(self) -> Response<B> {
         tracing::error!(error = %self, "session");
-        let mut response = Response::new(B::from(match self.status() {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                "Your session cannot be reached right now. Please try again in a moment."
-            }
-            StatusCode::FORBIDDEN => {
-                "You are signed in too often. Please sign out somewhere else first."
-            }
-            StatusCode::PAYLOAD_TOO_LARGE => "There is too much in your session.",
-            _ => "Something went wrong with your session.",
-        }));
+        let mut response = Response::new(B::from(self.0.sentence()));
         *response.status_mut() = self.status();
         response
     }
@@ -76,27 +59,19 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Session(error) => error.fmt(f),
-            Kind::NoService => f.write_str(
-                "a service wants a session, but no `SessionService` (of this type) is around it; serve `SessionService::new(service, SessionLayer::new(..))`",
-            ),
-        }
+        self.0.fmt(f)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0 {
-            Kind::Session(error) => std::error::Error::source(error),
-            Kind::NoService => None,
-        }
+        self.0.source()
     }
 }
 
 /// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
 impl<E: Into<cloakroom::Error>> From<E> for Error {
     fn from(error: E) -> Self {
-        Self(Kind::Session(error.into()))
+        Self(error.into())
     }
 }

@@ -20,16 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Error(Arc<Kind>);
-
-enum Kind {
-    Session(CommitError),
-    NoFairing,
-}
+pub struct Error(Arc<CommitError>);
 
 impl Error {
     pub(crate) fn no_fairing() -> Self {
-        Self(Arc::new(Kind::NoFairing))
+        Self::from(CommitError::NotSetUp(
+            "a handler wants a session, but no `SessionFairing` (of this type) is attached; add `.attach(SessionFairing::new(..))`",
+        ))
     }
 
     /// The status of the response: 503 where trying again may help, 403 for one session too many, 413 for a session over a
@@ -44,27 +41,21 @@ impl Error {
     /// ```
     #[must_use]
     pub fn status(&self) -> Status {
-        match &*self.0 {
-            Kind::Session(error) => Status::new(error.status_hint()),
-            Kind::NoFairing => Status::InternalServerError,
-        }
+        Status::new(self.0.status().as_u16())
     }
 
-    /// What failed, for those who tell a broken store from a session over a limit. `None`: there is no fairing.
+    /// What failed, for those who tell a broken store from a session over a limit.
     ///
     /// ```
     /// use cloakroom_rocket::{CommitError, Error};
     ///
     /// fn is_signed_in_too_often(error: &Error) -> bool {
-    ///     matches!(error.cause(), Some(CommitError::TooManySessions))
+    ///     matches!(error.cause(), CommitError::TooManySessions)
     /// }
     /// ```
     #[must_use]
-    pub fn cause(&self) -> Option<&CommitError> {
-        match &*self.0 {
-            Kind::Session(error) => Some(error),
-            Kind::NoFairing => None,
-        }
+    pub fn cause(&self) -> &CommitError {
+        &self.0
     }
 
     /// What went wrong with the session of this request: for catchers.
@@ -109,36 +100,25 @@ impl<'r> Responder<'r, 'static> for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Kind::Session(error) => f.debug_tuple("Error").field(error).finish(),
-            Kind::NoFairing => f.write_str("Error(NoFairing)"),
-        }
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Kind::Session(error) => error.fmt(f),
-            Kind::NoFairing => f.write_str(
-                "a handler wants a session, but no `SessionFairing` (of this type) is attached; add `.attach(SessionFairing::new(..))`",
-            ),
-        }
+        self.0.fmt(f)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.0 {
-            Kind::Session(error) => std::error::Error::source(error),
-            Kind::NoFairing => None,
-        }
+        self.0.source()
     }
 }
 
 /// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
 impl<E: Into<CommitError>> From<E> for Error {
     fn from(error: E) -> Self {
-        Self(Arc::new(Kind::Session(error.into())))
+        Self(Arc::new(error.into()))
     }
 }

@@ -1,5 +1,5 @@
 use cloakroom::Error;
-use http::{Response, StatusCode};
+use http::Response;
 
 /// Makes the response for a request whose session could not be saved.
 ///
@@ -8,11 +8,11 @@ use http::{Response, StatusCode};
 /// ```
 /// use cloakroom_memory::MemoryStore;
 /// use cloakroom_tower::{Error, SessionLayer};
-/// use http::{Response, StatusCode};
+/// use http::Response;
 ///
 /// let layer = SessionLayer::new(MemoryStore::new()).on_error(|error: &Error| {
 ///     let mut response = Response::new("Please try again.".to_owned());
-///     *response.status_mut() = StatusCode::from_u16(error.status_hint()).unwrap();
+///     *response.status_mut() = error.status();
 ///     response
 /// });
 /// ```
@@ -27,7 +27,7 @@ impl<B, F: Fn(&Error) -> Response<B>> OnError<B> for F {
     }
 }
 
-/// The default: the status that fits ([`Error::status_hint`]) and an empty body.
+/// The default: the status that fits ([`Error::status`]) and an empty body.
 ///
 /// ```
 /// use cloakroom_tower::{Error, OnError, StatusOnly};
@@ -41,8 +41,7 @@ pub struct StatusOnly;
 impl<B: Default> OnError<B> for StatusOnly {
     fn respond(&self, error: &Error) -> Response<B> {
         let mut response = Response::new(B::default());
-        *response.status_mut() =
-            StatusCode::from_u16(error.status_hint()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = error.status();
         response
     }
 }

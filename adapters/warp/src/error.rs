@@ -19,15 +19,12 @@ use warp::{Rejection, reject::Reject};
 ///
 /// let route = warp::path("sign-out").and(warp::post()).and(session()).then(sign_out);
 /// ```
-pub struct Error(Kind);
-
-enum Kind {
-    Session(cloakroom::Error),
-    NoLayer,
-}
+pub struct Error(cloakroom::Error);
 
 impl Error {
-    pub(crate) const NO_LAYER: Self = Self(Kind::NoLayer);
+    pub(crate) const NO_LAYER: Self = Self(cloakroom::Error::NotSetUp(
+        "a filter wants a session, but no `SessionLayer` (of this type) is around the service; serve `SessionLayer::new(..).layer(warp::service(routes))`",
+    ));
 
     /// The status of the reply.
     ///
@@ -39,29 +36,12 @@ impl Error {
     /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        let hint = match &self.0 {
-            Kind::Session(error) => error.status_hint(),
-            Kind::NoLayer => 500,
-        };
-        StatusCode::from_u16(hint).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    fn sentence(&self) -> &'static str {
-        match self.status() {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                "Your session cannot be reached right now. Please try again in a moment."
-            }
-            StatusCode::FORBIDDEN => {
-                "You are signed in too often. Please sign out somewhere else first."
-            }
-            StatusCode::PAYLOAD_TOO_LARGE => "There is too much in your session.",
-            _ => "Something went wrong with your session.",
-        }
+        self.0.status()
     }
 
     fn response(&self) -> Response {
         tracing::error!(error = %self, "session");
-        warp::reply::with_status(self.sentence(), self.status()).into_response()
+        warp::reply::with_status(self.0.sentence(), self.status()).into_response()
     }
 }
 
@@ -95,33 +75,25 @@ impl Reply for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Error").field(&self.sentence()).finish()
+        f.debug_tuple("Error").field(&self.0.sentence()).finish()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Session(error) => error.fmt(f),
-            Kind::NoLayer => f.write_str(
-                "a filter wants a session, but no `SessionLayer` (of this type) is around the service; serve `SessionLayer::new(..).layer(warp::service(routes))`",
-            ),
-        }
+        self.0.fmt(f)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0 {
-            Kind::Session(error) => std::error::Error::source(error),
-            Kind::NoLayer => None,
-        }
+        self.0.source()
     }
 }
 
 /// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
 impl<E: Into<cloakroom::Error>> From<E> for Error {
     fn from(error: E) -> Self {
-        Self(Kind::Session(error.into()))
+        Self(error.into())
     }
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cloakroom::{Committing, Error, Outcome, Session, Sessions, Store, http as mapping};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::bell::Handler;
@@ -92,9 +92,7 @@ pub(crate) fn session<K: 'static>(
     let session: Option<&Session<K>> = request.extensions().get();
     let session = session.cloned();
     async move {
-        // A mistake of the application's programmer, found with the first request.
-        #[expect(clippy::expect_used, reason = "no input leads here")]
-        let session = session.expect("`WithSessions` (of this type) is around the handler");
+        let session = session.ok_or(Error::NotSetUp("there is no `WithSessions` of this type"))?;
         session.load().await?;
         Ok(session)
     }
@@ -103,8 +101,7 @@ pub(crate) fn session<K: 'static>(
 /// What a handler answers that has no session.
 pub(crate) fn status_only<B: Default>(error: &Error) -> Response<B> {
     let mut response = Response::new(B::default());
-    *response.status_mut() =
-        StatusCode::from_u16(error.status_hint()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = error.status();
     response
 }
 

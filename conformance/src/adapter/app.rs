@@ -149,14 +149,13 @@ impl App {
 
     /// The application's page for a commit that failed.
     pub fn error_page(&self, error: &cloakroom::Error) -> Reply {
-        let status = StatusCode::from_u16(error.status_hint());
         let mut headers = HeaderMap::new();
         headers.insert(
             HeaderName::from_static(Self::PAGE),
             HeaderValue::from_static("not saved"),
         );
         Reply {
-            status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            status: error.status(),
             headers,
             body: Body::of("[]".into(), self.stage.clone()),
         }

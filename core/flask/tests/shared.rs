@@ -506,14 +506,42 @@ fn a_lost_answer_neither_loses_nor_doubles() {
 }
 
 #[test]
+fn a_lost_answer_is_settled_though_flask_overwrote_the_record() {
+    // R62
+    let mut both = Both::new();
+    both.flask_writes(SID, &alice());
+    let commit = both.world.begin(Some(SID), count);
+    let commit = both.world.until(commit, "replace");
+    let commit = both.world.lose(commit, true).unwrap();
+    // Flask had read before the increment, and takes it away. So it is made again.
+    both.flask_writes(SID, &alice());
+    keeps(&both.world.run(commit).unwrap(), Fate::Saved);
+    assert_eq!(both.world.number(SID, "n"), Some(1));
+
+    // Flask had read after it, and carries its mark along. So it is there.
+    let commit = both.world.begin(Some(SID), count);
+    let commit = both.world.until(commit, "replace");
+    let commit = both.world.lose(commit, true).unwrap();
+    let Value::Dict(mut session) = both.flask_reads(SID).unwrap() else {
+        panic!()
+    };
+    session.push(("theme".into(), "dark".into()));
+    both.flask_writes(SID, &Value::Dict(session));
+    keeps(&both.world.run(commit).unwrap(), Fate::Saved);
+    assert_eq!(both.world.number(SID, "n"), Some(2));
+}
+
+#[test]
 fn an_outcome_that_cannot_be_known_is_not_claimed() {
     let mut both = Both::new();
     both.flask_writes(SID, &alice());
     let commit = both.world.begin(Some(SID), count);
     let commit = both.world.until(commit, "replace");
     let commit = both.world.lose(commit, true).unwrap();
-    // Flask had read before, and overwrites with something else: nobody knows what it overwrote.
-    both.flask_writes(SID, &dict([("theme", "dark".into())]));
+    // A record remembers its last eight writers.
+    for _ in 0..8 {
+        both.world.request(Some(SID), count);
+    }
     assert_eq!(both.world.run(commit).map(drop), Err(Error::Uncertain));
 }
 

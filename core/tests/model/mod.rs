@@ -6,7 +6,7 @@ pub(crate) mod tree;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use cloakroom_core::UnixTime;
+use cloakroom_core::{Config, UnixTime};
 
 use tree::{BEGIN, Input, NodeId, Op, Pending, RecordId, Request, Slot, Told, Tree};
 
@@ -159,8 +159,10 @@ struct Trail {
 }
 
 impl Explorer {
-    pub(crate) fn new() -> Self {
-        Self { tree: Tree::new() }
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            tree: Tree::new(config),
+        }
     }
 
     pub(crate) fn explore(&mut self, scenario: &Scenario, found: &mut Found) {

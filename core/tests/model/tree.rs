@@ -169,7 +169,9 @@ fn entropy(who: u8, mint: u8) -> [u8; 64] {
 
 fn seen(session: &Session<'_>) -> Option<Seen> {
     (!session.is_new()).then(|| Seen {
-        first: session.created_at().as_secs() == CREATED,
+        // A format that keeps no times: then by the value that only the first one has, and what follows it.
+        first: session.created_at().as_secs() == CREATED
+            || (session.subject().is_none() && session.contains("base")),
         signed_in: session.subject().is_some(),
     })
 }
@@ -209,9 +211,9 @@ impl Player {
 }
 
 impl Tree {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         Self {
-            config: Config::default(),
+            config,
             nodes: Vec::new(),
             roots: BTreeMap::new(),
             children: BTreeMap::new(),

@@ -71,8 +71,7 @@ impl IntoResponse for Failure {
 /// The answer in place of a handler's, if what it did could not be saved. See `SessionLayer::on_error`.
 pub(crate) fn not_saved(error: &CommitError) -> Response {
     tracing::error!(%error, "a session could not be saved");
-    let status =
-        StatusCode::from_u16(error.status_hint()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = error.status();
     page(
         status,
         "That could not be saved",

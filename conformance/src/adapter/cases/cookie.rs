@@ -22,7 +22,7 @@ checks! { Context:
 
     "adapter/cookie-taken-as-it-is", ["R37"],
     "cookie names are case-sensitive, nothing is percent-decoded, quotes are kept",
-    "RFC 10025, section 5.7" => as_it_is;
+    "RFC 10025, section 4.1.1" => as_it_is;
 
     "adapter/garbage-beside-the-cookie", ["R38"],
     "other cookies, broken pairs and empty ones around the cookie do not hide it",

@@ -122,9 +122,8 @@ async fn upgrade(app: &State<App>, session: Session, script: Script) -> Upgrade 
 #[catch(default)]
 fn page(status: Status, request: &Request<'_>) -> Result<Answer, Status> {
     let error = Error::of(request).ok_or(status)?;
-    let (app, cause) = (request.rocket().state::<App>(), error.cause());
-    let (app, cause) = app.zip(cause).ok_or(status)?;
-    Ok(Answer(app.error_page(cause)))
+    let app = request.rocket().state::<App>().ok_or(status)?;
+    Ok(Answer(app.error_page(error.cause())))
 }
 
 struct Answer(Reply);

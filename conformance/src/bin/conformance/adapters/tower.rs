@@ -45,7 +45,7 @@ impl Fixture for Tower {
 async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
     match handle(app, request).await {
         Ok(response) => response,
-        Err(error) => status(StatusCode::from_u16(error.status_hint()).unwrap_or_default()),
+        Err(error) => status(error.status()),
     }
 }
 
