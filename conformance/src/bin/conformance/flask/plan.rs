@@ -144,6 +144,7 @@ impl Setup {
             } else {
                 "browser"
             },
+            if self.quiet { "-quiet" } else { "" },
         )
     }
 
