@@ -1,5 +1,6 @@
 //! The configuration: built once, validated once, then shared.
 
+mod beside;
 mod builder;
 mod check;
 mod error;

@@ -214,14 +214,14 @@ impl Config {
 fn read(format: &dyn Format, stored: Stored, now: UnixTime) -> Result<Record, Error> {
     let contents = format.decode(&stored.bytes)?;
     let own = |bytes: Bytes| Record::decode(Stored::new(bytes, stored.expires_at, stored.version));
-    let marked = contents.marks.is_some();
-    let marks = match contents.marks {
-        Some(marks) => own(marks.into())?,
-        None => own(record::unmarked()?)?,
-    };
-    let mut record = match marks.retired {
-        Some(_) => marks,
-        None => own(marks.with_values(&contents.values))?,
+    let marks = contents.marks.map(|marks| own(marks.into())).transpose()?;
+    // Values beside the marks of a retired record: the other system has gone on with it since.
+    let marks = marks.filter(|marks| marks.retired.is_none() || contents.values.is_empty());
+    let marked = marks.is_some();
+    let mut record = match marks {
+        Some(retired) if retired.retired.is_some() => retired,
+        Some(marks) => own(marks.with_values(&contents.values))?,
+        None => own(own(record::unmarked()?)?.with_values(&contents.values))?,
     };
     if !marked {
         record.created = now;

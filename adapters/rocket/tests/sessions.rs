@@ -3,6 +3,11 @@
 use cloakroom::Sessions;
 use cloakroom_memory::MemoryStore;
 use cloakroom_rocket::{CommitError, Error, Session, SessionFairing, Typed};
+use cloakroom_store::{
+    Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
+};
+use rocket::figment::Figment;
+use rocket::figment::providers::{Format as _, Toml};
 use rocket::http::Status;
 use rocket::{Build, Request, Rocket, catch, catchers, get, routes};
 
@@ -11,7 +16,7 @@ use support::{client, get, rocket, set_cookie, token};
 mod support;
 
 fn app() -> Rocket<Build> {
-    rocket().mount("/", routes![count, refused, optional, typed])
+    rocket().mount("/", routes![count, refused, optional, result, typed])
 }
 
 /// What Rocket has against launching it. Its error wants to be looked at.
@@ -34,6 +39,14 @@ fn refused(_session: Session) -> Result<(), Error> {
 #[get("/optional")]
 fn optional(session: Option<Session>) -> String {
     format!("{}", session.is_some())
+}
+
+#[get("/result")]
+fn result(session: Result<Session, Error>) -> String {
+    match session {
+        Ok(_) => "true".to_owned(),
+        Err(error) => error.status().to_string(),
+    }
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -101,6 +114,30 @@ async fn the_settings_come_from_rockets_configuration() {
     assert!(line.contains("SameSite=Strict"), "{line}");
 }
 
+/// As `Rocket.toml` has them: a table of the profile.
+#[rocket::async_test]
+async fn the_settings_are_read_from_a_file_by_profile() {
+    let file = "
+        [default.session]
+        cookie_name = '__Host-default'
+        idle_timeout = 900
+        [release.session]
+        cookie_name = '__Host-release'
+    ";
+    for (profile, name) in [("release", "__Host-release="), ("debug", "__Host-default=")] {
+        let figment = Figment::from(rocket::Config::default())
+            .merge(Toml::string(file).nested())
+            .merge(("log_level", "off"))
+            .select(profile);
+        let app = rocket::custom(figment)
+            .attach(SessionFairing::new(MemoryStore::new()))
+            .mount("/", routes![count]);
+        let client = client(app).await;
+        let line = set_cookie(&client.get("/count").dispatch().await).unwrap();
+        assert!(line.starts_with(name), "{line}");
+    }
+}
+
 #[rocket::async_test]
 async fn a_mistake_in_the_settings_stops_the_launch() {
     for (name, value) in [
@@ -128,6 +165,57 @@ async fn two_fairings_of_one_type_stop_the_launch() {
     let app = app().attach(SessionFairing::new(MemoryStore::new()));
     let app = app.attach(SessionFairing::new(MemoryStore::new()));
     assert!(refusal(app).await.is_some());
+}
+
+// R54
+#[rocket::async_test]
+async fn while_the_store_is_down_an_optional_session_is_none_and_every_answer_depends_on_the_cookie()
+ {
+    let app = app().attach(SessionFairing::new(Down));
+    let client = client(app.register("/", catchers![sorry])).await;
+    let token = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    for (path, status, text) in [
+        ("/optional", 200, "false"),
+        ("/result", 200, "503 Service Unavailable"),
+        ("/typed", 503, "503 Some(503)"),
+        ("/count", 503, "503 Some(503)"),
+    ] {
+        let request = client.get(path).cookie((support::NAME, token));
+        let response = request.dispatch().await;
+        assert_eq!(response.status().code, status, "{path}");
+        assert_eq!(set_cookie(&response), None, "{path}");
+        assert_eq!(response.headers().get_one("vary"), Some("cookie"), "{path}");
+        assert_eq!(response.into_string().await.unwrap(), text, "{path}");
+    }
+}
+
+/// A store that cannot be reached.
+struct Down;
+
+fn down<T>() -> Result<T, StoreError> {
+    Err(StoreError::transient("down", "nobody answers"))
+}
+
+impl Store for Down {
+    async fn load(&self, _: &Key) -> Result<Option<Stored>, StoreError> {
+        down()
+    }
+
+    async fn create(&self, _: &Key, _: &Write) -> Result<Created, StoreError> {
+        down()
+    }
+
+    async fn replace(&self, _: &Key, _: &Stored, _: &Write) -> Result<Replaced, StoreError> {
+        down()
+    }
+
+    async fn touch(&self, _: &Key, _: UnixTime) -> Result<Touched, StoreError> {
+        down()
+    }
+
+    async fn delete(&self, _: &Key, _: &Stored) -> Result<Deleted, StoreError> {
+        down()
+    }
 }
 
 #[rocket::async_test]

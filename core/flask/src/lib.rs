@@ -37,8 +37,13 @@
 //! | `session["cart"]` | `session.get("cart")`, `session.insert("cart", …)` |
 //! | `session.permanent` (the entry `_permanent`) | [`Expiry::persistent`], [`Expiry::until_closed`]; not one of the values |
 //! | `session.clear()`, and nothing else | `session.clear()`: the session is deleted and its cookie cleared; as is one whose last value is removed |
+//! | a sign-in: `session["user_id"] = 42` | `session.sign_in(…)`, and the values that Flask goes by |
+//! | a sign-out: `session.clear()` | `session.sign_out()` |
 //! | `session.new` of the Redis snippet | [`Session::is_new`] |
 //! | the entry `_cloakroom`, if it is there | subject, times, CSRF token, own lifetimes: what the values do not say |
+//!
+//! Flask does not know of subjects: where it signs out by `session.pop("user_id")`, the subject that Rust's `sign_in` has set stays. Sign out
+//! by `session.clear()` there, or go by the values alone on both sides.
 //!
 //! A value that Rust does not change keeps its exact type through a Rust write. What a format cannot keep is an error where it is set:
 //!

@@ -111,7 +111,7 @@
 //! ```console
 //! $ for n in 1 2 3; do mkdir -p /var/tmp/rs$n; mongod --replSet rs0 --port 2701$n --dbpath /var/tmp/rs$n --fork --logpath /var/tmp/rs$n.log; done
 //! $ mongosh --port 27011 --eval 'rs.initiate({_id: "rs0", members: [1, 2, 3].map(n => ({_id: n, host: "localhost:2701" + n}))})'
-//! $ cargo demo -- --store 'mongodb://localhost:27011,localhost:27012,localhost:27013/app?replicaSet=rs0'
+//! $ cargo demo-all --store 'mongodb://localhost:27011,localhost:27012,localhost:27013/app?replicaSet=rs0'
 //! ```
 //!
 //! # What it costs

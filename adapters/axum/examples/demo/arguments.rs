@@ -11,9 +11,18 @@ Usage: cargo demo [OPTIONS]
 
 Options:
       --listen ADDRESS:PORT  Where to serve; port 0 takes a free one [default: 127.0.0.1:3000]
-      --store STORE          Where sessions are kept [default: files beside the program]
-                               file:DIR   files in this directory; they survive a restart
-                               memory:    this process; gone when it ends
+      --store URL            Where sessions are kept [default: files beside the program]
+                               file:DIR                           files in this directory; they survive a restart
+                               memory:                            this process; gone when it ends
+                               sqlite:FILE                        a SQLite database
+                               postgres://USER:PASSWORD@HOST/DB   PostgreSQL
+                               mysql://USER:PASSWORD@HOST/DB      MySQL or MariaDB
+                               redis://HOST                       Redis or Valkey; with TLS rediss://HOST
+                               redis+cluster://HOST,HOST          a Redis Cluster
+                               redis+sentinel://HOST,HOST/NAME    Redis behind sentinels
+                               memcached://HOST,HOST              Memcached; it cannot list your devices
+                               mongodb://HOST,HOST/DB             MongoDB, or mongodb+srv://HOST/DB
+                             `cargo demo` has the first two and is built quickly; `cargo demo-all` has them all
   -h, --help                 This text
 
 The session cookie is `__Host-session` with Secure, as it would be in production. Browsers keep such a cookie over https;
@@ -35,11 +44,15 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
 
     let mut listen = "127.0.0.1:3000".to_owned();
     let mut store = Choice::default();
-    let mut parser = lexopt::Parser::from_iter(arguments);
+    let mut arguments = arguments.into_iter().peekable();
+    let program = arguments.next();
+    // The alias `cargo demo` ends with the `--` that others may write too.
+    arguments.next_if(|first| first == "--");
+    let mut parser = lexopt::Parser::from_iter(program.into_iter().chain(arguments));
     while let Some(argument) = parser.next().map_err(in_words)? {
         match argument {
             Arg::Long("listen") => listen = value(&mut parser)?,
-            Arg::Long("store") => store = value(&mut parser)?.parse()?,
+            Arg::Long("store") => store = Choice::Url(value(&mut parser)?),
             Arg::Short('h') | Arg::Long("help") => return Ok(Wish::Help),
             other => return Err(other.unexpected().to_string()),
         }
@@ -56,4 +69,27 @@ fn value(parser: &mut lexopt::Parser) -> Result<String, String> {
 
 fn in_words(error: lexopt::Error) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Wish, parse};
+    use crate::store::Choice;
+
+    fn store(line: &str) -> Option<Choice> {
+        match parse(line.split_whitespace().map(Into::into)) {
+            Ok(Wish::Serve(arguments)) => Some(arguments.store),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn options_are_read_with_and_without_two_dashes_before_them() {
+        let memory = || Some(Choice::Url("memory:".to_owned()));
+        assert_eq!(store("demo --store memory:"), memory());
+        assert_eq!(store("demo -- --store memory:"), memory());
+        assert_eq!(store("demo"), Some(Choice::Beside));
+        assert_eq!(store("demo --store"), None);
+        assert_eq!(store("demo memory:"), None);
+    }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use cloakroom_axum::{Error, Listed, Session, Sessions};
-use cloakroom_store::UnixTime;
+use cloakroom_store::{SharedDirectory, UnixTime};
 use maud::Markup;
 use serde::Deserialize;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,9 @@ use crate::failure::Failure;
 use crate::form::Posted;
 use crate::pages::{self, Device};
 use crate::shop::{Cart, Change, product};
-use crate::store::AnyStore;
+
+/// The sessions as a list by user, if their store can.
+pub(crate) type Devices = Option<Sessions<SharedDirectory>>;
 
 const LONGEST_NAME: usize = 40;
 
@@ -164,23 +166,27 @@ fn check_name(name: &str) -> Result<(), String> {
 }
 
 pub(crate) async fn account(
-    State(sessions): State<Sessions<AnyStore>>,
+    State(sessions): State<Devices>,
     session: Result<Session, Error>,
 ) -> Result<Markup, Failure> {
     let session = session?;
     let name = signed_in(&session)?;
     let this = session.id()?;
     let now = SystemTime::now().into();
-    let devices = sessions.list(&name).await?;
-    let devices = devices
-        .iter()
-        .map(|listed| device_of(listed, this.as_deref(), now))
-        .collect::<Result<Vec<_>, _>>()?;
+    let listed = match sessions {
+        Some(sessions) => Some(sessions.list(&name).await?),
+        None => None,
+    };
+    let devices = listed.as_ref().map(|devices| {
+        let devices = devices.iter();
+        let devices = devices.map(|listed| device_of(listed, this.as_deref(), now));
+        devices.collect::<Result<Vec<_>, _>>()
+    });
     Ok(pages::account(
         &Visitor::of(&session)?,
         &session.csrf_token()?,
         &name,
-        &devices,
+        devices.transpose()?.as_deref(),
     ))
 }
 
@@ -231,9 +237,10 @@ pub(crate) struct One {
 }
 
 pub(crate) async fn sign_out_one(
-    State(sessions): State<Sessions<AnyStore>>,
+    State(sessions): State<Devices>,
     Posted { session, form }: Posted<One>,
 ) -> Result<Redirect, Failure> {
+    let sessions = sessions.ok_or(Failure::Form(StatusCode::NOT_FOUND))?;
     // By subject and id: whatever id is sent, it ends nobody else's session.
     let ended = sessions.revoke(&signed_in(&session)?, &form.id).await?;
     let notice = if ended {
@@ -246,9 +253,10 @@ pub(crate) async fn sign_out_one(
 }
 
 pub(crate) async fn sign_out_others(
-    State(sessions): State<Sessions<AnyStore>>,
+    State(sessions): State<Devices>,
     Posted { session, .. }: Posted,
 ) -> Result<Redirect, Failure> {
+    let sessions = sessions.ok_or(Failure::Form(StatusCode::NOT_FOUND))?;
     let name = signed_in(&session)?;
     let this = session.id()?;
     let ended = sessions.revoke_others(&name, this.as_deref()).await?;

@@ -4,7 +4,7 @@
 //! a line of JavaScript. How it is put together:
 //!
 //! - `main.rs` opens the store, puts the layers around the routes, and serves until it is told to stop
-//! - `arguments.rs` what the command line says; `store.rs` the stores that it can name: one more is one more arm
+//! - `arguments.rs` what the command line says; `store.rs` opens the store that it names
 //! - `handlers.rs` what each route does with the session: the part to read first
 //! - `form.rs` forms, and the check that they are our own; `failure.rs` what can go wrong, as pages
 //! - `pages.rs` HTML; `shop.rs` the goods and the cart; `device.rs` a name for a browser
@@ -29,11 +29,12 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
+use cloakroom_any::Opened;
 use cloakroom_axum::{SessionLayer, Sessions};
 use tokio::net::TcpListener;
 
 use arguments::{Arguments, Wish};
-use store::AnyStore;
+use handlers::Devices;
 
 /// What a browser that keeps a connection open is given to end it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -68,7 +69,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), String> {
-    let opened = arguments.store.open().await?;
+    let (opened, place) = arguments.store.open().await?;
     let listen = &arguments.listen;
     let taken = |error| {
         format!(
@@ -78,11 +79,10 @@ async fn serve(arguments: Arguments) -> Result<(), String> {
     let listener = TcpListener::bind(listen).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
 
-    let server = axum::serve(listener, site(opened.store)).with_graceful_shutdown(asked_to_stop());
+    let server = axum::serve(listener, site(opened)).with_graceful_shutdown(asked_to_stop());
     say(&format!(
-        "The shop is open at {} (sessions: {}; Ctrl-C closes it)",
-        url(address),
-        opened.place
+        "The shop is open at {} (sessions: {place}; Ctrl-C closes it)",
+        url(address)
     ));
     if !(address.ip().is_loopback() || address.ip().is_unspecified()) {
         complain(
@@ -95,10 +95,10 @@ async fn serve(arguments: Arguments) -> Result<(), String> {
     }
 }
 
-fn site(store: AnyStore) -> Router {
-    // The layer and the handlers share one `Sessions`: the handlers list and end sessions with it.
-    let sessions = Sessions::new(store);
-    let layer = SessionLayer::from(sessions.clone()).on_error(failure::not_saved);
+fn site(opened: Opened) -> Router {
+    let layer = SessionLayer::new(opened.store).on_error(failure::not_saved);
+    // The same store, by which the handlers list and end sessions; one that cannot list offers none.
+    let devices: Devices = opened.directory.map(Sessions::new);
     Router::new()
         .route("/", get(handlers::shop))
         .route("/cart", get(handlers::cart))
@@ -121,7 +121,7 @@ fn site(store: AnyStore) -> Router {
         .layer(layer)
         // Outside of the session layer, so that its answers have the headers too.
         .layer(map_response(with_security_headers))
-        .with_state(sessions)
+        .with_state(devices)
 }
 
 async fn with_security_headers(mut response: Response) -> Response {

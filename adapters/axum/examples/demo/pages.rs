@@ -110,7 +110,14 @@ pub(crate) fn sign_in(visitor: &Visitor, csrf: &str, name: &str, problem: Option
     frame(Some(visitor), "/sign-in", "Sign in", main)
 }
 
-pub(crate) fn account(visitor: &Visitor, csrf: &str, name: &str, devices: &[Device<'_>]) -> Markup {
+/// `devices`: none if the store cannot list them.
+pub(crate) fn account(
+    visitor: &Visitor,
+    csrf: &str,
+    name: &str,
+    devices: Option<&[Device<'_>]>,
+) -> Markup {
+    let (listed, devices) = (devices.is_some(), devices.unwrap_or_default());
     let others = devices.iter().filter(|device| !device.is_this).count();
     let main = html! {
         div.heading {
@@ -127,23 +134,27 @@ pub(crate) fn account(visitor: &Visitor, csrf: &str, name: &str, devices: &[Devi
                     (form("/sign-out/others", csrf, html! { button.quiet { "Sign out the others" } }))
                 }
             }
-            ul.devices.card {
-                @for device in devices {
-                    li {
-                        div.what {
-                            h3 { (device.name) @if device.is_this { " " span.badge { "This device" } } }
-                            p.about { span { "Signed in " (device.signed_in) ", " } " " span { "expires " (device.expires) } }
-                        }
-                        @if !device.is_this {
-                            (form("/sign-out/one", csrf, html! {
-                                input type="hidden" name="id" value=(device.id);
-                                button.quiet aria-label={ "Sign out " (device.name) ", signed in " (device.signed_in) } { "Sign out" }
-                            }))
+            @if listed {
+                ul.devices.card {
+                    @for device in devices {
+                        li {
+                            div.what {
+                                h3 { (device.name) @if device.is_this { " " span.badge { "This device" } } }
+                                p.about { span { "Signed in " (device.signed_in) ", " } " " span { "expires " (device.expires) } }
+                            }
+                            @if !device.is_this {
+                                (form("/sign-out/one", csrf, html! {
+                                    input type="hidden" name="id" value=(device.id);
+                                    button.quiet aria-label={ "Sign out " (device.name) ", signed in " (device.signed_in) } { "Sign out" }
+                                }))
+                            }
                         }
                     }
                 }
+                p.about { "A device that you do not use expires by itself. If you do not recognise one, sign it out: that takes effect at once." }
+            } @else {
+                p.about { "Where this shop keeps its sessions they cannot be listed. Each device can sign itself out." }
             }
-            p.about { "A device that you do not use expires by itself. If you do not recognise one, sign it out: that takes effect at once." }
         }
     };
     frame(Some(visitor), "/account", "Account", main)

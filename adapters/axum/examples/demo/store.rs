@@ -1,86 +1,67 @@
-//! The stores that `--store` can name.
+//! The stores that `--store` can name: all there are.
 
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use cloakroom_file::FileStore;
-use cloakroom_memory::MemoryStore;
-use cloakroom_store::{SharedDirectory, Sweep};
-
-/// Any store that can list a user's sessions, chosen when the program starts. An application with one store names its type
-/// instead, and saves an allocation for each operation.
-pub(crate) type AnyStore = SharedDirectory;
+use cloakroom_any::{Opened, Sweeper};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// Files beside the program: in `target/`, so no other user of the machine can be there first, as in `/tmp`.
     #[default]
     Beside,
-    Files(PathBuf),
-    Memory,
-}
-
-pub(crate) struct Opened {
-    pub(crate) store: AnyStore,
-    /// Where the sessions are, for people.
-    pub(crate) place: String,
-}
-
-impl FromStr for Choice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("file", dir)) if !dir.is_empty() => Ok(Self::Files(dir.into())),
-            Some(("memory", "")) => Ok(Self::Memory),
-            _ => Err(format!(
-                "{text:?} is not a store: --store takes file:DIR or memory:"
-            )),
-        }
-    }
+    Url(String),
 }
 
 impl Choice {
-    pub(crate) async fn open(self) -> Result<Opened, String> {
-        match self {
-            Self::Beside => {
-                let program = std::env::current_exe();
-                let program = program.map_err(|error| {
-                    format!(
-                        "cannot find a place for sessions ({error}); name one with --store file:DIR"
-                    )
-                })?;
-                files(program.with_file_name("demo-sessions"))
-            }
-            Self::Files(dir) => files(dir),
-            Self::Memory => {
-                let store = SharedDirectory::new(MemoryStore::new());
-                let place = "in memory, gone when it ends".to_owned();
-                Ok(Opened { store, place })
-            }
+    /// The store, and where the sessions are, for people.
+    pub(crate) async fn open(self) -> Result<(Opened, String), String> {
+        let url = match self {
+            Self::Beside => beside()?,
+            Self::Url(url) => url,
+        };
+        let opened = cloakroom_any::builder(&url).open().await;
+        // Whatever is wrong with the URL, it is not repeated: it may hold a password.
+        let opened = opened.map_err(|error| {
+            format!(
+                "--store: {error}; --help lists what it takes, and `cargo demo-all` has all of it"
+            )
+        })?;
+        if let Some(sweeper) = opened.sweeper.clone() {
+            tokio::spawn(sweep(sweeper));
         }
+        Ok((opened, place(&url)))
     }
 }
 
-fn files(dir: PathBuf) -> Result<Opened, String> {
-    let store = FileStore::open(&dir)
-        .map_err(|error| format!("{error}; name another directory with --store file:DIR"))?;
-    tokio::spawn(sweep(store.clone()));
-    let dir = dir.canonicalize().unwrap_or(dir);
-    let place = format!("files in {}, kept over restarts", dir.display());
-    Ok(Opened {
-        store: SharedDirectory::new(store),
-        place,
-    })
+fn beside() -> Result<String, String> {
+    let problem = "cannot find a place for sessions; name one with --store file:DIR";
+    let program = std::env::current_exe().map_err(|error| format!("{problem} ({error})"))?;
+    let directory = program.with_file_name("demo-sessions");
+    let directory = directory.to_str().ok_or(problem)?;
+    Ok(format!("file:{directory}"))
 }
 
-/// Removes the files of expired sessions, a few at a time. One that fails is not the last.
-async fn sweep(store: impl Sweep) {
+/// Of a URL that has been opened no more than its scheme, unless it names a directory.
+fn place(url: &str) -> String {
+    match url.split_once(':') {
+        Some(("memory", _)) => "in memory, gone when it ends".to_owned(),
+        Some(("file", directory)) => {
+            let directory = directory.strip_prefix("//").unwrap_or(directory);
+            let whole = std::path::absolute(directory);
+            let whole = whole.unwrap_or_else(|_| directory.into());
+            format!("files in {}, kept over restarts", whole.display())
+        }
+        Some((scheme, _)) => format!("{scheme}, kept over restarts of the shop"),
+        None => String::new(),
+    }
+}
+
+/// Removes expired sessions, a few at a time. A sweep that fails is not the last.
+async fn sweep(sweeper: Sweeper) {
     let mut tick = tokio::time::interval(Duration::from_secs(60));
     loop {
         tick.tick().await;
-        match store.sweep(1000).await {
+        match sweeper.sweep(1000).await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "swept expired sessions"),
             Err(error) => {
@@ -92,30 +73,36 @@ async fn sweep(store: impl Sweep) {
 
 #[cfg(test)]
 mod tests {
-    use super::Choice;
+    use super::{Choice, place};
 
     #[test]
-    fn a_store_is_named_by_a_scheme() {
-        assert_eq!("memory:".parse(), Ok(Choice::Memory));
-        assert_eq!("file:a/b:c".parse(), Ok(Choice::Files("a/b:c".into())));
+    fn where_sessions_are_is_said_without_a_password() {
+        assert_eq!(
+            place("redis://:secret@localhost/0"),
+            "redis, kept over restarts of the shop"
+        );
+        assert!(place("file:/a/b:c").contains("/a/b:c"));
+        assert!(place("memory:").contains("memory"));
     }
 
-    #[test]
-    fn what_is_no_store_is_refused_with_what_would_be_one() {
+    #[tokio::test]
+    async fn what_is_no_store_is_refused_with_what_would_be_one() {
         for text in [
             "",
             "memory",
             "memory:x",
             "file",
             "file:",
-            "redis://localhost",
             "nonsense",
+            "http://:secret@localhost",
         ] {
-            let error = text.parse::<Choice>().unwrap_err();
+            let error = Choice::Url(text.to_owned()).open().await.err().unwrap();
+            assert!(error.starts_with("--store: "), "{error}");
             assert!(
-                error.contains("file:DIR") && error.contains("memory:"),
+                error.contains("file:") || error.contains("memory:"),
                 "{error}"
             );
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }

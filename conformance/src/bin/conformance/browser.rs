@@ -1,4 +1,4 @@
-//! The demo, as its real program: refusing what it cannot do, and in a real browser.
+//! The demo, as its real program: refusing what it cannot do, on several stores, and in a real browser.
 //!
 //! What only a browser can show stands here: that the default cookie is kept on loopback, that two tabs are one session, that
 //! nothing of it is visible to a script. Everything else about adapters is shown without one, in their suites.
@@ -6,13 +6,16 @@
 mod cases;
 mod chromium;
 mod demo;
+mod stores;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use cloakroom_conformance::{Tally, Verdict};
 
 use crate::program::{self, Running, verdict};
+use crate::servers::Redis;
 use chromium::Programs;
 use demo::Demo;
 
@@ -23,6 +26,7 @@ type Case = program::Case<Run>;
 enum Run {
     Program(fn(Arc<Demo>) -> Running),
     Browser(fn(Arc<Demo>, Arc<Programs>) -> Running),
+    Redis(fn(Arc<Demo>, Arc<Redis>) -> Running),
 }
 
 /// Every case, as a line.
@@ -53,6 +57,10 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
             (Err(error), _, _) => Verdict::Failed(error.0.clone()),
             (_, Err(why), Run::Browser(_)) => Verdict::Skipped(why.clone()),
             (Ok(demo), _, Run::Program(run)) => verdict(run(demo.clone())).await,
+            (Ok(demo), _, Run::Redis(run)) => match redis() {
+                Ok(redis) => verdict(run(demo.clone(), redis)).await,
+                Err(verdict) => verdict,
+            },
             (Ok(demo), Ok(programs), Run::Browser(run)) => {
                 verdict(run(demo.clone(), programs.clone())).await
             }
@@ -65,4 +73,18 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
         }
     }
     tally
+}
+
+/// A server of this run's own: the demo has no namespace that could be removed from another's.
+fn redis() -> Result<Arc<Redis>, Verdict> {
+    match Redis::new() {
+        Ok(redis) if redis.own().is_some() => Ok(Arc::new(redis)),
+        Ok(_) => Err(Verdict::Skipped(
+            "a server that was given is left alone".to_owned(),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            Err(Verdict::Skipped(error.to_string()))
+        }
+        Err(error) => Err(Verdict::Failed(error.to_string())),
+    }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Command {
     Faults(Vec<String>),
     /// Services that share sessions, and what the names of the cases must contain.
     Services(Vec<String>),
+    /// Measurements, and what their names must contain.
+    Bench(Vec<String>),
     /// Flask beside Rust, and what the names of the cases must contain.
     Flask(Vec<String>),
     /// The black-box cases: URLs of servers, and what the names of the cases must contain.
@@ -34,6 +36,7 @@ usage: cargo conformance [COMMAND]
   flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
+  bench          measurements, which the whole run leaves out (bench sweep); a further word chooses a store
   http           the black-box cases on our own page, without an application around it
   http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
                  on one store; a further word chooses cases
@@ -57,6 +60,9 @@ CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["services", parts @ ..] => Ok(Self::Services(
+                parts.iter().copied().map(String::from).collect(),
+            )),
+            ["bench", parts @ ..] => Ok(Self::Bench(
                 parts.iter().copied().map(String::from).collect(),
             )),
             ["http", words @ ..] if words.iter().any(|word| word.contains("://")) => Ok(

@@ -1,6 +1,7 @@
 //! `cargo conformance`: everything that is tested in this repository, by one command.
 
 mod adapters;
+mod bench;
 mod browser;
 mod command;
 mod faults;
@@ -79,6 +80,7 @@ async fn perform(command: Command) -> ExitCode {
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Flask(parts) => total.tally += flask::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
+        Command::Bench(parts) => total.tally += bench::run(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::Http(words) => total.tally += scoreboard::named(&words).await,
         Command::Scoreboard(words) => total.tally += scoreboard::board(&words).await,

@@ -1,5 +1,6 @@
 //! The stores of this repository, and how each is opened for its suite.
 
+mod any;
 mod flask;
 mod sqlite;
 
@@ -17,6 +18,7 @@ use crate::Entry;
 use crate::servers::{
     MariaDb, Memcached, MongoDb, Postgres, Redis, RedisCluster, Sentinel, Standalone, Tls, Valkey,
 };
+use any::Any;
 use sqlite::Sqlite;
 
 pub(crate) const ALL: &[Entry] = &[
@@ -72,6 +74,10 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(MongoDb::new()?)),
     },
     Entry {
+        name: Any::NAME,
+        suite: || Ok(store::suite(Any::new()?)),
+    },
+    Entry {
         name: flask::Files::NAME,
         suite: || Ok(store::suite(flask::Files::new()?)),
     },
@@ -121,6 +127,7 @@ pub(crate) fn work() {
     store::worker::<Standalone<Valkey>>();
     store::worker::<Memcached>();
     store::worker::<MongoDb>();
+    store::worker::<Any>();
     flask::work();
 }
 

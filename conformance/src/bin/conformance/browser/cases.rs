@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::chromium::{Browser, Programs};
 use super::demo::{Demo, Site};
-use super::{Case, Run};
+use super::{Case, Run, stores};
 use crate::program::{Failure, fail, same};
 
-/// `"id", ["R01", ..], "sentence", "source" => Browser(function) or Program(function);`
+/// `"id", ["R01", ..], "sentence", "source" => Browser(function), Program(function) or, in `stores`, Store(function) or Redis(function);`
 macro_rules! cases {
     ($($id:literal, [$($requirement:literal),*], $sentence:literal, $source:literal => $run:ident($case:ident);)+) => {
         pub(super) const ALL: &[Case] = &[$(Case {
@@ -16,12 +16,17 @@ macro_rules! cases {
             run: cases!($run $case),
         }),+];
     };
+    (Redis $case:ident) => { Run::Redis(|demo, redis| Box::pin(stores::$case(demo, redis))) };
+    (Store $case:ident) => { Run::Program(|demo| Box::pin(stores::$case(demo))) };
     (Program $case:ident) => { Run::Program(|demo| Box::pin($case(demo))) };
     (Browser $case:ident) => { Run::Browser(|demo, programs| Box::pin($case(demo, programs))) };
 }
 
 cases! {
     "demo/refuses-in-one-sentence", [], "what the demo cannot do, it says in one line, and its exit status is not 0", "README, \"The two commands\"" => Program(refuses);
+    "demo/refuses-a-store-in-one-sentence", ["R11"], "a store that cannot be had costs one line, which contains no password, and an exit status that is not 0", "cloakroom-any, \"Errors\"" => Store(refused);
+    "demo/on-sqlite", ["R61", "R21"], "the demo on SQLite: visits are counted, a device is listed, and both outlast the program", "README, \"The two commands\"" => Store(sqlite);
+    "demo/on-redis", ["R61", "R21"], "the demo on Redis, likewise", "README, \"The two commands\"" => Redis(redis);
     "browser/cookie-on-loopback", ["R34", "R27", "R17"], "a browser keeps the default cookie on loopback without TLS, with all it asks for", "RFC 10025, 4.1.3.2; ASVS 5.0, 3.3.1 to 3.3.4" => Browser(cookie_on_loopback);
     "browser/looking-gets-no-cookie", ["R25"], "who only looks at an empty cart gets no cookie", "CVE-2015-5143" => Browser(looking_gets_no_cookie);
     "browser/sign-in-changes-the-token", ["R06", "R33"], "signing in, which answers with a redirect, changes the cookie and keeps the cart", "ASVS 5.0, 7.2.4" => Browser(sign_in_changes_the_token);
@@ -48,7 +53,7 @@ async fn refuses(demo: Arc<Demo>) -> Result<(), Failure> {
             &["--listen", free, "--store", &no_directory],
             &no_directory[5..],
         ),
-        (&["--listen", free, "--store", "nonsense"], "nonsense"),
+        (&["--listen", free, "--store", "nonsense"], "file:"),
         (&["--listen", "nonsense"], "nonsense"),
         (&["--nonsense"], "--nonsense"),
     ];

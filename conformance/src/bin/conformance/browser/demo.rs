@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -40,31 +40,24 @@ impl Demo {
         let files = tempfile::Builder::new()
             .prefix("cloakroom-demo-")
             .tempdir()?;
-        let (process, url) = self.start(files.path()).await?;
-        Ok(Site {
-            process,
-            url,
-            files,
-        })
+        let store = format!("file:{}", files.path().display());
+        self.start(store, Some(files)).await
+    }
+
+    /// Opens it on a free port, with sessions in this store.
+    pub(super) async fn open_on(&self, store: &str) -> Result<Site, Failure> {
+        self.start(store.to_owned(), None).await
     }
 
     /// Closes it, and opens it again on the same sessions.
     pub(super) async fn reopen(&self, site: Site) -> Result<Site, Failure> {
-        let Site { process, files, .. } = site;
-        process.interrupt().await?;
-        let (process, url) = self.start(files.path()).await?;
-        Ok(Site {
-            process,
-            url,
-            files,
-        })
+        site.process.interrupt().await?;
+        self.start(site.store, site.files).await
     }
 
-    async fn start(&self, files: &Path) -> Result<(Process, String), Failure> {
+    async fn start(&self, store: String, files: Option<TempDir>) -> Result<Site, Failure> {
         let mut command = Command::new(&self.program);
-        command
-            .args(["--listen", "127.0.0.1:0", "--store"])
-            .arg(format!("file:{}", files.display()));
+        command.args(["--listen", "127.0.0.1:0", "--store", &store]);
         let mut process = Process::start("the demo", &mut command)?;
         let url = |line: &str| {
             let word = line
@@ -73,7 +66,12 @@ impl Demo {
             word.map(str::to_owned)
         };
         let url = process.says(url).await?;
-        Ok((process, url))
+        Ok(Site {
+            process,
+            url,
+            store,
+            files,
+        })
     }
 }
 
@@ -83,7 +81,9 @@ pub(super) struct Site {
     process: Process,
     /// `http://127.0.0.1:PORT`
     url: String,
-    files: TempDir,
+    store: String,
+    /// What it is kept in, if that is to be removed at the end.
+    files: Option<TempDir>,
 }
 
 impl Site {

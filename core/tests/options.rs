@@ -1,0 +1,171 @@
+//! Settings with which sessions live as those of other systems do.
+
+mod support;
+
+use std::time::Duration;
+
+use cloakroom_core::{Builder, Config, Directive, Expiry, Fate, Lifetimes, Session};
+use support::{World, clear, insert, is_new, issued, keeps, rotate, sign_in};
+
+const DAY: u64 = 86_400;
+
+fn world(change: impl FnOnce(Builder) -> Builder) -> World {
+    let (idle, absolute) = (Duration::from_secs(30 * DAY), Lifetimes::UNLIMITED);
+    let builder = Config::builder().lifetimes(Lifetimes { idle, absolute });
+    World::with(change(builder).build().expect("a good configuration"))
+}
+
+fn max_age(directive: &Directive) -> Option<u64> {
+    match directive {
+        Directive::Issue(issued) => issued.max_age.map(|age| age.as_secs()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn read(session: &mut Session<'_>) {
+    assert!(!session.is_empty());
+}
+
+#[test]
+fn a_session_may_end_with_the_browser_though_others_persist() {
+    let mut world = world(|builder| builder.persistent(true).renew_cookie(true));
+    let token = world.issue(None, |session| {
+        session.set_expiry(Expiry::new().until_closed());
+        session.insert("a", 1).expect("a good value");
+    });
+    // R26: also after it was loaded and written again.
+    world.request(Some(&token), insert("a", 2));
+    let outcome = world.request(Some(&token), rotate);
+    assert_eq!(max_age(&outcome.directive), None);
+    let token = issued(&outcome).expect("a token");
+    let outcome = world.request(Some(&token), |session| session.set_expiry(None));
+    assert_eq!(max_age(&outcome.directive), Some(30 * DAY));
+    assert_eq!(issued(&outcome), Some(token));
+}
+
+#[test]
+fn a_session_that_ends_with_the_browser_may_live_shorter() {
+    let day = Duration::from_secs(DAY);
+    let mut world = world(|builder| builder.idle_timeout_until_closed(day));
+    let short = world.issue(None, insert("a", 1));
+    let long = world.issue(None, |session| {
+        session.set_expiry(Expiry::new().persistent());
+        session.insert("a", 1).expect("a good value");
+    });
+    world.later(DAY - 1);
+    assert!(!world.see(&short, is_new) && !world.see(&long, is_new));
+    world.later(1);
+    assert!(world.see(&short, is_new) && !world.see(&long, is_new));
+}
+
+#[test]
+fn a_cookie_is_renewed_with_its_record_and_only_then() {
+    let mut world = world(|builder| builder.persistent(true).renew_cookie(true));
+    let token = world.issue(None, insert("a", 1));
+    keeps(&world.request(Some(&token), read), Fate::Unchanged);
+    keeps(&world.request(Some(&token), insert("a", 2)), Fate::Saved);
+    for handler in [read, |session: &mut Session<'_>| {
+        session.insert("a", 3).expect("a good value");
+    }] {
+        let outcome = world.later(4 * DAY).request(Some(&token), handler);
+        assert_eq!(max_age(&outcome.directive), Some(30 * DAY));
+        assert_eq!(issued(&outcome).as_deref(), Some(&*token));
+    }
+    // Not by a retired token: it would overwrite the newer cookie.
+    let newer = world.later(4 * DAY).issue(Some(&token), sign_in("ada"));
+    keeps(&world.request(Some(&token), read), Fate::Unchanged);
+    keeps(
+        &world.request(Some(&token), insert("a", 4)),
+        Fate::Superseded,
+    );
+    assert!(!world.see(&newer, is_new));
+}
+
+#[test]
+fn a_renewal_that_meets_the_end_of_the_session_sends_nothing() {
+    let mut world = world(|builder| builder.persistent(true).renew_cookie(true));
+    for handler in [read, |session: &mut Session<'_>| {
+        session.insert("a", 3).expect("a good value");
+    }] {
+        let token = world.issue(None, insert("a", 1));
+        let commit = world.later(4 * DAY).begin(Some(&token), handler);
+        let commit = match support::name(&commit) {
+            "mint" => world.until(commit, "replace"),
+            _ => commit,
+        };
+        world.request(Some(&token), support::sign_out);
+        keeps(&world.run(commit).expect("no error"), Fate::Gone);
+    }
+}
+
+#[test]
+fn reading_extends_no_life_where_only_writes_do() {
+    let mut world = world(|builder| builder.extend_on_read(false));
+    let token = world.issue(None, insert("a", 1));
+    world.take_calls();
+    keeps(
+        &world.later(29 * DAY).request(Some(&token), read),
+        Fate::Unchanged,
+    );
+    assert_eq!(world.take_calls(), ["load"]);
+    world.request(Some(&token), insert("a", 2));
+    world.later(29 * DAY);
+    assert!(!world.see(&token, is_new));
+    world.later(DAY);
+    assert!(world.see(&token, is_new));
+}
+
+#[test]
+fn a_session_that_is_emptied_is_deleted() {
+    let mut world = world(|builder| builder.delete_emptied(true));
+    let token = world.issue(None, insert("a", 1));
+    let outcome = world.request(Some(&token), |session| assert!(session.remove("a")));
+    assert_eq!(
+        (outcome.directive, outcome.fate),
+        (Directive::Clear, Fate::Saved)
+    );
+    assert!(world.records.is_empty());
+
+    // Not one that somebody rotated away meanwhile, nor one that ended.
+    let token = world.issue(None, insert("a", 1));
+    let commit = world.begin(Some(&token), clear);
+    let commit = world.until(commit, "delete");
+    let newer = world.issue(Some(&token), rotate);
+    keeps(&world.run(commit).expect("no error"), Fate::Superseded);
+    assert_eq!(world.number(&newer, "a"), Some(1));
+    let commit = world.begin(Some(&newer), clear);
+    let commit = world.until(commit, "delete");
+    world.request(Some(&newer), support::sign_out);
+    let outcome = world.run(commit).expect("no error");
+    assert_eq!(outcome.directive, Directive::Clear);
+
+    // After the grace it may live on under another token: the cookie is left alone.
+    let token = world.issue(None, insert("a", 1));
+    let commit = world.begin(Some(&token), clear);
+    let commit = world.until(commit, "delete");
+    let newer = world.issue(Some(&token), rotate);
+    world.later(31);
+    keeps(&world.run(commit).expect("no error"), Fate::Gone);
+    assert!(!world.see(&newer, is_new));
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let refused = |builder: Builder| builder.build().expect_err("refused").field();
+    let seconds = Duration::from_secs;
+    let builder = Config::builder;
+    let too_long = builder().idle_timeout_until_closed(seconds(13 * 3_600));
+    assert_eq!(refused(too_long), "idle_timeout_until_closed");
+    let none = builder().idle_timeout_until_closed(Duration::ZERO);
+    assert_eq!(refused(none), "idle_timeout_until_closed");
+    let years = Lifetimes {
+        idle: seconds(400 * DAY + 1),
+        absolute: Lifetimes::UNLIMITED,
+    };
+    let persistent = || builder().lifetimes(years).persistent(true);
+    assert_eq!(refused(persistent()), "absolute_timeout");
+    assert_eq!(refused(persistent().renew_cookie(true)), "idle_timeout");
+    let config: Config = toml::from_str("idle_timeout_until_closed = 60\nrenew_cookie = true")
+        .expect("good settings");
+    drop(config);
+}

@@ -1,0 +1,145 @@
+//! What a URL may begin with, and what that needs.
+
+use cloakroom_store::StoreError;
+
+use crate::failure;
+
+pub(crate) struct Known {
+    schemes: &'static [&'static str],
+    /// How they are shown to people.
+    pub(crate) shown: &'static str,
+    pub(crate) store: Kind,
+    /// The features, and which of them are on.
+    needs: &'static [(&'static str, bool)],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Memory,
+    File,
+    Sql,
+    Redis,
+    Memcached,
+    MongoDb,
+}
+
+pub(crate) const KNOWN: &[Known] = &[
+    Known {
+        schemes: &["memory"],
+        shown: "memory:",
+        store: Kind::Memory,
+        needs: &[("memory", cfg!(feature = "memory"))],
+    },
+    Known {
+        schemes: &["file"],
+        shown: "file:",
+        store: Kind::File,
+        needs: &[("file", cfg!(feature = "file"))],
+    },
+    Known {
+        schemes: &["sqlite"],
+        shown: "sqlite:",
+        store: Kind::Sql,
+        needs: &[("sqlite", cfg!(feature = "sqlite"))],
+    },
+    Known {
+        schemes: &["postgres", "postgresql"],
+        shown: "postgres://",
+        store: Kind::Sql,
+        needs: &[("postgres", cfg!(feature = "postgres"))],
+    },
+    Known {
+        schemes: &["mysql", "mariadb"],
+        shown: "mysql://",
+        store: Kind::Sql,
+        needs: &[("mysql", cfg!(feature = "mysql"))],
+    },
+    Known {
+        schemes: &["redis", "valkey"],
+        shown: "redis://",
+        store: Kind::Redis,
+        needs: REDIS,
+    },
+    Known {
+        schemes: &["rediss", "valkeys"],
+        shown: "rediss://",
+        store: Kind::Redis,
+        needs: REDIS_TLS,
+    },
+    Known {
+        schemes: &["redis+cluster"],
+        shown: "redis+cluster://",
+        store: Kind::Redis,
+        needs: REDIS,
+    },
+    Known {
+        schemes: &["rediss+cluster"],
+        shown: "rediss+cluster://",
+        store: Kind::Redis,
+        needs: REDIS_TLS,
+    },
+    Known {
+        schemes: &["redis+sentinel"],
+        shown: "redis+sentinel://",
+        store: Kind::Redis,
+        needs: REDIS,
+    },
+    Known {
+        schemes: &["rediss+sentinel"],
+        shown: "rediss+sentinel://",
+        store: Kind::Redis,
+        needs: REDIS_TLS,
+    },
+    Known {
+        schemes: &["redis+unix", "valkey+unix"],
+        shown: "redis+unix://",
+        store: Kind::Redis,
+        needs: REDIS,
+    },
+    Known {
+        schemes: &["memcached"],
+        shown: "memcached://",
+        store: Kind::Memcached,
+        needs: &[("memcached", cfg!(feature = "memcached"))],
+    },
+    Known {
+        schemes: &["mongodb"],
+        shown: "mongodb://",
+        store: Kind::MongoDb,
+        needs: MONGODB,
+    },
+    Known {
+        schemes: &["mongodb+srv"],
+        shown: "mongodb+srv://",
+        store: Kind::MongoDb,
+        needs: MONGODB,
+    },
+];
+
+const REDIS: &[(&str, bool)] = &[("redis", cfg!(feature = "redis"))];
+const REDIS_TLS: &[(&str, bool)] = &[
+    ("redis", cfg!(feature = "redis")),
+    ("tls", cfg!(feature = "tls")),
+];
+const MONGODB: &[(&str, bool)] = &[("mongodb", cfg!(feature = "mongodb"))];
+
+impl Known {
+    /// The first feature that is off.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        let off = self.needs.iter().find(|(_, on)| !on);
+        off.map(|(feature, _)| *feature)
+    }
+}
+
+/// What store a URL means, if that can be opened here, and what follows the first colon.
+pub(crate) fn of(url: &str) -> Result<(Kind, &str), StoreError> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(failure::unknown_scheme());
+    };
+    let known = KNOWN.iter().find(|known| known.schemes.contains(&scheme));
+    let known = known.ok_or_else(failure::unknown_scheme)?;
+    match known.missing() {
+        Some(feature) => Err(failure::missing_feature(known, feature)),
+        None => Ok((known.store, rest)),
+    }
+}
