@@ -27,6 +27,8 @@
 //! # }
 //! ```
 //!
+//! [`open`] picks one by the settings of the Flask application.
+//!
 //! # What holds
 //!
 //! All stores here keep the whole contract of `cloakroom-store` among those who use them, and pass its suite (`cargo conformance
@@ -142,6 +144,8 @@ mod memcached;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod null;
+#[cfg(feature = "settings")]
+mod open;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -158,6 +162,8 @@ pub use files::{FileLayout, FileSystemBuilder, FileSystemStore};
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use null::NullStore;
+#[cfg(feature = "settings")]
+pub use open::open;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use sql::{SqlAlchemyBuilder, SqlAlchemyStore};
 #[cfg(feature = "filesystem")]
