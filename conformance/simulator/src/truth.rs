@@ -248,7 +248,8 @@ impl Ledger {
         let successor = self.entries[new]
             .truth
             .filter(|truth| now < truth.expires_at);
-        if let Some(successor) = successor {
+        // To a clock that is wrong the old session had expired: then nothing of it was to be carried on.
+        if let Some(successor) = successor.filter(|_| !request.stripped) {
             let (opened, now) = (request.opened, successor.content.created);
             let wanted = request.change.anew(Some(&old.content), opened, now);
             if !successor.content.is_like(&wanted) {
