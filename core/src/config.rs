@@ -1,5 +1,6 @@
 //! The configuration: built once, validated once, then shared.
 
+mod beside;
 mod builder;
 mod check;
 mod error;
@@ -79,9 +80,13 @@ pub(crate) struct CookieSettings {
 /// The longest Max-Age that user agents honour: 400 days (RFC 10025, section 5.5).
 pub(crate) const MAX_MAX_AGE: Duration = Duration::from_secs(34_560_000);
 
-/// A retired record is kept at least this long, even if the grace in which it can be read is shorter: a sign-out that is in
+/// A retired record is to be found at least this long, even if the grace in which it can be read is shorter: a sign-out that is in
 /// flight must find the successor.
 pub(crate) const MIN_HOLD: Duration = Duration::from_secs(30);
+
+/// How much longer it is kept: its end is set when the write is made, which may take its time to reach the store, and by a clock
+/// that may be behind.
+const KEPT_LONGER: Duration = Duration::from_secs(30);
 
 impl Config {
     /// A builder with the defaults.
@@ -149,9 +154,14 @@ impl Config {
         self.0.lifetimes.absolute < Lifetimes::UNLIMITED
     }
 
-    /// How long a retired record is kept.
+    /// How long a request can count on finding a record that was retired after it began.
     pub(crate) fn hold(&self) -> Duration {
         self.0.grace.max(MIN_HOLD)
+    }
+
+    /// How long a retired record is kept.
+    pub(crate) fn kept(&self) -> Duration {
+        self.hold() + KEPT_LONGER
     }
 }
 

@@ -474,7 +474,7 @@ impl Machine {
             .config
             .write(&head, values, &Changes::new(), Limits::NONE)?;
         // Rule shortgrace: it outlasts every request that was in flight. No subject: a directory lists the new one.
-        let write = Write::new(bytes, self.now + self.config.hold(), None);
+        let write = Write::new(bytes, self.now + self.config.kept(), None);
         self.uncertain = false;
         self.replace_base(write, ReplaceStep::Retire)
     }
@@ -509,7 +509,7 @@ impl Machine {
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
         let Some(current) = found else {
-            return Ok(self.done(Fate::Gone, Directive::Keep));
+            return self.save_gone();
         };
         if let Some(write) = lost.filter(|_| self.uncertain) {
             let base = self.work.base.as_ref().ok_or(Error::Misuse)?;
@@ -534,6 +534,16 @@ impl Machine {
         self.work.journal.replay(Some(&current.record), limits)?;
         self.work.base = Some(current);
         self.save()
+    }
+
+    /// The record that was to be replaced is not there.
+    fn save_gone(self: Box<Self>) -> Result<Commit, Error> {
+        // After the grace it may have been a retired one; a write of unknown outcome may live on under its successor.
+        if self.uncertain && self.is_late() {
+            Err(Error::Uncertain)
+        } else {
+            Ok(self.done(Fate::Gone, Directive::Keep))
+        }
     }
 
     /// What became of the old record that was to be retired.
@@ -924,7 +934,9 @@ impl Config {
 
     /// Whether the grace lasts. A clock that was ahead when the record was retired, and is not any more, must not lengthen it.
     fn readable(&self, retired: &Retired, now: UnixTime) -> bool {
-        now < retired.until && retired.until <= now + self.settings().grace + SKEW
+        let grace = self.settings().grace;
+        // Without a grace there is nothing to read, whenever the request began.
+        !grace.is_zero() && now < retired.until && retired.until <= now + grace + SKEW
     }
 
     /// What a reload found; a live record that has expired counts as none.
@@ -1054,7 +1066,7 @@ impl Replace {
             (Replaced::Stored, ReplaceStep::Retire) => machine.issue(),
             (Replaced::Stored, step) => machine.rewritten(step),
             (Replaced::Gone, ReplaceStep::Retire) => machine.reloaded_retire(None, None),
-            (Replaced::Gone, _) => Ok(machine.done(Fate::Gone, Directive::Keep)),
+            (Replaced::Gone, _) => machine.save_gone(),
             (Replaced::Changed, _) => {
                 machine.conflict()?;
                 let lost = machine.uncertain.then_some(self.write);

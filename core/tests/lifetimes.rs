@@ -146,6 +146,21 @@ fn with_a_grace_of_zero_the_old_token_is_dead_at_once() {
     assert!(!kept.bytes.windows(6).any(|part| part == b"secret"));
 }
 
+// R06: a request that began in an earlier second than the rotation sees no session either, and above all not one without its
+// data.
+#[test]
+fn with_a_grace_of_zero_a_request_that_was_under_way_sees_no_session() {
+    let mut world = with(600, 6_000, 0);
+    let old = world.issue(None, insert("secret", 1));
+    let mut exchange = Exchange::open(&world.config, [old.as_bytes()], world.now());
+    world.later(5).issue(Some(&old), sign_in("ada"));
+    while let Some(key) = exchange.wants_load().cloned() {
+        let found = world.load(&key);
+        exchange.handle_loaded(&key, found).expect("it can be read");
+    }
+    assert!(exchange.session().expect("loaded").is_new());
+}
+
 // R15: no panic, and no life gained, whatever the clock does.
 #[test]
 fn a_clock_that_jumps_to_an_extreme_neither_panics_nor_gives_life() {

@@ -55,6 +55,25 @@ fn rule_nonce_a_write_that_did_not_land_is_replayed_over_later_ones() {
     }
 }
 
+// R62: the write landed, and was carried on by a rotation whose old record has ended since. Nobody says that it was dropped.
+#[test]
+fn rule_late_a_save_of_unknown_outcome_does_not_count_as_dropped_after_the_grace() {
+    for (seconds, landed) in [(29, true), (60, true), (60, false)] {
+        let mut world = World::new();
+        let token = world.issue(None, insert("n", 0));
+        let commit = world.begin(Some(&token), count);
+        let commit = world.until(commit, "replace");
+        let commit = world.lose(commit, landed).expect("it finds out");
+        let newer = world.issue(Some(&token), rotate);
+        world.later(seconds);
+        match world.run(commit) {
+            Ok(outcome) => assert_eq!((outcome.fate, seconds), (Fate::Saved, 29)),
+            Err(error) => assert_eq!((error, seconds), (Error::Uncertain, 60)),
+        }
+        assert_eq!(world.number(&newer, "n"), Some(u64::from(landed)));
+    }
+}
+
 // R62: once it cannot be seen any more, nothing is claimed and nothing is doubled.
 #[test]
 fn rule_nonce_when_too_many_wrote_since_it_is_uncertain() {

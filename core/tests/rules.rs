@@ -227,9 +227,26 @@ fn rule_shortgrace_a_retired_record_outlasts_requests_even_with_a_grace_of_zero(
         let mut world = World::with(config.build().expect("good"));
         let token = signed_in(&mut world);
         world.issue(Some(&token), rotate);
-        let hold = world.records[&world.key(&token)].expires_at;
-        assert_eq!(hold, UnixTime::from_secs(world.now + grace.max(30)));
+        let kept = world.records[&world.key(&token)].expires_at;
+        assert_eq!(kept, UnixTime::from_secs(world.now + grace.max(30) + 30));
     }
+}
+
+// R20: a rotation whose write takes its time to reach the store, or was made by a node whose clock is behind.
+#[test]
+fn rule_shortgrace_a_sign_out_finds_the_successor_of_a_slow_rotation() {
+    let mut world = World::new();
+    let token = signed_in(&mut world);
+    let rotating = world.begin(Some(&token), rotate);
+    let retiring = world.until(rotating, "replace");
+    world.later(29);
+    let leaving = world.begin(Some(&token), sign_out);
+    let outcome = world.run(retiring).expect("rotated");
+    let newer = issued(&outcome).expect("a token");
+    world.later(29);
+    let outcome = world.run(leaving).expect("signed out");
+    assert_eq!(outcome.fate, Fate::Saved);
+    assert!(!world.lives(&newer));
 }
 
 // R20
@@ -268,7 +285,7 @@ fn rule_late_a_sign_out_with_a_retired_token_does_not_claim_success() {
     let second = world.issue(Some(&token), rotate);
     let leaving = world.begin(Some(&token), sign_out);
     let third = world.issue(Some(&second), rotate);
-    world.later(30);
+    world.later(60);
     assert_eq!(world.run(leaving), Err(Error::Late));
     assert!(world.lives(&third));
 }

@@ -55,8 +55,9 @@ fn what_is_quoted_of_a_pickle_is_short_and_printable() {
     assert!(what.len() <= 100 && what.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
 }
 
+// R51
 #[test]
-fn r51_a_pickle_that_copies_itself_costs_bounded_memory() {
+fn a_pickle_that_copies_itself_costs_bounded_memory() {
     // 30 lists, each holding the one before ten times: 10^30 nodes in 1 kB. Then all are taken off the stack but the last.
     let mut bomb = b"(]q\x00".to_vec();
     for n in 0..30_u8 {
@@ -77,8 +78,9 @@ fn r51_a_pickle_that_copies_itself_costs_bounded_memory() {
     assert_eq!(Serializer::Pickle2.loads(&bomb), Err(FormatError::TooLarge));
 }
 
+// R51
 #[test]
-fn r51_a_list_that_contains_itself_ends() {
+fn a_list_that_contains_itself_ends() {
     assert_eq!(
         Serializer::Pickle2.loads(b"]q\x00h\x00a."),
         Err(FormatError::TooDeep)
@@ -89,8 +91,9 @@ fn r51_a_list_that_contains_itself_ends() {
     );
 }
 
+// R51
 #[test]
-fn r51_nesting_is_bounded_in_every_format() {
+fn nesting_is_bounded_in_every_format() {
     let deep = 100_000;
     assert_eq!(
         Serializer::Msgpack.loads(&vec![0x91; deep]),
@@ -124,8 +127,9 @@ fn r51_nesting_is_bounded_in_every_format() {
     }
 }
 
+// R51
 #[test]
-fn r51_a_length_beyond_the_bytes_reserves_nothing() {
+fn a_length_beyond_the_bytes_reserves_nothing() {
     for bytes in [
         &b"\xdd\xff\xff\xff\xff"[..],
         b"\xdf\xff\xff\xff\xff",
@@ -153,8 +157,9 @@ fn r51_a_length_beyond_the_bytes_reserves_nothing() {
     }
 }
 
+// R51
 #[test]
-fn r51_huge_integers_are_refused_before_they_are_converted() {
+fn huge_integers_are_refused_before_they_are_converted() {
     let digits = "9".repeat(100_000);
     assert_eq!(
         Serializer::Json.loads(digits.as_bytes()),
@@ -286,6 +291,7 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    // R39, R51
     #[test]
     fn any_bytes_are_read_or_refused(bytes in any::<Vec<u8>>()) {
         for serializer in ALL {

@@ -8,6 +8,7 @@ use sqlx::{Sqlite, SqlitePool};
 
 use crate::database::Done;
 use crate::failure::Codes;
+use crate::file::File;
 use crate::name::Table;
 use crate::statements::{Statements, Sweeping, takeover};
 
@@ -40,26 +41,40 @@ pub(crate) fn statements(table: &Table) -> Statements {
 }
 
 pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Result<SqlitePool> {
-    let mut options = SqliteConnectOptions::from_str(url)?
+    let options = SqliteConnectOptions::from_str(url)?
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(timeout);
-    if !url.contains("mode=") {
-        options = options.create_if_missing(true);
-    }
     let pool = SqlitePoolOptions::new()
         .test_before_acquire(false)
         .acquire_timeout(timeout);
     // A database in memory is one connection's, and ends with it.
-    let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-    let pool = match in_memory {
-        true => pool
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return pool
             .max_connections(1)
             .idle_timeout(None)
-            .max_lifetime(None),
-        false => pool.max_connections(size),
-    };
-    pool.connect_with(options).await
+            .max_lifetime(None)
+            .connect_with(options)
+            .await;
+    }
+    let file = File::at(options.get_filename());
+    let opened = file.clone();
+    let pool = pool
+        .max_connections(size)
+        .before_acquire(move |_, meta| Box::pin(std::future::ready(Ok(file.is_that_of(meta.age)))))
+        .after_connect(move |_, _| {
+            opened.opened();
+            Box::pin(std::future::ready(Ok(())))
+        });
+    if url.contains("mode=") {
+        return pool.connect_with(options).await;
+    }
+    let pool = pool
+        .connect_with(options.clone().create_if_missing(true))
+        .await?;
+    // Once it is there, it is not to be replaced by an empty one.
+    pool.set_connect_options(options);
+    Ok(pool)
 }
 
 pub(crate) const CODES: Codes = Codes {

@@ -271,3 +271,75 @@ async fn while_a_foreign_writer_holds_the_database_loads_go_on_and_writes_end_in
         now = store.load(&key("a")).await.unwrap().unwrap();
     }
 }
+
+// R54: a file that is removed while it is open.
+#[cfg(unix)]
+#[tokio::test]
+async fn without_its_file_the_store_fails_and_makes_no_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.create(&key("a"), &write("old")).await.unwrap();
+    let old = store.load(&key("a")).await.unwrap().unwrap();
+
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let failures = [
+        store.load(&key("a")).await.map(drop),
+        store.create(&key("b"), &write("new")).await.map(drop),
+        store
+            .replace(&key("a"), &old, &write("new"))
+            .await
+            .map(drop),
+        store.touch(&key("a"), UnixTime::MAX).await.map(drop),
+        store.delete(&key("a"), &old).await.map(drop),
+    ];
+    for failure in failures {
+        assert!(failure.unwrap_err().is_transient());
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+// R54: a backup that is put back while the application runs.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_put_in_the_place_of_the_open_one_is_taken_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.create(&key("kept"), &write("old")).await.unwrap();
+    let backup = directory.path().join("backup");
+    let mut foreign = SqliteConnection::connect(&url(&directory)).await.unwrap();
+    foreign
+        .execute(sqlx::AssertSqlSafe(format!(
+            "VACUUM INTO '{}'",
+            backup.display()
+        )))
+        .await
+        .unwrap();
+    foreign.close().await.unwrap();
+    store.create(&key("later"), &write("new")).await.unwrap();
+    // Several connections, each with the old file open.
+    let loads = (0..8).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.load(&key("later")).await })
+    });
+    for load in loads.collect::<Vec<_>>() {
+        assert!(load.await.unwrap().unwrap().is_some());
+    }
+
+    for old in ["sessions.db-wal", "sessions.db-shm"] {
+        std::fs::remove_file(directory.path().join(old)).unwrap();
+    }
+    std::fs::rename(&backup, directory.path().join("sessions.db")).unwrap();
+    for _ in 0..8 {
+        assert!(store.load(&key("later")).await.unwrap().is_none());
+        let kept = store.load(&key("kept")).await.unwrap().unwrap();
+        let replaced = store.replace(&key("kept"), &kept, &write("again")).await;
+        assert_eq!(replaced.unwrap(), Replaced::Stored);
+    }
+    let another = open(&directory).await;
+    assert_eq!(
+        another.load(&key("kept")).await.unwrap().unwrap().bytes,
+        "again"
+    );
+}

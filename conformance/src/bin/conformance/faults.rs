@@ -9,6 +9,7 @@ mod redis;
 mod sentinel;
 mod sql;
 mod sql_conflicts;
+mod sql_tls;
 
 use std::future::Future;
 use std::io;

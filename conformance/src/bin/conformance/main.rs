@@ -1,15 +1,20 @@
 //! `cargo conformance`: everything that is tested in this repository, by one command.
 
 mod adapters;
+mod bench;
 mod browser;
 mod command;
 mod faults;
 mod flask;
+mod fuzz;
+mod histories;
 mod program;
 mod proxy;
+mod requirements;
 mod scoreboard;
 mod servers;
 mod services;
+mod simulate;
 mod stores;
 mod workspace;
 
@@ -76,18 +81,25 @@ async fn perform(command: Command) -> ExitCode {
             browser::cases().for_each(say);
             return total.nothing_to_run();
         }
+        Command::Requirements => total.tally += requirements::table(),
         Command::Faults(parts) => total.tally += faults::test(&parts).await,
         Command::Flask(parts) => total.tally += flask::test(&parts).await,
         Command::Services(parts) => total.tally += services::test(&parts).await,
+        Command::Histories(parts) => total.tally += histories::test(&parts).await,
+        Command::Fuzz(arguments) => total.tally += fuzz::test(&arguments).await,
+        Command::Simulate(arguments) => total.tally += simulate::test(&arguments).await,
+        Command::Bench(parts) => total.tally += bench::run(&parts).await,
         Command::Demo(parts) => total.tally += browser::test(&parts).await,
         Command::Http(words) => total.tally += scoreboard::named(&words).await,
         Command::Scoreboard(words) => total.tally += scoreboard::board(&words).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
             total.tally += workspace::test().await;
+            total.tally += simulate::test(&[]).await;
             for entry in stores::ALL.iter().chain(adapters::ALL) {
                 total.run(entry, &[]).await;
             }
+            total.tally += histories::on_local(&[]).await;
             total.run(&scoreboard::OURS, &[]).await;
             total.tally += faults::test(&[]).await;
             total.tally += services::test(&[]).await;

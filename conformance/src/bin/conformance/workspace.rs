@@ -1,6 +1,6 @@
 //! The tests of the workspace that cargo runs: unit tests, integration tests, documentation tests.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 
 use cloakroom_conformance::Tally;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -23,27 +23,45 @@ pub(crate) async fn test() -> Tally {
 }
 
 async fn run() -> std::io::Result<Tally> {
-    // The cargo that runs this program, so that a toolchain chosen on the command line is kept.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command
         .args(["test", "--workspace", "--no-fail-fast"])
         // The features that this program was built with, so that nothing is built twice for their sake.
-        .args(["--features", "cloakroom-conformance/project"])
-        .stdout(Stdio::piped());
+        .args(["--features", "cloakroom-conformance/project"]);
+    count(command, summary).await
+}
+
+/// The cargo that runs this program, so that a toolchain chosen on the command line is kept.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Runs a program that tests, shows what it prints, and counts by the lines that `summary` understands.
+pub(crate) async fn count(
+    mut command: Command,
+    summary: fn(&str) -> Option<Tally>,
+) -> std::io::Result<Tally> {
+    command.stdout(Stdio::piped());
     let mut group = Group::spawn(&mut command)?;
-    let mut counted = Counted::default();
+    let mut tally = Tally::default();
     if let Some(stdout) = group.child.stdout.take() {
         let mut lines = BufReader::new(stdout).split(b'\n');
         while let Some(line) = lines.next_segment().await? {
             // A test may print what is not UTF-8.
             let line = String::from_utf8_lossy(&line);
             say(&line);
-            counted.line(&line);
+            if let Some(counted) = summary(&line) {
+                tally += counted;
+            }
         }
     }
     let status = group.child.wait().await?;
-    Ok(counted.end(status))
+    // What did not compile, or crashed, printed no summary.
+    if !status.success() && tally.failed == 0 {
+        say(format_args!("FAILED  {status}"));
+        tally.failed = 1;
+    }
+    Ok(tally)
 }
 
 /// A process and all that it starts. Killed when dropped, which is what Ctrl-C and a failure come to.
@@ -73,29 +91,6 @@ impl Drop for Group {
             // It fails if all have ended meanwhile.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
-    }
-}
-
-/// What the lines of libtest and of the suites say.
-#[derive(Default)]
-struct Counted {
-    tally: Tally,
-}
-
-impl Counted {
-    fn line(&mut self, line: &str) {
-        if let Some(tally) = summary(line) {
-            self.tally += tally;
-        }
-    }
-
-    fn end(mut self, status: ExitStatus) -> Tally {
-        // What did not compile, or crashed, printed no summary.
-        if !status.success() && self.tally.failed == 0 {
-            say(format_args!("FAILED  cargo test: {status}"));
-            self.tally.failed = 1;
-        }
-        self.tally
     }
 }
 

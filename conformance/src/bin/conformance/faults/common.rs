@@ -7,10 +7,18 @@ use tokio::task::JoinSet;
 
 use super::ground::{Counter, Ground, TIMEOUT, key, recovered, write};
 use super::{Failure, Scene, Subject};
-use crate::proxy::Mode;
+use crate::histories::{self, Trouble};
+use crate::proxy::{Mode, Proxy};
+use crate::say;
 
 pub(super) fn scenes<T: Subject>() -> Vec<Scene<T>> {
     vec![
+        Scene {
+            id: "histories/lost-replies",
+            requirement: histories::REQUIREMENT,
+            own: false,
+            run: |subject| Box::pin(history(subject)),
+        },
         Scene {
             id: "faults/lost-replies",
             requirement: "R62, R53: 3 rounds of 8 workers times 200 increments while replies are lost: each that was acknowledged \
@@ -53,6 +61,36 @@ pub(super) fn scenes<T: Subject>() -> Vec<Scene<T>> {
             run: |subject| Box::pin(killed(subject)),
         },
     ]
+}
+
+async fn history(subject: &impl Subject) -> Result<(), Failure> {
+    let ground = Ground::open(subject, "history").await?;
+    let nodes = vec![ground.store.clone(), ground.sound.clone()];
+    let summary = histories::play(nodes, &Lossy(&ground.proxy)).await?;
+    say(format_args!("        {summary}"));
+    Ok(())
+}
+
+/// A way to the server on which answers are lost, and connections cut.
+struct Lossy<'a>(&'a Proxy);
+
+impl Trouble for Lossy<'_> {
+    async fn make(&self) {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        self.0.set(Mode::LoseAnswers);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.0.set(Mode::Pass);
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        self.0.cut().await;
+    }
+
+    fn end(&self) {
+        self.0.set(Mode::Pass);
+    }
+
+    fn hits(&self) -> usize {
+        self.0.lost()
+    }
 }
 
 async fn lost_replies(subject: &impl Subject) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use cloakroom_store::{Created, SharedStore, Store, StoreError, Sweep, UnixTime, 
 use tokio::task::JoinSet;
 
 use super::ground::{TIMEOUT, key, write};
-use super::{Failure, Scene, Subject, common, sql_conflicts};
+use super::{Failure, Scene, Subject, common, sql_conflicts, sql_tls};
 use crate::servers::{MariaDb, Postgres, Server, SqlServer};
 
 impl Subject for Postgres {
@@ -33,7 +33,10 @@ impl Subject for Postgres {
     fn scenes() -> Vec<Scene<Self>> {
         let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
         let scenes = common::scenes().into_iter().chain([sweep]);
-        scenes.chain(sql_conflicts::postgres()).collect()
+        scenes
+            .chain(sql_conflicts::postgres())
+            .chain([sql_tls::postgres()])
+            .collect()
     }
 }
 
@@ -59,7 +62,10 @@ impl Subject for MariaDb {
     fn scenes() -> Vec<Scene<Self>> {
         let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
         let scenes = common::scenes().into_iter().chain([sweep]);
-        scenes.chain(sql_conflicts::mariadb()).collect()
+        scenes
+            .chain(sql_conflicts::mariadb())
+            .chain([sql_tls::mariadb()])
+            .collect()
     }
 }
 

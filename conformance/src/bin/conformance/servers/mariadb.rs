@@ -25,7 +25,7 @@ impl MariaDb {
             "MYSQL_URL",
             ["mysql://root@", "/cloakroom"],
             3306,
-            start,
+            |directory| start(directory, false),
             |url, namespace| {
                 // All of this run's tables begin alike.
                 let find = format!("SHOW TABLES LIKE '{}\\_%'", namespace.replace('_', "\\_"));
@@ -45,7 +45,9 @@ impl MariaDb {
     }
 }
 
-fn start(directory: &Path) -> io::Result<Server> {
+/// A server of this run's own, with its data here. With TLS it has the certificate `server.pem`, also here, and takes no connection
+/// without it.
+pub(crate) fn start(directory: &Path, tls: bool) -> io::Result<Server> {
     let server = program("mariadbd", "mariadb-server", &[])?;
     let install = program("mariadb-install-db", "mariadb-server", &[])?;
     say(format_args!("server  {}", version(&server)?));
@@ -64,7 +66,16 @@ fn start(directory: &Path) -> io::Result<Server> {
         directory.join("first.sql"),
         "CREATE DATABASE IF NOT EXISTS cloakroom;\n",
     )?;
+    let [certificate, key] = super::sql::certificate(directory, &user, tls)?;
     let port = free_port()?;
+    let ssl = match tls {
+        true => [
+            format!("--ssl-cert={certificate}"),
+            format!("--ssl-key={key}"),
+            "--require-secure-transport=ON".to_owned(),
+        ],
+        false => ["--skip-ssl"; 3].map(String::from),
+    };
     let arguments = [
         "--no-defaults",
         &data,
@@ -74,6 +85,9 @@ fn start(directory: &Path) -> io::Result<Server> {
         &format!("--pid-file={}", path("pid")),
         &format!("--init-file={}", path("first.sql")),
         "--max-connections=400",
+        &ssl[0],
+        &ssl[1],
+        &ssl[2],
     ];
     let (program, arguments) = user.run(&server, &arguments);
     Server::start(&program, arguments, port)

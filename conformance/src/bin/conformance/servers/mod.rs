@@ -4,11 +4,11 @@
 //! A server that a variable of the environment names (`POSTGRES_URL`, `REDIS_URL`, …) is used as it is.
 
 mod install;
-mod mariadb;
+pub(crate) mod mariadb;
 pub(crate) mod memcached;
 mod mongodb;
 mod nats;
-mod postgres;
+pub(crate) mod postgres;
 mod process;
 mod pypi;
 mod redis;

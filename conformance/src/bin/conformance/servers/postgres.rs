@@ -21,7 +21,7 @@ impl Postgres {
             "POSTGRES_URL",
             ["postgres://cloakroom@", "/postgres"],
             5432,
-            start,
+            |directory| start(directory, false),
             |url, namespace| {
                 // All of this run's tables are in one schema.
                 let sql = format!("DROP SCHEMA IF EXISTS {namespace} CASCADE");
@@ -36,7 +36,9 @@ impl Postgres {
     }
 }
 
-fn start(directory: &Path) -> io::Result<Server> {
+/// A server of this run's own, with its data here. With TLS it has the certificate `server.pem`, also here, and takes no connection
+/// without it.
+pub(crate) fn start(directory: &Path, tls: bool) -> io::Result<Server> {
     let places = installed();
     let server = program("postgres", "postgresql", &places)?;
     let initdb = program("initdb", "postgresql", &installed())?;
@@ -54,8 +56,18 @@ fn start(directory: &Path) -> io::Result<Server> {
         "--no-sync",
     ];
     super::sql::prepare(&user, &initdb, &arguments)?;
+    let [certificate, key] = super::sql::certificate(directory, &user, tls)?;
+    if tls {
+        let only = "hostssl all all 127.0.0.1/32 trust\n";
+        fs::write(directory.join("data/pg_hba.conf"), only)?;
+    }
     let port = free_port()?;
     let port_text = port.to_string();
+    let ssl = [
+        format!("ssl={}", if tls { "on" } else { "off" }),
+        format!("ssl_cert_file={certificate}"),
+        format!("ssl_key_file={key}"),
+    ];
     let arguments = [
         "-D",
         &data,
@@ -67,6 +79,12 @@ fn start(directory: &Path) -> io::Result<Server> {
         "unix_socket_directories=",
         "-c",
         "max_connections=300",
+        "-c",
+        &ssl[0],
+        "-c",
+        &ssl[1],
+        "-c",
+        &ssl[2],
     ];
     let (program, arguments) = user.run(&server, &arguments);
     Server::start(&program, arguments, port)

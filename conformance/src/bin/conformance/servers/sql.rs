@@ -1,8 +1,10 @@
 //! What the SQL servers have in common.
 
 use std::env;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -188,6 +190,21 @@ fn split(url: &str, variable: &str, port: u16) -> io::Result<([String; 2], Socke
     };
     let server = name.to_socket_addrs()?.next().ok_or_else(wrong)?;
     Ok(([url[..host].to_owned(), url[path..].to_owned()], server))
+}
+
+/// Makes a certificate that its own key has signed, if there is to be one, and says where both are.
+pub(crate) fn certificate(directory: &Path, user: &User, tls: bool) -> io::Result<[String; 2]> {
+    let paths = ["server.pem", "server.key"].map(|name| directory.join(name));
+    if tls {
+        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
+        let signed = signed.map_err(io::Error::other)?;
+        fs::write(&paths[0], signed.cert.pem())?;
+        fs::write(&paths[1], signed.signing_key.serialize_pem())?;
+        // PostgreSQL takes no key that others might read.
+        fs::set_permissions(&paths[1], Permissions::from_mode(0o600))?;
+        user.own(&paths[1])?;
+    }
+    Ok(paths.map(|path| path.display().to_string()))
 }
 
 /// Runs what makes a server's data directory, to its end.

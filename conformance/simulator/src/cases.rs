@@ -1,0 +1,193 @@
+//! What is shown: that nothing is found where nothing is wrong, and that everything is found that is.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use cloakroom_simulator::{Ground, Habit, Mutant, Played, Simulator, Trace, Violation, shorten};
+
+use crate::arguments::Arguments;
+use crate::say;
+
+/// One thing that is shown.
+pub(crate) enum Case {
+    Contract,
+    Finds(Ground),
+}
+
+/// How long something broken may stay undetected.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How many schedules a thread takes at a time.
+const BATCH: u64 = 256;
+
+/// Every case.
+pub(crate) fn all() -> impl Iterator<Item = Case> {
+    let ground = Ground::default();
+    let habits = Habit::WRONG.map(|habit| Case::Finds(Ground { habit, ..ground }));
+    let mutants = Mutant::WRONG.map(|mutant| Case::Finds(Ground { mutant, ..ground }));
+    [Case::Contract].into_iter().chain(habits).chain(mutants)
+}
+
+impl Case {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Contract => "simulate/all-promises-hold".to_owned(),
+            Self::Finds(ground) if ground.habit != Habit::Contract => {
+                format!("simulate/finds-store-that-{}", words(&ground.habit))
+            }
+            Self::Finds(ground) => format!("simulate/finds-driver-{}", words(&ground.mutant)),
+        }
+    }
+
+    /// Runs it; says whether it passed.
+    pub(crate) fn run(&self, arguments: &Arguments) -> bool {
+        match self {
+            Self::Contract => self.holds(arguments),
+            Self::Finds(ground) => self.finds(*ground, arguments),
+        }
+    }
+
+    fn holds(&self, arguments: &Arguments) -> bool {
+        let begin = Instant::now();
+        let found = play(Ground::default(), arguments, begin + arguments.time);
+        let (
+            took,
+            Found {
+                played,
+                schedules,
+                violation,
+            },
+        ) = (begin.elapsed(), found);
+        let (name, seed) = (self.name(), arguments.seed);
+        let much = format!(
+            "{schedules} schedules of {} requests and {} steps in {:.1} s, from seed {seed}",
+            played.requests,
+            played.steps,
+            took.as_secs_f64()
+        );
+        match violation {
+            None => say(format_args!("ok      {name}: {much}")),
+            Some(violation) => {
+                say(format_args!(
+                    "FAILED  {name}: {}, after {much}",
+                    violation.wrong
+                ));
+                tell(&violation);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn finds(&self, ground: Ground, arguments: &Arguments) -> bool {
+        let begin = Instant::now();
+        let (name, mut simulator) = (self.name(), Simulator::new());
+        // Always the same ones: what is found today is found tomorrow.
+        for seed in 0.. {
+            if let Err(violation) = simulator.play(Ground { seed, ..ground }) {
+                let (schedules, took) = (seed + 1, begin.elapsed());
+                let wrong = violation.wrong;
+                say(format_args!(
+                    "ok      {name}: {wrong}, after {schedules} schedules and {:.2} s",
+                    took.as_secs_f64()
+                ));
+                if arguments.stories {
+                    tell(&violation);
+                }
+                return true;
+            }
+            if begin.elapsed() > LIMIT {
+                break;
+            }
+        }
+        say(format_args!(
+            "FAILED  {name}: it was not found within {} s",
+            LIMIT.as_secs()
+        ));
+        false
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    played: Played,
+    schedules: u64,
+    violation: Option<Violation>,
+}
+
+/// Plays schedules on all threads.
+fn play(ground: Ground, arguments: &Arguments, end: Instant) -> Found {
+    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let total = Mutex::new(Found::default());
+    std::thread::scope(|scope| {
+        for _ in 0..arguments.threads {
+            scope.spawn(|| {
+                let (mut simulator, mut found) = (Simulator::new(), Found::default());
+                while !stop.load(Ordering::Relaxed) && Instant::now() < end {
+                    let first = next.fetch_add(BATCH, Ordering::Relaxed);
+                    let last = (first + BATCH).min(arguments.schedules);
+                    for schedule in first..last {
+                        let seed = arguments.seed.wrapping_add(schedule);
+                        match simulator.play(Ground { seed, ..ground }) {
+                            Ok(played) => {
+                                found.schedules += 1;
+                                found.played.requests += played.requests;
+                                found.played.steps += played.steps;
+                            }
+                            Err(violation) => {
+                                stop.store(true, Ordering::Relaxed);
+                                found.violation = Some(violation);
+                                break;
+                            }
+                        }
+                    }
+                    if last < first + BATCH {
+                        break;
+                    }
+                }
+                let mut total = total
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                total.schedules += found.schedules;
+                total.played.requests += found.played.requests;
+                total.played.steps += found.played.steps;
+                total.violation = total.violation.take().or(found.violation);
+            });
+        }
+    });
+    total
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What was found, as short as it can be, as a story, and how to see it again.
+fn tell(violation: &Violation) {
+    let mut simulator = Simulator::new();
+    let short: Trace = shorten(&mut simulator, &violation.trace, violation.wrong);
+    let (story, _) = simulator.story(&short);
+    for line in story {
+        say(format_args!("        {line}"));
+    }
+    say(format_args!("        {}", violation.wrong));
+    say(format_args!(
+        "        again: cargo conformance simulate --trace '{short}'"
+    ));
+    say(format_args!(
+        "        unshortened, {} steps: cargo conformance simulate --seed {} --schedules 1",
+        violation.trace.steps.len(),
+        violation.trace.ground.seed
+    ));
+}
+
+/// `LosesWrites` as `loses-writes`.
+fn words(name: &impl std::fmt::Debug) -> String {
+    let mut text = String::new();
+    for letter in format!("{name:?}").chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}

@@ -1,0 +1,237 @@
+//! The handler of a request: what it sees is compared with what it ought to see, and what it does is done to the session and to
+//! the model alike.
+
+use cloakroom_core::{Exchange, Expiry, Session};
+use std::time::Duration;
+
+use crate::model::{Content, LIFETIMES, NOBODY};
+use crate::request::Request;
+use crate::step::{Action, Present};
+use crate::truth::{Base, Wrong};
+use crate::world::Around;
+use crate::wrong::Mutant;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+const SUBJECTS: [&str; 3] = ["", "ada", "bob"];
+
+/// No error of the session is expected: the values are of the types that they were written with.
+fn fine<T>(result: Result<T, cloakroom_core::Error>) -> Result<T, Wrong> {
+    result.map_err(|_| "a value of the session cannot be read or written")
+}
+
+impl Around {
+    pub(crate) fn handle(
+        &mut self,
+        request: &mut Request,
+        mut exchange: Exchange,
+    ) -> Result<Exchange, Wrong> {
+        let mut session = fine(exchange.session())?;
+        request.base = request.fold.base();
+        request.found = request.base;
+        if request.fold.is_following() {
+            return Err("a token is not good for the old data within the grace");
+        }
+        if request.fold.looked < request.tokens {
+            return Err("a token that was presented was not looked at");
+        }
+        self.compare(request, &session)?;
+        self.tell(|| {
+            let id = request.id();
+            match &request.base {
+                Some(base) => format!("request {id} sees {}", described(base)),
+                None => format!("request {id} sees no session"),
+            }
+        });
+        let base = request.base.map(|base| base.content);
+        for action in request.start.actions.iter().flatten() {
+            match action {
+                Action::Discard => {
+                    if self.ground.mutant != Mutant::SavesFailedHandlers {
+                        exchange.discard_changes();
+                    }
+                    session = fine(exchange.session())?;
+                }
+                action => self.perform(request, &mut session, *action, base.as_ref())?,
+            }
+            request.change.note(*action, base.as_ref());
+        }
+        if session.is_modified() != request.change.is_modified() {
+            return Err(match request.change.is_modified() {
+                true => "a change was not noticed",
+                false => "a request that changes nothing would write",
+            });
+        }
+        Ok(exchange)
+    }
+
+    fn perform(
+        &mut self,
+        request: &Request,
+        session: &mut Session<'_>,
+        action: Action,
+        base: Option<&Content>,
+    ) -> Result<(), Wrong> {
+        let value = request.id() + 1;
+        match action {
+            Action::Look => {
+                if self.ground.mutant == Mutant::WritesOnRead && !session.is_new() {
+                    fine(session.insert("seen", value))?;
+                }
+            }
+            Action::Insert(name) => fine(session.insert(NAMES[usize::from(name)], value))?,
+            Action::Remove(name) => {
+                session.remove(NAMES[usize::from(name)]);
+            }
+            Action::Count if self.ground.mutant == Mutant::CountsWithoutUpdate => {
+                let count: Option<u32> = fine(session.get("n"))?;
+                fine(session.insert("n", count.unwrap_or(0) + 1))?;
+            }
+            Action::Count => {
+                fine(session.update("n", |n: Option<u32>| n.unwrap_or(0) + 1))?;
+            }
+            Action::Clear => session.clear(),
+            Action::Rotate => session.rotate(),
+            Action::SignIn(subject) => {
+                let subject = SUBJECTS[usize::from(subject) % 3];
+                let keeps = self.ground.mutant == Mutant::SignsInWithoutRotation;
+                match keeps && !session.is_new() {
+                    true => fine(session.set_subject(Some(subject)))?,
+                    false => fine(session.sign_in(subject))?,
+                }
+            }
+            Action::SignOut => session.sign_out(),
+            Action::Flash => fine(session.flash("f", value))?,
+            Action::Flashed => {
+                let there = base.filter(|_| request.change.shows(base));
+                let wanted = there.map_or(0, |base| base.flash);
+                let found: Option<u8> = fine(session.flashed("f"))?;
+                if found.unwrap_or(0) != wanted {
+                    return Err("the message is not the one that was left");
+                }
+            }
+            Action::Expiry(kind) => session.set_expiry(match kind {
+                0 => None,
+                kind => {
+                    let (idle, absolute) = LIFETIMES[usize::from(kind) % 3];
+                    let expiry = Expiry::new().idle(Duration::from_secs(idle));
+                    Some(expiry.absolute(Duration::from_secs(absolute)))
+                }
+            }),
+            Action::Csrf => self.csrf(request, session)?,
+            Action::Discard => {}
+        }
+        Ok(())
+    }
+
+    fn csrf(&mut self, request: &Request, session: &mut Session<'_>) -> Result<(), Wrong> {
+        // Which seed a session has that this request itself began or signs in is another question.
+        let Some(base) = request.base.filter(|_| !request.change.is_modified()) else {
+            session.csrf_token([request.id(); 32]);
+            return Ok(());
+        };
+        let seed = base.content.seed;
+        if let Some((token, made_from)) = &self.csrf
+            && session.verify_csrf(token) != (*made_from == seed)
+        {
+            return Err(match *made_from == seed {
+                true => "a CSRF token of this session is refused",
+                false => "a CSRF token of another session, or of before the sign-in, is accepted",
+            });
+        }
+        let entropy = std::array::from_fn(|n| request.id().wrapping_mul(31) ^ n as u8);
+        self.csrf = Some((session.csrf_token(entropy), seed));
+        Ok(())
+    }
+
+    /// What the session shows, and what it ought to.
+    fn compare(&self, request: &Request, session: &Session<'_>) -> Result<(), Wrong> {
+        let Some(base) = request.base else {
+            if session.is_new() {
+                return Ok(());
+            }
+            let ended = |slot: &usize| self.ledger.entries[*slot].ended;
+            let presented = self.presented(request);
+            return Err(match presented.iter().flatten().any(ended) {
+                true => "a session is seen that was signed out",
+                false if request.start.present == Present::Unknown => {
+                    "a token that nobody issued was taken over"
+                }
+                false if request.fold.living[1].is_some() => {
+                    "of two sessions that were presented one is trusted"
+                }
+                false => "a session is seen that has expired, or never was",
+            });
+        };
+        if session.is_new() {
+            return Err("a living session is not seen");
+        }
+        let content = &base.content;
+        let subject = session.subject().unwrap_or_default();
+        if subject != SUBJECTS[usize::from(content.subject) % 3] {
+            return Err(match content.subject {
+                NOBODY => "a token reaches a privilege that it was not issued for",
+                _ => "the session is not the subject's",
+            });
+        }
+        for (name, value) in NAMES.iter().zip(content.values) {
+            let found: Option<u8> = fine(session.get(name))?;
+            if found.unwrap_or(0) != value {
+                return Err("a value is not the one that was saved");
+            }
+        }
+        let count: Option<u32> = fine(session.get("n"))?;
+        match count.unwrap_or(0) {
+            found if found < content.count => return Err("an increment is lost"),
+            found if found > content.count => {
+                return Err("an increment was counted twice, or was not to be saved");
+            }
+            _ => {}
+        }
+        let authenticated = session
+            .authenticated_at()
+            .map_or(0, cloakroom_core::UnixTime::as_secs);
+        if authenticated != content.authenticated {
+            return Err("the time of the sign-in is another");
+        }
+        if session.created_at().as_secs() != content.created {
+            return Err("the absolute timeout counts from another moment");
+        }
+        Ok(())
+    }
+
+    fn presented(&self, request: &Request) -> [Option<usize>; 2] {
+        let of = |id| {
+            let mut entries = self.ledger.entries.iter();
+            entries.position(|entry| entry.by == id && entry.token.is_some())
+        };
+        let jar = self.jars[usize::from(request.start.client)];
+        match request.start.present {
+            Present::Jar => [jar, None],
+            Present::Of(id) => [of(id), None],
+            Present::Both(id) => [jar, of(id)],
+            _ => [None, None],
+        }
+    }
+}
+
+fn described(base: &Base) -> String {
+    let Content {
+        values,
+        count,
+        subject,
+        ..
+    } = base.content;
+    let kind = if base.retired { "the retired" } else { "the" };
+    let whose = match SUBJECTS[usize::from(subject) % 3] {
+        "" => "nobody's",
+        subject => subject,
+    };
+    let mut text = format!("{kind} session {}: {whose}", crate::told::letter(base.slot));
+    for (name, value) in NAMES.iter().zip(values).filter(|(_, value)| *value != 0) {
+        text += &format!(", {name} of request {}", value - 1);
+    }
+    if count > 0 {
+        text += &format!(", counted to {count}");
+    }
+    text
+}

@@ -1,0 +1,181 @@
+//! Plays schedules against the session machine: many requests of several clients with several tabs, interleaved at every store
+//! action, with faults, crashes and clocks, all from one seed; and compares every answer with a model.
+//!
+//! A schedule is a list of [`Step`]s. [`play`] draws one from a seed and plays it; [`replay`] plays a given one, and tells it as a
+//! story; [`shorten`] leaves out of a schedule that fails what it does not need to fail.
+//!
+//! ```
+//! use cloakroom_simulator::{Ground, Simulator};
+//!
+//! let mut simulator = Simulator::new();
+//! for seed in 0..100 {
+//!     let ground = Ground { seed, ..Ground::default() };
+//!     simulator.play(ground).expect("no promise is broken");
+//! }
+//! ```
+
+mod act;
+mod answer;
+mod choose;
+mod done;
+mod handler;
+mod model;
+mod reload;
+mod request;
+mod shorten;
+mod step;
+mod store;
+mod told;
+mod trace;
+mod truth;
+mod world;
+mod wrong;
+
+pub use choose::{Bytes, Source};
+pub use shorten::shorten;
+pub use step::{Action, BadTrace, Fault, Id, MAX_REQUESTS, Present, Start, Step};
+pub use trace::Trace;
+pub use truth::Wrong;
+pub use world::Ground;
+pub use wrong::{Habit, Mutant};
+
+use choose::Mood;
+use world::World;
+
+/// The most steps that a schedule may take; none comes near.
+const MAX_STEPS: usize = 20_000;
+
+/// A promise that was broken, and what it took.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// What was not as promised.
+    pub wrong: Wrong,
+    /// What was played.
+    pub trace: Trace,
+}
+
+/// How much was played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// Requests.
+    pub requests: u64,
+    /// Steps.
+    pub steps: u64,
+}
+
+/// A world to play in, used again for each schedule.
+pub struct Simulator {
+    world: World,
+    steps: Vec<Step>,
+}
+
+impl Simulator {
+    /// An empty world.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            world: World::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// Draws the schedule of this ground's seed, and plays it.
+    ///
+    /// # Errors
+    ///
+    /// The promise that was broken.
+    pub fn play(&mut self, ground: Ground) -> Result<Played, Violation> {
+        let mixed = ground.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66;
+        self.draw(ground, &mut fastrand::Rng::with_seed(mixed))
+    }
+
+    /// Plays the schedule that this source decides on.
+    ///
+    /// # Errors
+    ///
+    /// The promise that was broken.
+    pub fn draw(
+        &mut self,
+        mut ground: Ground,
+        source: &mut impl Source,
+    ) -> Result<Played, Violation> {
+        let mood = Mood::choose(source, &mut ground);
+        self.world.reset(ground);
+        self.steps.clear();
+        let played = self.run(&mood, source);
+        played.map_err(|wrong| Violation {
+            wrong,
+            trace: Trace {
+                ground,
+                steps: self.steps.clone(),
+            },
+        })
+    }
+
+    fn run(&mut self, mood: &Mood, source: &mut impl Source) -> Result<Played, Wrong> {
+        while let Some(step) = mood.step(source, &self.world) {
+            self.steps.push(step);
+            self.world.apply(step)?;
+            if self.steps.len() > MAX_STEPS {
+                return Err("the schedule does not end");
+            }
+        }
+        self.world.audit()?;
+        Ok(Played {
+            requests: self.world.requests.len() as u64,
+            steps: self.steps.len() as u64,
+        })
+    }
+
+    /// Plays a given schedule.
+    ///
+    /// # Errors
+    ///
+    /// The promise that was broken.
+    pub fn replay(&mut self, trace: &Trace) -> Result<(), Wrong> {
+        self.world.reset(trace.ground);
+        for step in &trace.steps {
+            self.world.apply(*step)?;
+        }
+        self.world.audit()
+    }
+
+    /// Plays a given schedule, and tells it, a line for each thing that happens.
+    pub fn story(&mut self, trace: &Trace) -> (Vec<String>, Result<(), Wrong>) {
+        self.world.around.story = Some(Vec::new());
+        let result = self.replay(trace);
+        (self.world.around.story.take().unwrap_or_default(), result)
+    }
+
+    /// Which of these steps can be done as things are when it is their turn.
+    pub(crate) fn effective(&mut self, trace: &Trace) -> Trace {
+        self.world.reset(trace.ground);
+        let mut steps = Vec::new();
+        for step in &trace.steps {
+            match self.world.apply(*step) {
+                Ok(true) => steps.push(*step),
+                Ok(false) => {}
+                Err(_) => {
+                    steps.push(*step);
+                    break;
+                }
+            }
+        }
+        Trace {
+            ground: trace.ground,
+            steps,
+        }
+    }
+}
+
+impl Default for Simulator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator").finish_non_exhaustive()
+    }
+}

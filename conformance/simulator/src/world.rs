@@ -1,0 +1,416 @@
+//! Everything that a schedule plays on: clients, nodes with their clocks, the store, the requests; and how a step changes it.
+
+use cloakroom_core::{Config, Exchange, UnixTime};
+use std::time::Duration;
+
+use crate::request::{Live, Request, Told};
+use crate::step::{Action, Fault, Id, MAX_CLIENTS, MAX_REQUESTS, Present, SMALL_SKEW, Start, Step};
+use crate::store::{Op, Slot, Store};
+use crate::told::{doing, ends, letter, naming, told_name};
+use crate::truth::{Aim, Ledger, Wrong};
+use crate::wrong::{Habit, Mutant};
+
+/// When every schedule begins.
+pub(crate) const BEGIN: u64 = 1_700_000_000;
+
+/// The rotation graces that a schedule may have, in seconds.
+pub(crate) const GRACES: [u64; 3] = [30, 0, 120];
+
+/// What a schedule plays on, beside its steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ground {
+    /// Where all randomness of the machine comes from.
+    pub seed: u64,
+    /// Which of the rotation graces: 30, 0 or 120 seconds.
+    pub grace: u8,
+    /// A load may return what has expired.
+    pub lazy: bool,
+    /// What is wrong with the store.
+    pub habit: Habit,
+    /// What is wrong with the driver.
+    pub mutant: Mutant,
+}
+
+/// A write that its request has given up, and that may happen all the same.
+pub(crate) struct Flight {
+    pub(crate) by: Id,
+    pub(crate) slot: Slot,
+    pub(crate) aim: Aim,
+    pub(crate) op: Op,
+}
+
+/// All but the requests themselves.
+pub(crate) struct Around {
+    configs: [Config; 3],
+    pub(crate) ground: Ground,
+    pub(crate) now: u64,
+    pub(crate) skews: [i64; MAX_CLIENTS as usize],
+    /// The largest difference between two clocks so far.
+    pub(crate) skew: u64,
+    pub(crate) store: Store,
+    pub(crate) ledger: Ledger,
+    pub(crate) flights: Vec<Flight>,
+    /// A write came late, whose request had been answered for.
+    pub(crate) late_touch: bool,
+    pub(crate) jars: [Option<Slot>; MAX_CLIENTS as usize],
+    /// The CSRF token that was handed out last, and what it was made from.
+    pub(crate) csrf: Option<(String, u8)>,
+    /// A token that nobody issued.
+    pub(crate) unknown: String,
+    /// Some living record, for mutants.
+    pub(crate) spare: Option<cloakroom_core::Stored>,
+    pub(crate) story: Option<Vec<String>>,
+}
+
+pub(crate) struct World {
+    pub(crate) around: Around,
+    pub(crate) requests: Vec<Request>,
+    /// Where in `requests` a number is.
+    places: [Option<u8>; MAX_REQUESTS as usize],
+}
+
+impl Around {
+    pub(crate) fn config(&self) -> &Config {
+        &self.configs[usize::from(self.ground.grace) % 3]
+    }
+
+    pub(crate) fn grace(&self) -> u64 {
+        GRACES[usize::from(self.ground.grace) % 3]
+    }
+
+    /// How long a request can count on finding a record that was retired after it began.
+    pub(crate) fn hold(&self) -> u64 {
+        self.grace().max(30)
+    }
+
+    /// How long a retired record is kept.
+    pub(crate) fn kept(&self) -> u64 {
+        self.hold() + 30
+    }
+
+    /// Now, and how long a record that is retired now must be there, for all clocks.
+    pub(crate) fn moment(&self) -> (u64, u64) {
+        (self.now, self.hold() + self.skew)
+    }
+
+    /// What the clock of a node shows.
+    pub(crate) fn clock(&self, node: u8) -> u64 {
+        self.now
+            .saturating_add_signed(self.skews[usize::from(node)])
+    }
+
+    pub(crate) fn store_time(&self) -> UnixTime {
+        UnixTime::from_secs(self.now)
+    }
+
+    /// A clock is wrong beyond what clocks are.
+    pub(crate) fn is_wild(&self) -> bool {
+        self.skew > SMALL_SKEW
+    }
+
+    pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(line());
+        }
+    }
+
+    pub(crate) fn entropy(&self, id: Id, mint: u8) -> [u8; 64] {
+        let seed = self.ground.seed ^ u64::from(id) << 48 ^ u64::from(mint) << 56;
+        let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut bytes = [0; 64];
+        rng.fill(&mut bytes);
+        bytes
+    }
+}
+
+fn config(grace: u64) -> Config {
+    let config = Config::builder().rotation_grace(Duration::from_secs(grace));
+    config.build().unwrap_or_default()
+}
+
+/// The base64url of some 256 bits: a token like any other.
+fn token(seed: u64) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut token: String = (0..42)
+        .map(|_| char::from(ALPHABET[rng.usize(..64)]))
+        .collect();
+    token.push('A');
+    token
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let around = Around {
+            configs: GRACES.map(config),
+            ground: Ground::default(),
+            now: BEGIN,
+            skews: [0; MAX_CLIENTS as usize],
+            skew: 0,
+            store: Store::new(),
+            ledger: Ledger::default(),
+            flights: Vec::new(),
+            late_touch: false,
+            jars: [None; MAX_CLIENTS as usize],
+            csrf: None,
+            unknown: token(7),
+            spare: None,
+            story: None,
+        };
+        Self {
+            around,
+            requests: Vec::new(),
+            places: [None; MAX_REQUESTS as usize],
+        }
+    }
+
+    /// Begins another schedule. What was allocated is used again.
+    pub(crate) fn reset(&mut self, ground: Ground) {
+        let around = &mut self.around;
+        around.ground = ground;
+        around.now = BEGIN;
+        (around.skews, around.skew) = ([0; MAX_CLIENTS as usize], 0);
+        around.store.reset(ground.habit, ground.lazy);
+        around.ledger.reset();
+        around.flights.clear();
+        around.late_touch = false;
+        around.jars = [None; MAX_CLIENTS as usize];
+        (around.csrf, around.spare) = (None, None);
+        if let Some(story) = &mut around.story {
+            story.clear();
+        }
+        self.requests.clear();
+        self.places = [None; MAX_REQUESTS as usize];
+    }
+
+    fn place(&self, id: Id) -> Option<usize> {
+        let place = self.places.get(usize::from(id)).copied().flatten();
+        place.map(usize::from)
+    }
+
+    /// Does one step, if it can be done as things are; says whether it could.
+    pub(crate) fn apply(&mut self, step: Step) -> Result<bool, Wrong> {
+        match step {
+            Step::Start(start) => return self.start(start),
+            Step::Act(id, fault) => {
+                let Some(place) = self.place(id) else {
+                    return Ok(false);
+                };
+                let request = &mut self.requests[place];
+                if !request.is_running() {
+                    return Ok(false);
+                }
+                return self.around.act(request, fault).map(|()| true);
+            }
+            Step::Crash(id) => {
+                let Some(place) = self.place(id) else {
+                    return Ok(false);
+                };
+                let request = &mut self.requests[place];
+                if !request.is_running() {
+                    return Ok(false);
+                }
+                request.live = Live::Over;
+                self.around
+                    .tell(|| format!("the process that serves request {id} dies"));
+            }
+            Step::Deliver(id) | Step::Lose(id) => {
+                let Some(place) = self.place(id) else {
+                    return Ok(false);
+                };
+                let request = &mut self.requests[place];
+                let Some(told) = request.answer.take() else {
+                    return Ok(false);
+                };
+                let client = request.start.client;
+                if let Step::Lose(_) = step {
+                    self.around.tell(|| {
+                        format!("the answer to request {id} does not reach client {client}")
+                    });
+                } else {
+                    let around = &mut self.around;
+                    match told {
+                        Told::Nothing => {}
+                        Told::Clear => around.jars[usize::from(client)] = None,
+                        Told::Token(slot) => around.jars[usize::from(client)] = Some(slot),
+                    }
+                    around.tell(|| {
+                        let what = told_name(told);
+                        format!("client {client} gets the answer to request {id}: {what}")
+                    });
+                }
+            }
+            Step::Land(id) => return self.land(id),
+            Step::Advance(seconds) => {
+                self.around.now += u64::from(seconds);
+                self.around.tell(|| format!("{seconds} seconds pass"));
+            }
+            Step::Skew(node, seconds) => {
+                let around = &mut self.around;
+                let Some(skew) = around.skews.get_mut(usize::from(node)) else {
+                    return Ok(false);
+                };
+                *skew = seconds;
+                // To one clock it has expired, to the other not: then a store shows nothing that has expired by its own.
+                around.store.lazy &= seconds == 0;
+                let (low, high) = around.skews.iter().fold((0, 0), |(low, high), skew| {
+                    ((*skew).min(low), (*skew).max(high))
+                });
+                around.skew = around.skew.max(high.abs_diff(low));
+                around.tell(|| format!("the clock of node {node} is {seconds:+} seconds ahead"));
+            }
+            Step::Evict(id) => return Ok(self.evict(id)),
+        }
+        Ok(true)
+    }
+
+    fn start(&mut self, start: Start) -> Result<bool, Wrong> {
+        let id = start.id;
+        let (client, node) = (usize::from(start.client), usize::from(start.node));
+        let clients = usize::from(MAX_CLIENTS);
+        if id >= MAX_REQUESTS || client >= clients || node >= clients || self.place(id).is_some() {
+            return Ok(false);
+        }
+        let around = &mut self.around;
+        let of = |id: Id| {
+            let mut entries = around.ledger.entries.iter();
+            entries.position(|entry| entry.by == id && entry.token.is_some())
+        };
+        let jar = around.jars[client];
+        let slots = match start.present {
+            Present::Nothing | Present::Unknown | Present::Garbage => [None, None],
+            Present::Jar => [jar, None],
+            Present::Of(id) => [of(id), None],
+            Present::Both(id) => [jar, of(id)],
+        };
+        let own = match start.present {
+            Present::Unknown => Some(around.unknown.as_bytes()),
+            Present::Garbage => Some(&b"../%00$ne"[..]),
+            _ => None,
+        };
+        if matches!(start.present, Present::Of(_) | Present::Both(_)) && slots == [None, None] {
+            return Ok(false);
+        }
+        let first_only = around.ground.mutant == Mutant::TrustsFirstToken;
+        let tokens = slots
+            .iter()
+            .flatten()
+            .filter_map(|slot| around.ledger.entries[*slot].token.as_ref())
+            .map(|token| token.expose().as_bytes())
+            .chain(own)
+            .take(if first_only { 1 } else { 2 });
+        let opened = around.clock(start.node);
+        let time = UnixTime::from_secs(opened);
+        let exchange = Exchange::open(around.config(), tokens, time);
+        let mut request = Request::new(start, exchange, opened, around.now);
+        request.presents = own.is_some() || slots != [None, None];
+        let two = slots[0] != slots[1] && slots[0].is_some() && slots[1].is_some();
+        request.tokens = u8::from(slots != [None, None]) + u8::from(two);
+        around.tell(|| {
+            let cookie = match start.present {
+                Present::Unknown => "a token that nobody issued".to_owned(),
+                Present::Garbage => "garbage".to_owned(),
+                _ => match slots {
+                    [None, None] => "no token".to_owned(),
+                    [Some(one), None] | [None, Some(one)] => format!("token {}", letter(one)),
+                    [Some(one), Some(two)] => {
+                        format!("tokens {} and {}", letter(one), letter(two))
+                    }
+                },
+            };
+            let does: Vec<_> = start.actions.iter().flatten().map(doing).collect();
+            let does = match does.is_empty() {
+                true => "to a page without a session".to_owned(),
+                false => format!("to a page that {}", does.join(", then ")),
+            };
+            format!("client {client} sends request {id} with {cookie} to node {node}, {does}")
+        });
+        self.places[usize::from(id)] = u8::try_from(self.requests.len()).ok();
+        self.around.opened(&mut request)?;
+        self.requests.push(request);
+        Ok(true)
+    }
+
+    fn land(&mut self, id: Id) -> Result<bool, Wrong> {
+        let mut flights = self.around.flights.iter();
+        let Some(at) = flights.position(|flight| flight.by == id) else {
+            return Ok(false);
+        };
+        let flight = self.around.flights.remove(at);
+        let Some(place) = self.place(id) else {
+            return Ok(false);
+        };
+        let (around, request) = (&mut self.around, &mut self.requests[place]);
+        let (time, now) = (around.store_time(), around.moment());
+        let retires = matches!(flight.aim, Aim::Retire { .. });
+        let op = flight.op.by_ref();
+        let answer = around.store.land(flight.slot, op, retires, time);
+        around.late_touch |= flight.aim == Aim::Touch;
+        around.tell(|| {
+            let what = naming(flight.aim, flight.slot);
+            format!("what request {id} gave up happens after all: {what}: {answer:?}")
+        });
+        if answer.is_done() {
+            let expires_at = ends(op);
+            around
+                .ledger
+                .land(request, flight.slot, flight.aim, expires_at, now)?;
+        }
+        Ok(true)
+    }
+
+    fn evict(&mut self, id: Id) -> bool {
+        let around = &mut self.around;
+        let mut entries = around.ledger.entries.iter();
+        let Some(slot) = entries.position(|entry| entry.by == id) else {
+            return false;
+        };
+        around.store.evict(slot);
+        let entry = &mut around.ledger.entries[slot];
+        entry.before = None;
+        if entry.truth.take().is_none() {
+            return false;
+        }
+        entry.damaged = true;
+        around.tell(|| format!("the store drops record {}", letter(slot)));
+        true
+    }
+
+    /// Requests that are not over, and answers that are on their way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let mut requests = self.requests.iter();
+        requests.all(|request| !request.is_running() && request.answer.is_none())
+    }
+
+    /// Looks at every token that was ever issued, as a last request each.
+    pub(crate) fn audit(&mut self) -> Result<(), Wrong> {
+        self.around
+            .tell(|| "in the end every token that was issued is tried".to_owned());
+        for slot in 0..self.around.ledger.entries.len() {
+            if self.around.ledger.entries[slot].token.is_none() {
+                continue;
+            }
+            let start = Start {
+                id: MAX_REQUESTS - 1,
+                client: 0,
+                node: 0,
+                present: Present::Of(self.around.ledger.entries[slot].by),
+                actions: [Some(Action::Look), None, None],
+            };
+            let around = &mut self.around;
+            let opened = around.clock(0);
+            let token = around.ledger.entries[slot].token.as_ref();
+            let token = token.map(|token| token.expose().as_bytes());
+            let time = UnixTime::from_secs(opened);
+            let exchange = Exchange::open(around.config(), token, time);
+            let mut request = Request::new(start, exchange, opened, around.now);
+            request.presents = true;
+            around.tell(|| format!("token {} is presented", letter(slot)));
+            around.opened(&mut request)?;
+            while matches!(request.live, Live::Opening(_)) {
+                around.act(&mut request, Fault::None)?;
+            }
+        }
+        Ok(())
+    }
+}

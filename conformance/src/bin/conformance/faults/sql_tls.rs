@@ -1,0 +1,88 @@
+//! Connections with TLS, to servers whose certificate nobody but the URL vouches for.
+
+use std::io;
+use std::path::Path;
+
+use cloakroom_sql::SqlStore;
+use cloakroom_store::Store;
+
+use super::ground::{TIMEOUT, key, write};
+use super::{Failure, Scene};
+use crate::servers::{MariaDb, Postgres, Server, mariadb, postgres};
+
+const REQUIREMENT: &str = "a URL that asks for a verified server gets none but the one that the certificate names; and a server that wants TLS \
+                           is not reached without it";
+
+pub(super) fn postgres() -> Scene<Postgres> {
+    Scene {
+        id: "faults/tls",
+        requirement: REQUIREMENT,
+        own: true,
+        run: |_| {
+            Box::pin(verified(
+                |directory| postgres::start(directory, true),
+                "postgres://cloakroom@",
+                "postgres",
+                ["sslmode=verify-full&sslrootcert", "sslmode=disable"],
+            ))
+        },
+    }
+}
+
+pub(super) fn mariadb() -> Scene<MariaDb> {
+    Scene {
+        id: "faults/tls",
+        requirement: REQUIREMENT,
+        own: true,
+        run: |_| {
+            Box::pin(verified(
+                |directory| mariadb::start(directory, true),
+                "mysql://root@",
+                "cloakroom",
+                ["ssl-mode=VERIFY_IDENTITY&ssl-ca", "ssl-mode=DISABLED"],
+            ))
+        },
+    }
+}
+
+async fn verified(
+    start: fn(&Path) -> io::Result<Server>,
+    user: &str,
+    database: &str,
+    [verify, without]: [&str; 2],
+) -> Result<(), Failure> {
+    let directory = tempfile::Builder::new()
+        .prefix("cloakroom-sql-")
+        .tempdir()?;
+    let other = tempfile::tempdir()?;
+    let server = start(directory.path())?;
+    let port = server.address().port();
+    let certificate = directory.path().join("server.pem");
+    // One that has signed nothing here.
+    let stranger = other.path().join("stranger.pem");
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    std::fs::write(&stranger, signed.cert.pem())?;
+
+    let url = |host: &str, parameters: &str| format!("{user}{host}:{port}/{database}?{parameters}");
+    let by = |certificate: &Path| format!("{verify}={}", certificate.display());
+    let connect = |url: String| async move {
+        let store = SqlStore::builder().timeout(TIMEOUT).connect(&url).await?;
+        store.migrate().await?;
+        Ok::<_, Failure>(store)
+    };
+    let store = connect(url("127.0.0.1", &by(&certificate))).await?;
+    store.create(&key("a"), &write("a")).await?;
+    if store.load(&key("a")).await?.is_none() {
+        return Err("what was created is not there".into());
+    }
+    for (what, url) in [
+        ("without TLS", url("127.0.0.1", without)),
+        ("by another's certificate", url("127.0.0.1", &by(&stranger))),
+        ("under another name", url("localhost", &by(&certificate))),
+    ] {
+        if connect(url).await.is_ok() {
+            return Err(format!("the server was reached {what}").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,379 @@
+//! What must hold of a history, whoever was first at what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Instant;
+
+use super::clients::{Act, Came, Event, Life, Seen};
+
+/// How much a history shows.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Summary {
+    operations: usize,
+    lives: usize,
+    acknowledged: usize,
+    unknown: usize,
+    reads: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            operations,
+            lives,
+            acknowledged,
+            unknown,
+            reads,
+        } = self;
+        write!(
+            f,
+            "{operations} operations on {lives} sessions, {acknowledged} acknowledged, {unknown} of unknown outcome, {reads} reads"
+        )
+    }
+}
+
+/// Checks each session's history.
+pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
+    let mut lives = BTreeMap::<Life, Vec<&Event>>::new();
+    for event in history {
+        lives.entry(event.life).or_default().push(event);
+    }
+    let mut summary = Summary {
+        operations: history.len(),
+        lives: lives.len(),
+        ..Summary::default()
+    };
+    for (life, events) in lives {
+        check_life(life, &events).map_err(|wrong| format!("session {life}: {wrong}"))?;
+        for event in events {
+            match event.act {
+                Act::Append(_, came)
+                | Act::Set(_, came)
+                | Act::Rotate(came)
+                | Act::SignOut(came) => match came {
+                    Came::Acknowledged => summary.acknowledged += 1,
+                    Came::Unknown => summary.unknown += 1,
+                    Came::Dropped => {}
+                },
+                Act::Read(_) => summary.reads += 1,
+                Act::Nothing => {}
+            }
+        }
+    }
+    if summary.reads == 0 || summary.acknowledged == 0 {
+        return Err("nothing was read, or nothing was acknowledged".to_owned());
+    }
+    Ok(summary)
+}
+
+fn check_life(life: Life, events: &[&Event]) -> Result<(), String> {
+    signed_out(events)?;
+    let mut lists: Vec<&[u32]> = Vec::new();
+    for event in events {
+        if let Act::Read(Some(seen)) = &event.act {
+            if seen.life != life {
+                return Err(format!("another session is seen: {}", seen.life));
+            }
+            list(events, event, seen)?;
+            value(events, event, seen)?;
+            lists.push(&seen.list);
+        }
+    }
+    // One order for all: each list goes on where a shorter one ends.
+    lists.sort_by_key(|list| list.len());
+    for pair in lists.windows(2) {
+        if !pair[1].starts_with(pair[0]) {
+            return Err("two reads show changes in different orders".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of a session is seen after its sign-out was acknowledged, and it is there before anybody tried.
+fn signed_out(events: &[&Event]) -> Result<(), String> {
+    let sign_outs = || {
+        events.iter().filter_map(|event| match event.act {
+            Act::SignOut(came) => Some((*event, came)),
+            _ => None,
+        })
+    };
+    let acknowledged = sign_outs().filter(|(_, came)| *came == Came::Acknowledged);
+    let end = acknowledged.map(|(event, _)| event.end).min();
+    let first = sign_outs().map(|(event, _)| event.begin).min();
+    for event in events {
+        let sees = match &event.act {
+            Act::Append(_, Came::Acknowledged)
+            | Act::Set(_, Came::Acknowledged)
+            | Act::Rotate(Came::Acknowledged)
+            | Act::Read(Some(_)) => true,
+            Act::Read(None) => {
+                if first.is_none_or(|first| event.end < first) {
+                    return Err("the session is not there, and nobody signed out".to_owned());
+                }
+                false
+            }
+            _ => false,
+        };
+        if sees && end.is_some_and(|end| end < event.begin) {
+            return Err("the session is there after an acknowledged sign-out".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Until when changes must show in a read: until it began; or, with a token that was rotated away, until that rotation began.
+fn fresh_until(events: &[&Event], read: &Event) -> Instant {
+    let rotations = events.iter().filter(|event| {
+        let rotates = matches!(event.act, Act::Rotate(came) if came != Came::Dropped);
+        rotates && event.turn == read.turn && event.begin < read.end
+    });
+    rotations
+        .map(|event| event.begin)
+        .fold(read.begin, Instant::min)
+}
+
+fn list(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+    let there: BTreeSet<u32> = seen.list.iter().copied().collect();
+    if there.len() != seen.list.len() {
+        return Err("a change is there twice".to_owned());
+    }
+    if seen.count as usize != seen.list.len() {
+        let (count, list) = (seen.count, seen.list.len());
+        return Err(format!("counted to {count}, and {list} in the list"));
+    }
+    let (until, mut known) = (fresh_until(events, read), 0);
+    for event in events {
+        let Act::Append(number, came) = event.act else {
+            continue;
+        };
+        match (came, there.contains(&number)) {
+            (Came::Dropped, true) => {
+                return Err(format!("change {number} was dropped, and is there"));
+            }
+            (Came::Acknowledged, false) if event.end < until => {
+                return Err(format!(
+                    "change {number} was acknowledged, and is not there"
+                ));
+            }
+            (_, true) if read.end < event.begin => {
+                return Err(format!("change {number} is there before it was made"));
+            }
+            (_, true) => known += 1,
+            (_, false) => {}
+        }
+    }
+    match known == there.len() {
+        true => Ok(()),
+        false => Err("a change is there that nobody made on this session".to_owned()),
+    }
+}
+
+/// The common value is that of a write which no later one had replaced.
+fn value(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+    let sets = || {
+        events.iter().filter_map(|event| match event.act {
+            Act::Set(number, came) => Some((*event, number, came)),
+            _ => None,
+        })
+    };
+    let until = fresh_until(events, read);
+    let acknowledged = || {
+        let acknowledged = sets().filter(|(_, _, came)| *came == Came::Acknowledged);
+        acknowledged.filter(|(event, _, _)| event.end < until)
+    };
+    let Some(value) = seen.value else {
+        return match acknowledged().next() {
+            None => Ok(()),
+            Some((_, number, _)) => Err(format!(
+                "value {number} was acknowledged, and none is there"
+            )),
+        };
+    };
+    let Some((write, _, came)) = sets().find(|(_, number, _)| *number == value) else {
+        return Err("a value is there that nobody wrote on this session".to_owned());
+    };
+    if came == Came::Dropped || read.end < write.begin {
+        return Err(format!(
+            "value {value} is there, and was dropped, or not yet written"
+        ));
+    }
+    match acknowledged().find(|(later, _, _)| write.end < later.begin) {
+        None => Ok(()),
+        Some((_, number, _)) => Err(format!(
+            "value {value} is read, after {number} was acknowledged"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Events in tenths of seconds, on session 0.
+    fn history(events: &[(u64, u64, u32, Act)]) -> Vec<Event> {
+        let zero = Instant::now();
+        let at = |tenths| zero + Duration::from_millis(100 * tenths);
+        let events = events.iter().cloned();
+        events
+            .map(|(begin, end, turn, act)| Event {
+                life: 0,
+                turn,
+                act,
+                begin: at(begin),
+                end: at(end),
+            })
+            .collect()
+    }
+
+    fn append(number: u32) -> Act {
+        Act::Append(number, Came::Acknowledged)
+    }
+
+    fn read(list: &[u32]) -> Act {
+        Act::Read(Some(Seen {
+            life: 0,
+            list: list.to_vec(),
+            count: list.len() as u32,
+            value: None,
+        }))
+    }
+
+    fn valued(value: u32) -> Act {
+        Act::Read(Some(Seen {
+            value: Some(value),
+            ..Seen::default()
+        }))
+    }
+
+    fn holds(events: &[(u64, u64, u32, Act)]) {
+        check(&history(events)).expect("nothing is wrong");
+    }
+
+    fn finds(wrong: &str, events: &[(u64, u64, u32, Act)]) {
+        let error = check(&history(events)).expect_err(wrong);
+        assert!(error.contains(wrong), "{error}");
+    }
+
+    #[test]
+    fn what_is_acknowledged_must_be_there_and_what_is_at_the_same_time_may() {
+        holds(&[(0, 1, 0, append(1)), (2, 3, 0, read(&[1]))]);
+        for list in [&[][..], &[1]] {
+            holds(&[(0, 3, 0, append(1)), (2, 4, 0, read(list))]);
+        }
+        finds(
+            "is not there",
+            &[(0, 1, 0, append(1)), (2, 3, 0, read(&[]))],
+        );
+        finds(
+            "before it was made",
+            &[(0, 1, 0, read(&[1])), (2, 3, 0, append(1))],
+        );
+    }
+
+    #[test]
+    fn a_change_of_unknown_outcome_is_there_once_or_not() {
+        let unknown = Act::Append(2, Came::Unknown);
+        for list in [&[1][..], &[1, 2], &[2, 1]] {
+            holds(&[
+                (0, 1, 0, append(1)),
+                (0, 1, 0, unknown.clone()),
+                (2, 3, 0, read(list)),
+            ]);
+        }
+        let doubled = [
+            (0, 1, 0, append(1)),
+            (0, 1, 0, unknown),
+            (2, 3, 0, read(&[1, 2, 2])),
+        ];
+        finds("twice", &doubled);
+    }
+
+    #[test]
+    fn a_dropped_change_is_not_there() {
+        let dropped = Act::Append(2, Came::Dropped);
+        finds(
+            "was dropped",
+            &[
+                (0, 1, 0, append(1)),
+                (0, 1, 0, dropped),
+                (2, 3, 0, read(&[1, 2])),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_change_of_another_session_is_not_there() {
+        finds(
+            "nobody made",
+            &[(0, 1, 0, append(1)), (2, 3, 0, read(&[1, 7]))],
+        );
+    }
+
+    #[test]
+    fn a_rotated_token_reads_what_was_there_when_it_was_rotated() {
+        let rotate = Act::Rotate(Came::Acknowledged);
+        let events = |list: &[u32]| {
+            [
+                (0, 1, 0, append(1)),
+                (2, 3, 0, rotate.clone()),
+                (4, 5, 1, append(2)),
+                (6, 7, 0, read(list)),
+            ]
+        };
+        holds(&events(&[1]));
+        finds("is not there", &events(&[]));
+    }
+
+    #[test]
+    fn nothing_is_seen_after_an_acknowledged_sign_out_and_everything_before() {
+        let out = Act::SignOut(Came::Acknowledged);
+        holds(&[
+            (0, 1, 0, append(1)),
+            (2, 3, 0, out.clone()),
+            (4, 5, 0, Act::Read(None)),
+        ]);
+        finds(
+            "after an acknowledged sign-out",
+            &[
+                (0, 1, 0, append(1)),
+                (2, 3, 0, out.clone()),
+                (4, 5, 0, read(&[1])),
+            ],
+        );
+        finds(
+            "after an acknowledged sign-out",
+            &[(0, 1, 0, read(&[])), (2, 3, 0, out), (4, 5, 0, append(1))],
+        );
+        finds(
+            "nobody signed out",
+            &[(0, 1, 0, append(1)), (4, 5, 0, Act::Read(None))],
+        );
+    }
+
+    #[test]
+    fn a_value_is_the_last_one() {
+        let set = |number| Act::Set(number, Came::Acknowledged);
+        holds(&[(0, 1, 0, set(1)), (2, 3, 0, set(2)), (4, 5, 0, valued(2))]);
+        holds(&[(0, 3, 0, set(1)), (2, 4, 0, set(2)), (5, 6, 0, valued(1))]);
+        finds(
+            "is read, after",
+            &[(0, 1, 0, set(1)), (2, 3, 0, set(2)), (4, 5, 0, valued(1))],
+        );
+        finds("none is there", &[(0, 1, 0, set(1)), (4, 5, 0, read(&[]))]);
+    }
+
+    #[test]
+    fn all_reads_show_one_order() {
+        finds(
+            "different orders",
+            &[
+                (0, 1, 0, append(1)),
+                (0, 1, 0, append(2)),
+                (2, 3, 0, read(&[1, 2])),
+                (2, 3, 0, read(&[2, 1])),
+            ],
+        );
+    }
+}
