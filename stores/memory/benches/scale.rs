@@ -105,7 +105,7 @@ fn operations(store: &MemoryStore, count: usize) -> [f64; 4] {
         }
     });
     let create = timed(&others, |key| {
-        drop(black_box(now(store.create(key, &write))))
+        drop(black_box(now(store.create(key, &write))));
     });
     let delete = timed(&others, |key| {
         if let Ok(Some(old)) = now(store.load(key)) {
