@@ -4,13 +4,13 @@
 //!
 //! | `SESSION_TYPE` | feature | store | what it keeps under `session:` and the session's id |
 //! |---|---|---|---|
-//! | `redis` | `redis` | [`RedisStore`] | a string with a time to live |
-//! | `memcached` | `memcached` | [`MemcachedStore`] | an item with a date |
-//! | `filesystem` | `filesystem` (on by default) | [`FileSystemStore`] | a file, in werkzeug's or cachelib's layout |
-//! | `mongodb` | `mongodb` | [`MongoDbStore`] | a document `{id, val, expiration}` |
-//! | `sqlalchemy` | `sqlite`, `postgres`, `mysql` | [`SqlAlchemyStore`] | a row of `sessions` |
+//! | `redis` | `redis` | `RedisStore` | a string with a time to live |
+//! | `memcached` | `memcached` | `MemcachedStore` | an item with a date |
+//! | `filesystem` | `filesystem` (on by default) | `FileSystemStore` | a file, in werkzeug's or cachelib's layout |
+//! | `mongodb` | `mongodb` | `MongoDbStore` | a document `{id, val, expiration}` |
+//! | `sqlalchemy` | `sqlite`, `postgres`, `mysql` | `SqlAlchemyStore` | a row of `sessions` |
 //! | `null` | | [`NullStore`] | nothing; a write is an error that names the setting |
-//! | none: a tutorial's own | `filesystem` | [`JsonFileStore`] | a member of the one JSON object in the one file |
+//! | none: a tutorial's own | `filesystem` | `JsonFileStore` | a member of the one JSON object in the one file |
 //!
 //! ```
 //! use cloakroom_flask_stores::FileSystemStore;
@@ -26,6 +26,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! `open` picks one by the settings of the Flask application.
 //!
 //! # What holds
 //!
@@ -142,6 +144,8 @@ mod memcached;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod null;
+#[cfg(feature = "settings")]
+mod open;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -158,6 +162,8 @@ pub use files::{FileLayout, FileSystemBuilder, FileSystemStore};
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use null::NullStore;
+#[cfg(feature = "settings")]
+pub use open::open;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use sql::{SqlAlchemyBuilder, SqlAlchemyStore};
 #[cfg(feature = "filesystem")]

@@ -39,8 +39,9 @@
 //!   load with what was there before; it can write nothing.
 //! - **Bounded.** An operation that is not over in 5 s ([`timeout`](Builder::timeout)) ends with a transient error. That includes
 //!   waiting for a primary, for a connection and for the majority.
-//! - **A server that was away** is found again by the driver, and so is a new primary. A read is tried a second time by the driver.
-//!   A write that was under way ends with a transient error, and whether it happened is not known.
+//! - **A server that was away** is found again by the driver, and so is a new primary. A read whose connection breaks is tried a second
+//!   time; a load that is not answered within a quarter of the time (a connection may have died without a word) is asked again on
+//!   another connection, twice. A write that was under way ends with a transient error, and whether it happened is not known.
 //! - **Cancel-safe.** A dropped future leaves the document as it was or as it was to be. Its connection is closed.
 //! - **No secret in an error.** Errors hold the code and its name, never the server's message (which quotes keys) and never the URL.
 //!

@@ -156,8 +156,21 @@ impl MongoStore {
 }
 
 impl Store for MongoStore {
+    /// Up to three times: a connection whose other end has gone without a word is closed after a quarter of the time, and another one
+    /// is taken. A read does no harm twice.
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        self.bounded(self.find_living(key, self.now())).await
+        let now = self.now();
+        self.bounded(async {
+            for _ in 0..2 {
+                let patience = self.inner.timeout / 4;
+                let loading = self.find_living(key, now);
+                if let Ok(loaded) = tokio::time::timeout(patience, loading).await {
+                    return loaded;
+                }
+            }
+            self.find_living(key, now).await
+        })
+        .await
     }
 
     /// Finds the expired record and replaces it, or finds none and inserts. A living record is not found either, and then the

@@ -51,7 +51,8 @@ usage: cargo conformance [COMMAND]
   histories      many clients at once on each real store, what each was told, and when, checked afterwards; a further word chooses a store
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
-  bench          measurements, which the whole run leaves out (bench sweep); a further word chooses a store
+  bench          measurements, which the whole run leaves out: bench stores, each store beside the same commands sent
+                 directly (builds a release); bench sweep; a further word chooses a store
   http           the black-box cases on our own page, without an application around it
   http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
                  on one store; a further word chooses cases

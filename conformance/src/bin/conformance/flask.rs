@@ -66,6 +66,8 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
         return tally;
     }
     let mut needed: Vec<Setup> = setups;
+    let special = cases.iter().map(|(_, setup, ..)| *setup);
+    needed.extend(special.filter(|setup| setup.quiet));
     needed.retain(|setup| {
         let name = setup.name();
         // A case may look at the permanent sessions beside the others.

@@ -1,6 +1,6 @@
 """A small shop in Flask: the application that moves to Rust, one route at a time.
 
-    SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 python app.py
+    SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 SECRET_KEY=... python app.py
 
 Without SESSION_TYPE the session is Flask's own, in the cookie.
 """
@@ -55,6 +55,7 @@ def use_sessions(app):
     elif kind == "sqlalchemy":
         from flask_sqlalchemy import SQLAlchemy
 
+        config["SQLALCHEMY_DATABASE_URI"] = config["SESSION_SQLALCHEMY"]
         config["SESSION_SQLALCHEMY"] = SQLAlchemy(app)
     from flask_session import Session
 
@@ -77,7 +78,5 @@ def memcached(servers):
 
 
 if __name__ == "__main__":
-    keys = ("SESSION_", "SECRET_", "SQLALCHEMY_", "PERMANENT_")
-    create_app(
-        {key: value for key, value in os.environ.items() if key.startswith(keys)}
-    ).run(port=int(os.environ.get("PORT", "5000")))
+    keys = ("SESSION_", "SECRET_", "PERMANENT_")
+    create_app({key: value for key, value in os.environ.items() if key.startswith(keys)}).run(port=5000)

@@ -1,6 +1,7 @@
 //! The shop of `app.py` in Rust, on the same sessions: as many of its routes as have moved already, here all four.
 //!
-//! `SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 cargo run --example shop`: the same variables as `app.py`.
+//! `SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 SECRET_KEY=... cargo run --example shop --features redis`: the variables of
+//! `app.py`.
 
 use std::error::Error;
 
@@ -17,10 +18,8 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let settings = Settings::new(cloakroom_flask::SessionType::Filesystem);
-    let store = SharedStore::new(cloakroom_flask_stores::FileSystemStore::open(
-        "flask_session",
-    )?);
+    let settings = Settings::from_env(std::env::vars())?;
+    let store = cloakroom_flask_stores::open(&settings).await?;
     let app = with_sessions(routes(), store, &settings)?;
     serve(TcpListener::bind("127.0.0.1:5001").await?, app).await?;
     Ok(())

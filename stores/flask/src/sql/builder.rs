@@ -26,6 +26,7 @@ pub struct SqlAlchemyBuilder {
     schema: Option<String>,
     timeout: Duration,
     max_connections: u32,
+    cleanup_n_requests: Option<u32>,
     clock: Clock,
 }
 
@@ -37,6 +38,7 @@ impl SqlAlchemyBuilder {
             schema: None,
             timeout: Duration::from_secs(5),
             max_connections: 10,
+            cleanup_n_requests: None,
             clock: Arc::new(|| SystemTime::now().into()),
         }
     }
@@ -87,6 +89,18 @@ impl SqlAlchemyBuilder {
         self
     }
 
+    /// `SESSION_CLEANUP_N_REQUESTS`: each so manieth request that loads a session first removes up to 1,000 expired ones. Never unless
+    /// said otherwise: then call [`sweep`](cloakroom_store::Sweep::sweep).
+    ///
+    /// ```
+    /// # use cloakroom_flask_stores::SqlAlchemyStore;
+    /// let builder = SqlAlchemyStore::builder("sqlite:///app.db").cleanup_n_requests(1_000);
+    /// ```
+    pub fn cleanup_n_requests(mut self, requests: u32) -> Self {
+        self.cleanup_n_requests = Some(requests).filter(|requests| *requests > 0);
+        self
+    }
+
     /// The clock by which sessions end; the system's unless said otherwise. Never the database's.
     ///
     /// ```
@@ -133,7 +147,14 @@ impl SqlAlchemyBuilder {
         if let Some(schema) = &self.schema {
             table = format!("{quote}{schema}{quote}.{table}");
         }
-        Ok(SqlAlchemyStore::new(kind, &table, self.clock, self.timeout))
+        let cleanup = self.cleanup_n_requests;
+        Ok(SqlAlchemyStore::new(
+            kind,
+            &table,
+            self.clock,
+            self.timeout,
+            cleanup,
+        ))
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Statements {
     pub(super) delete: Arc<str>,
     pub(super) sweep: Arc<str>,
     pub(super) table: Arc<str>,
+    /// Succeeds if the table is there.
+    pub(super) probe: Arc<str>,
 }
 
 /// How a database writes what the statements need.
@@ -59,6 +61,7 @@ impl Statements {
                 "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expiry <= {at} LIMIT ?) AND expiry <= {at}"
             )
             .into(),
+            probe: format!("SELECT id, session_id, data, expiry FROM {table} WHERE 1 = 0").into(),
             table: format!("CREATE TABLE IF NOT EXISTS {table} ({columns})").into(),
         };
         if kind.is_mysql() {

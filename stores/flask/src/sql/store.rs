@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloakroom_store::{
@@ -57,6 +58,9 @@ struct Inner {
     timeout: Duration,
     /// SQLite lets one write at a time: the queue of those in this process who want to.
     queue: Option<Semaphore>,
+    /// After how many loads what has expired is removed, if by loads at all; and how many there were.
+    cleanup: Option<u32>,
+    loads: AtomicU32,
 }
 
 impl SqlAlchemyStore {
@@ -117,11 +121,21 @@ impl SqlAlchemyStore {
         match made {
             // In PostgreSQL two who make the same table at once may meet in the catalogue: then it is there.
             Ok(_) | Err(Failure::Taken(_)) => Ok(()),
-            Err(failure) => Err(failure.into()),
+            // One may lack the right to make what is there already.
+            Err(failure) => match self.execute(&self.inner.statements.probe, &[]).await {
+                Ok(_) => Ok(()),
+                Err(_) => Err(failure.into()),
+            },
         }
     }
 
-    pub(super) fn new(database: Kind, table: &str, clock: Clock, timeout: Duration) -> Self {
+    pub(super) fn new(
+        database: Kind,
+        table: &str,
+        clock: Clock,
+        timeout: Duration,
+        cleanup: Option<u32>,
+    ) -> Self {
         let statements = Statements::new(&database, table);
         let queue = database.is_sqlite().then(|| Semaphore::new(1));
         Self {
@@ -131,6 +145,8 @@ impl SqlAlchemyStore {
                 clock,
                 timeout,
                 queue,
+                cleanup,
+                loads: AtomicU32::new(0),
             }),
         }
     }
@@ -195,6 +211,12 @@ impl SqlAlchemyStore {
 
 impl Store for SqlAlchemyStore {
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        if let Some(every) = self.inner.cleanup
+            && (self.inner.loads.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(every)
+        {
+            // If it fails, the next one comes.
+            let _ = self.sweep(1_000).await;
+        }
         self.living(key, self.now()).await
     }
 

@@ -209,6 +209,8 @@ async fn stranded(subject: &impl Subject) -> Result<(), Failure> {
                 outcome?.ok_or("the record is gone")?;
             }
         }
+        // What a pool asks of a connection that is given back has been answered by then; what it asks next will not be.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         ground.proxy.set(Mode::Strand);
         for (outcome, took) in at_once().await {
             match outcome {

@@ -1,6 +1,6 @@
 //! What the cases stand on: a store by a way that can misbehave, and a load that knows exactly what became of each write.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloakroom_store::{Key, Replaced, SharedStore, Store, Stored, UnixTime, Write};
 use tokio::task::JoinSet;
@@ -141,6 +141,7 @@ impl Counter {
 /// One increment, until it is done or its outcome is unknown.
 async fn increment(store: &SharedStore, bit: usize, told: &mut Told) -> Result<(), Failure> {
     loop {
+        let begin = Instant::now();
         let old = match store.load(&key("counter")).await {
             Ok(Some(old)) => old,
             Ok(None) => return Err("the record is gone".into()),
@@ -162,7 +163,11 @@ async fn increment(store: &SharedStore, bit: usize, told: &mut Told) -> Result<(
         match store.replace(&key("counter"), &old, &write).await {
             Ok(Replaced::Stored) => told.acknowledged.push(bit),
             Ok(Replaced::Gone) => return Err("the record is gone".into()),
-            Ok(_) => continue,
+            Ok(_) => {
+                // Another worker was faster. Trying again at once would keep a slow server busy with tries alone.
+                tokio::time::sleep(begin.elapsed() * (bit % Counter::WORKERS) as u32 / 2).await;
+                continue;
+            }
             Err(error) if error.is_transient() => told.unknown.push(bit),
             Err(error) => return Err(error.into()),
         }

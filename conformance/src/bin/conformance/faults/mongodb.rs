@@ -5,9 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cloakroom_mongodb::MongoStore;
-use cloakroom_store::SharedStore;
+use cloakroom_mongodb::mongodb::bson::spec::BinarySubtype;
+use cloakroom_mongodb::mongodb::bson::{Binary, DateTime, Document, doc};
+use cloakroom_mongodb::mongodb::options::IndexOptions;
+use cloakroom_mongodb::mongodb::{Collection, IndexModel};
+use cloakroom_store::{Created, Directory as _, SharedStore, Store as _, Sweep as _};
+use tokio::task::JoinSet;
 
-use super::ground::{Counter, TIMEOUT};
+use super::ground::{Counter, TIMEOUT, key, write};
 use super::{Failure, Scene, Subject, common};
 use crate::servers::{MongoDb, Server};
 
@@ -33,13 +38,28 @@ impl Subject for MongoDb {
 
     fn scenes() -> Vec<Scene<Self>> {
         let mut scenes = common::scenes();
-        scenes.push(Scene {
-            id: "faults/step-down",
-            requirement: "R53, R54: a primary that stands back in mid-load costs no acknowledged increment, and the store goes on by \
-                          itself when there is a primary again",
-            own: true,
-            run: |mongodb| Box::pin(step_down(mongodb)),
-        });
+        scenes.extend([
+            Scene {
+                id: "faults/step-down",
+                requirement: "R53, R54: a primary that stands back in mid-load costs no acknowledged increment, and the store goes on \
+                              by itself when there is a primary again",
+                own: true,
+                run: |mongodb| Box::pin(step_down(mongodb)),
+            },
+            Scene {
+                id: "faults/indexes-at-the-same-time",
+                requirement: "made by eight at once, and again, there is one index on expiry, with its margin, and one on the \
+                              subject; another's index is an error that says so, and stays",
+                own: false,
+                run: |mongodb| Box::pin(indexes(mongodb)),
+            },
+            Scene {
+                id: "faults/foreign-document",
+                requirement: "R52: a document that no session store has written is a permanent error, and is left as it is",
+                own: false,
+                run: |mongodb| Box::pin(foreign(mongodb)),
+            },
+        ]);
         scenes
     }
 }
@@ -65,4 +85,96 @@ async fn step_down(mongodb: &MongoDb) -> Result<(), Failure> {
         return Err("no operation met a primary that had stood back".into());
     }
     counter.check(&store).await
+}
+
+async fn indexes(mongodb: &MongoDb) -> Result<(), Failure> {
+    let mut stores = JoinSet::new();
+    for _ in 0..8 {
+        let (builder, url) = (mongodb.builder("indexes"), mongodb.by(mongodb.server()));
+        stores.spawn(async move {
+            let store = builder.connect(&url).await?;
+            store.create_indexes().await?;
+            store.create_indexes().await
+        });
+    }
+    while let Some(made) = stores.join_next().await {
+        made??;
+    }
+    let mut made = shown(&mongodb.collection("indexes").await?).await?;
+    made.sort();
+    let expected = [
+        r#"{ "_id": 1 }"#.to_owned(),
+        r#"{ "expires_at": 1 } after 300 s"#.to_owned(),
+        r#"{ "subject": 1 } sparse"#.to_owned(),
+    ];
+    if made != expected {
+        return Err(format!("the indexes are {made:?}").into());
+    }
+
+    let other = mongodb.collection("other_indexes").await?;
+    // Without an end for its documents.
+    let name = IndexOptions::builder().name("cloakroom_expires_at".to_owned());
+    let index = IndexModel::builder()
+        .keys(doc! { "expires_at": 1 })
+        .options(name.build())
+        .build();
+    other.create_index(index).await?;
+    let before = shown(&other).await?;
+    let url = mongodb.by(mongodb.server());
+    let store = mongodb.builder("other_indexes").connect(&url).await?;
+    match store.create_indexes().await {
+        Err(error) if !error.is_transient() && error.to_string().contains("index") => {}
+        other => return Err(format!("beside another's index: {other:?}").into()),
+    }
+    match shown(&other).await? == before {
+        true => Ok(()),
+        false => Err("the other's index has changed".into()),
+    }
+}
+
+/// The indexes of a collection, with what matters of their options.
+async fn shown(collection: &Collection<Document>) -> Result<Vec<String>, Failure> {
+    let mut cursor = collection.list_indexes().await?;
+    let mut shown = Vec::new();
+    while cursor.advance().await? {
+        let index = cursor.deserialize_current()?;
+        let options = index.options.unwrap_or_default();
+        let after = options.expire_after;
+        let after = after.map(|after| format!(" after {} s", after.as_secs()));
+        let sparse = if options.sparse == Some(true) {
+            " sparse"
+        } else {
+            ""
+        };
+        shown.push(format!(
+            "{}{}{sparse}",
+            index.keys,
+            after.unwrap_or_default()
+        ));
+    }
+    Ok(shown)
+}
+
+async fn foreign(mongodb: &MongoDb) -> Result<(), Failure> {
+    let store = open(mongodb, &mongodb.by(mongodb.server()), "foreign").await?;
+    let collection = mongodb.collection("foreign").await?;
+    let id = Binary {
+        subtype: BinarySubtype::Generic,
+        bytes: b"a".to_vec(),
+    };
+    let end = DateTime::from_millis(4_102_444_800_000);
+    let document = doc! { "_id": id, "expires_at": end, "value": "text", "subject": "ada" };
+    collection.insert_one(document.clone()).await?;
+    match (store.load(&key("a")).await, store.list("ada").await) {
+        (Err(one), Err(many)) if !one.is_transient() && !many.is_transient() => {}
+        other => return Err(format!("a foreign document was read: {other:?}").into()),
+    }
+    if store.create(&key("a"), &write("new")).await? != Created::Taken {
+        return Err("a foreign document was overwritten".into());
+    }
+    store.sweep(usize::MAX).await?;
+    match collection.find_one(doc! {}).await? {
+        Some(there) if there == document => Ok(()),
+        other => Err(format!("the foreign document is now {other:?}").into()),
+    }
 }

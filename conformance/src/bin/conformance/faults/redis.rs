@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cloakroom_redis::RedisStore;
 use cloakroom_store::{Deleted, SharedStore, Store, StoreError, UnixTime, Write};
 
 use super::ground::{Counter, Ground, TIMEOUT, key, recovered, write};
@@ -45,6 +46,19 @@ impl Subject for Redis {
                               still ends sessions",
                 own: true,
                 run: |redis| Box::pin(out_of_memory(redis)),
+            },
+            Scene {
+                id: "faults/not-the-kind-of-server",
+                requirement: "R54: a single server is never taken for a cluster nor a node of a cluster for a single server, and the \
+                              error says what to do",
+                own: true,
+                run: |redis| Box::pin(not_the_kind(redis)),
+            },
+            Scene {
+                id: "faults/by-a-socket",
+                requirement: "R61: what is written by a Unix socket is what is read by TCP",
+                own: true,
+                run: |redis| Box::pin(by_a_socket(redis)),
             },
         ]);
         scenes
@@ -108,4 +122,35 @@ async fn out_of_memory(redis: &Redis) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+async fn not_the_kind(redis: &Redis) -> Result<(), Failure> {
+    let url = format!("redis+cluster://{}", redis.server());
+    match RedisStore::connect(&url).await {
+        Err(error) if !error.is_transient() && error.to_string().contains("in no cluster") => {}
+        other => return Err(format!("a single server as a cluster: {other:?}").into()),
+    }
+    let node = redis.node_of_a_cluster()?;
+    let at_node = RedisStore::connect(&format!("redis://{}", node.address())).await;
+    let stored = match at_node {
+        Ok(store) => store.create(&key("a"), &write("a")).await.map(drop),
+        Err(error) => Err(error),
+    };
+    match stored {
+        Err(error) if !error.is_transient() && error.to_string().contains("redis+cluster://") => {
+            Ok(())
+        }
+        other => Err(format!("a node of a cluster as a single server: {other:?}").into()),
+    }
+}
+
+async fn by_a_socket(redis: &Redis) -> Result<(), Failure> {
+    let by_socket = redis.by_socket("socket").connect().await?;
+    let by_tcp = redis.builder(redis.server(), "socket")?.connect().await?;
+    by_socket.create(&key("a"), &write("a")).await?;
+    let by_tcp = by_tcp.load(&key("a")).await?;
+    match by_tcp == by_socket.load(&key("a")).await? && by_tcp.is_some() {
+        true => Ok(()),
+        false => Err("they are not the same".into()),
+    }
 }

@@ -14,6 +14,7 @@ const NEWEST: Setup = Setup {
     format: Format::Msgpack,
     signed: false,
     permanent: true,
+    quiet: false,
 };
 
 const OLDEST: Setup = Setup {
@@ -22,6 +23,12 @@ const OLDEST: Setup = Setup {
     format: Format::Pickle,
     signed: true,
     permanent: true,
+    quiet: false,
+};
+
+const QUIET: Setup = Setup {
+    quiet: true,
+    ..NEWEST
 };
 
 macro_rules! cases {
@@ -40,6 +47,8 @@ cases! {
     "blind/flask-writes-under-rust-0.3.1", "what Flask 0.3.1 writes while a Rust request is under way is kept beside what Rust writes", OLDEST => under_rust;
     "blind/rust-writes-under-flask", "what Rust writes while a Flask request is under way is overwritten by that request, whole: the session is as Flask began it, and both go on with it", NEWEST => under_flask;
     "blind/rust-writes-under-flask-0.3.1", "the same with Flask 0.3.1", OLDEST => under_flask;
+    "blind/flask-only-reads", "a Flask request that only reads overwrites nothing, if SESSION_REFRESH_EACH_REQUEST is off", QUIET => only_reads;
+    "blind/flask-only-reads-and-refreshes", "with SESSION_REFRESH_EACH_REQUEST on, which is its default, Flask-Session 0.8 writes what it has only read over what Rust wrote meanwhile", NEWEST => reads_and_refreshes;
     "blind/flask-logs-out-under-rust", "who logs out in Flask while a Rust request is under way stays logged out", NEWEST => flask_logs_out;
     "blind/rust-logs-out-under-flask", "who logs out in Rust while a Flask request is under way has no cookie, but the record is there again under the old id, without anything written since", NEWEST => rust_logs_out;
     "blind/sign-in-under-flask", "a late Flask request under the old id never reaches what was signed in to under the new one", NEWEST => sign_in;
@@ -51,9 +60,17 @@ async fn held(
     browser: &Browser,
     app: App,
 ) -> Result<tokio::task::JoinHandle<Result<Browser, Failure>>, Failure> {
+    hold(browser, app, "/probe/hold").await
+}
+
+async fn hold(
+    browser: &Browser,
+    app: App,
+    path: &'static str,
+) -> Result<tokio::task::JoinHandle<Result<Browser, Failure>>, Failure> {
     let mut holder = browser.clone();
     let task = tokio::spawn(async move {
-        holder.post(app, "/probe/hold").await?;
+        holder.post(app, path).await?;
         Ok(holder)
     });
     // Another visitor's request, so that it is not held too.
@@ -149,6 +166,33 @@ async fn under_flask(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
         value(&mut browser, App::Flask, "rust").await?,
         Some("'2'".into()),
     )
+}
+
+async fn only_reads(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    after_a_read(ground, setup, Some("'1'".into())).await
+}
+
+async fn reads_and_refreshes(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    after_a_read(ground, setup, None).await
+}
+
+/// What is left of what Rust wrote while Flask read.
+async fn after_a_read(ground: &Ground, setup: &Setup, left: Option<String>) -> Result<(), Failure> {
+    let mut browser = ground.browser(setup);
+    browser.post(App::Flask, "/probe/write").await?;
+    let task = hold(&browser, App::Flask, "/probe/hold?read=1").await?;
+    browser
+        .post(App::Rust, "/probe/set?key=rust&value=1")
+        .await?;
+    let mut browser = let_go(&browser, App::Flask, task).await?;
+    for app in [App::Flask, App::Rust] {
+        same(
+            "what Rust wrote",
+            value(&mut browser, app, "rust").await?,
+            left.clone(),
+        )?;
+    }
+    Ok(())
 }
 
 async fn flask_logs_out(ground: &Ground, setup: &Setup) -> Result<(), Failure> {

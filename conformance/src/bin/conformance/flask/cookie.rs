@@ -14,6 +14,7 @@ const COOKIE: Setup = Setup {
     format: Format::Tagged,
     signed: true,
     permanent: false,
+    quiet: false,
 };
 
 pub(super) const ALL: &[Other] = &[

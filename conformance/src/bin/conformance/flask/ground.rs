@@ -107,7 +107,7 @@ impl Ground {
                 continue;
             };
             let keys = setup.configuration(&place);
-            configured[setup.release as usize].insert(setup.name(), keys.flask.clone().into());
+            configured[setup.release as usize].insert(setup.name(), keys.clone().into());
             here.push((*setup, keys));
         }
         let directory = places.directory.path();

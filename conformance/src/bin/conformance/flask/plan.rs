@@ -1,10 +1,5 @@
 //! Every way in which a Flask application keeps its sessions that is tested.
 
-use cloakroom_flask::{Serializer, SessionType, Settings};
-use cloakroom_flask_stores::{
-    FileSystemStore, MemcachedStore, MongoDbStore, NullStore, RedisStore, SqlAlchemyStore,
-};
-use cloakroom_store::{SharedStore, StoreError};
 use serde_json::{Map, Value, json};
 
 use super::venv::Release;
@@ -96,6 +91,8 @@ pub(super) struct Setup {
     pub(super) format: Format,
     pub(super) signed: bool,
     pub(super) permanent: bool,
+    /// SESSION_REFRESH_EACH_REQUEST is off.
+    pub(super) quiet: bool,
 }
 
 impl Setup {
@@ -124,6 +121,7 @@ impl Setup {
                                 format: *format,
                                 signed,
                                 permanent,
+                                quiet: false,
                             });
                         }
                     }
@@ -136,7 +134,7 @@ impl Setup {
     /// What it is called in the output and in the applications' paths.
     pub(super) fn name(&self) -> String {
         format!(
-            "{}-{}-{}-{}-{}",
+            "{}-{}-{}-{}-{}{}",
             self.backend.name(),
             self.release.name(),
             self.format.name(),
@@ -146,6 +144,7 @@ impl Setup {
             } else {
                 "browser"
             },
+            if self.quiet { "-quiet" } else { "" },
         )
     }
 
@@ -169,16 +168,8 @@ impl Setup {
         by_date && !self.permanent && self.release != Release::V0_8_0
     }
 
-    /// Flask's configuration; `place` is where the backend is.
-    pub(super) fn configuration(&self, place: &str) -> Keys {
-        Keys {
-            setup: *self,
-            place: place.to_owned(),
-            flask: self.flask(place),
-        }
-    }
-
-    fn flask(&self, place: &str) -> Map<String, Value> {
+    /// The configuration of both applications, by Flask's keys; `place` is where the backend is.
+    pub(super) fn configuration(&self, place: &str) -> Map<String, Value> {
         let mut keys = Map::new();
         let mut set = |key: &str, value: Value| keys.insert(key.to_owned(), value);
         set("SECRET_KEY", json!("dev-secret-key-0123456789abcdef"));
@@ -188,8 +179,11 @@ impl Setup {
         set("SESSION_TYPE", json!(session_type));
         set("SESSION_PERMANENT", json!(self.permanent));
         set("SESSION_USE_SIGNER", json!(self.signed));
-        if self.format == Format::Json {
-            set("SESSION_SERIALIZATION_FORMAT", json!("json"));
+        if self.quiet {
+            set("SESSION_REFRESH_EACH_REQUEST", json!(false));
+        }
+        if let Some(format) = self.format_key() {
+            set("SESSION_SERIALIZATION_FORMAT", json!(format));
         }
         if self.signed {
             // A prefix of one's own, here and there.
@@ -208,74 +202,20 @@ impl Setup {
                 let table = format!("sessions_{}", self.release.name().replace('.', "_"));
                 set("SESSION_SQLALCHEMY_TABLE", json!(table));
                 set("SQLALCHEMY_TRACK_MODIFICATIONS", json!(false));
-                set("SQLALCHEMY_DATABASE_URI", json!(place))
+                set("SESSION_SQLALCHEMY", json!(place))
             }
         };
         keys
     }
-}
 
-/// The configuration of both applications.
-#[derive(Clone)]
-pub(super) struct Keys {
-    setup: Setup,
-    place: String,
-    pub(super) flask: Map<String, Value>,
-}
-
-impl Keys {
-    pub(super) fn settings(&self) -> Settings {
-        let Setup {
-            backend,
-            release,
-            format,
-            signed,
-            permanent,
-        } = self.setup;
-        let session_type = match backend {
-            Backend::Cookie => SessionType::Cookie,
-            Backend::Redis => SessionType::Redis,
-            Backend::Memcached => SessionType::Memcached,
-            Backend::Filesystem => SessionType::Filesystem,
-            Backend::MongoDb => SessionType::Mongodb,
-            Backend::Sqlite | Backend::Postgres | Backend::MariaDb => SessionType::Sqlalchemy,
-        };
-        let mut settings = Settings::new(session_type);
-        settings.secret_key = Some("dev-secret-key-0123456789abcdef".to_owned().into());
-        settings.session_permanent = permanent;
-        settings.session_use_signer = signed;
-        if signed {
-            settings.session_key_prefix = "shop/".to_owned();
+    /// What Rust has to know of a release that always pickles; that release does not know the key.
+    fn format_key(&self) -> Option<&'static str> {
+        match (self.format, self.backend) {
+            (_, Backend::Filesystem) => None,
+            (Format::Json, _) => Some("json"),
+            (Format::Pickle, Backend::Memcached) => Some("pickle0"),
+            (Format::Pickle, _) => Some("pickle"),
+            (Format::Msgpack | Format::Tagged, _) => None,
         }
-        settings.session_serialization_format = match (format, backend, release) {
-            (Format::Json, ..) => Some(Serializer::Json),
-            (Format::Pickle, Backend::Memcached, _) => Some(Serializer::Pickle0),
-            (Format::Pickle, ..) => Some(Serializer::Pickle2),
-            _ => None,
-        };
-        settings
-    }
-
-    pub(super) async fn store(&self) -> Result<SharedStore, StoreError> {
-        let place = &*self.place;
-        Ok(match self.setup.backend {
-            Backend::Cookie => SharedStore::new(NullStore),
-            Backend::Redis => SharedStore::new(RedisStore::connect(place).await?),
-            Backend::Memcached => SharedStore::new(MemcachedStore::connect(place).await?),
-            Backend::Filesystem => {
-                let release = self.setup.release.name();
-                SharedStore::new(FileSystemStore::open(format!("{place}/{release}"))?)
-            }
-            Backend::MongoDb => SharedStore::new(MongoDbStore::connect(place).await?),
-            Backend::Sqlite | Backend::Postgres | Backend::MariaDb => {
-                let table = format!("sessions_{}", self.setup.release.name().replace('.', "_"));
-                SharedStore::new(
-                    SqlAlchemyStore::builder(place)
-                        .table(table)
-                        .connect()
-                        .await?,
-                )
-            }
-        })
     }
 }

@@ -10,14 +10,15 @@ use axum::response::Json;
 use axum::routing::{get, post};
 use cloakroom_axum::{Error, Session};
 use cloakroom_core::Expiry;
-use cloakroom_flask::{Integer, Value};
+use cloakroom_flask::{Integer, Settings, Value};
 use serde::Deserialize;
+use serde_json::Map;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::client::Dump;
-use super::plan::{Keys, Setup};
+use super::plan::Setup;
 use super::repr::repr;
 use crate::program::{Failure, fail};
 
@@ -27,7 +28,7 @@ mod shop;
 
 /// Serves an application for each configuration, under its name.
 pub(super) async fn serve(
-    setups: Vec<(Setup, Keys)>,
+    setups: Vec<(Setup, Map<String, serde_json::Value>)>,
 ) -> Result<(SocketAddr, AbortHandle), Failure> {
     let mut all = Router::new();
     for (setup, keys) in setups {
@@ -43,7 +44,9 @@ pub(super) async fn serve(
     Ok((address, serving.abort_handle()))
 }
 
-async fn app(keys: Keys) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
+async fn app(
+    keys: Map<String, serde_json::Value>,
+) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let probes = Router::new()
         .route("/probe/write", post(write))
         .route("/probe/read", get(read))
@@ -54,7 +57,8 @@ async fn app(keys: Keys) -> Result<Router, Box<dyn std::error::Error + Send + Sy
         .route("/probe/release", post(release))
         .route("/probe/go", post(go))
         .with_state(Arc::new(Gate::default()));
-    let (store, settings) = (keys.store().await?, keys.settings());
+    let settings: Settings = serde_json::from_value(keys.into())?;
+    let store = cloakroom_flask_stores::open(&settings).await?;
     shop::with_sessions(shop::routes().merge(probes), store, &settings)
 }
 

@@ -86,7 +86,10 @@ def probes(app):
     # A request that loads its session, and stays until another one lets it go on.
     @app.route("/probe/hold", methods=["POST"])
     def hold():
-        session["held"] = "by flask"
+        if "read" in request.args:
+            session.get("held")
+        else:
+            session["held"] = "by flask"
         go.clear()
         held.set()
         if not go.wait(20):

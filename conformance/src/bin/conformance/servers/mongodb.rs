@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom_conformance::store::{Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_mongodb::mongodb::bson::{Document, doc};
-use cloakroom_mongodb::mongodb::{Client, Database, error};
+use cloakroom_mongodb::mongodb::{Client, Collection, Database, error};
 use cloakroom_mongodb::{Builder, MongoStore};
 use tempfile::TempDir;
 
@@ -104,6 +104,12 @@ impl MongoDb {
     async fn admin(&self) -> error::Result<Database> {
         let client = Client::with_uri_str(self.by(self.server)).await?;
         Ok(client.database("admin"))
+    }
+
+    /// A collection of this run's own, by the driver.
+    pub(crate) async fn collection(&self, name: &str) -> error::Result<Collection<Document>> {
+        let client = Client::with_uri_str(self.by(self.server)).await?;
+        Ok(client.database(&self.namespace).collection(name))
     }
 
     /// A store in a collection of this run's own.

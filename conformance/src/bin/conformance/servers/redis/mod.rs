@@ -25,6 +25,7 @@ pub(crate) use sentinel::Sentinel;
 
 /// The user that the stores are here, with no more permissions than the store's page says that it needs.
 const USER: &str = "sessions:password@";
+const LOGIN: (&str, &str) = ("sessions", "password");
 /// Not the first one, so that it is seen that it is chosen.
 const DATABASE: &str = "/3";
 
@@ -97,6 +98,21 @@ impl<F: Flavor> Standalone<F> {
         let builder = RedisStore::builder(&format!("{before}{address}{after}"))
             .prefix(&format!("{}{name}:", self.namespace));
         F::prepare(builder, &self.directory)
+    }
+
+    /// The same by the server's socket.
+    pub(crate) fn by_socket(&self, name: &str) -> Builder {
+        let (directory, (user, password)) = (self.directory.display(), LOGIN);
+        let url = format!("unix://{directory}/redis.sock?db=3&user={user}&pass={password}");
+        RedisStore::builder(&url).prefix(&format!("{}{name}:", self.namespace))
+    }
+
+    /// A further server, which is to be part of a cluster and is alone.
+    pub(crate) fn node_of_a_cluster(&self) -> io::Result<Server> {
+        let node = Node::new(F::program()?, &self.directory.join("node"), &self.namespace);
+        let bus = free_port()?.to_string();
+        let more = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+        node.start(free_port()?, more.map(String::from).to_vec())
     }
 
     /// The server by the way of this place.

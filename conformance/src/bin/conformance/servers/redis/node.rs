@@ -44,6 +44,8 @@ impl Node {
             &plain.to_string(),
             "--dir",
             &self.directory.display().to_string(),
+            "--unixsocket",
+            &self.directory.join("redis.sock").display().to_string(),
             "--save",
             "",
             // What was answered is to outlast a kill.

@@ -1,0 +1,120 @@
+//! What the stores cost: each beside the same commands sent directly, with the same client and in the same run.
+//!
+//! The package `cloakroom-bench` measures, in a release build; here its servers are started.
+
+use std::io;
+use std::process::Stdio;
+
+use cloakroom_conformance::Tally;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::say;
+use crate::servers::{MariaDb, Postgres, Redis, execute};
+
+/// A server, kept as long as it is needed, and where it is.
+type Started = io::Result<(Box<dyn Send>, String)>;
+type Start = fn() -> Started;
+
+const ALL: &[(&str, Start)] = &[
+    ("redis", redis),
+    ("sqlite", sqlite),
+    ("postgres", postgres),
+    ("mariadb", mariadb),
+];
+
+/// Measures the stores whose names contain each of `parts`. What was measured has passed: a machine that has something else to
+/// do as well makes no failure.
+pub(super) async fn run(parts: &[String]) -> Tally {
+    let mut tally = Tally::default();
+    for (name, start) in ALL {
+        let full = format!("stores/{name}");
+        if !parts.iter().all(|part| full.contains(part.as_str())) {
+            continue;
+        }
+        let outcome = match start() {
+            Ok((_server, url)) => measure(name, &url).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(counted) => tally += counted,
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                say(format_args!("skipped bench/{name}: {error}"));
+                tally.skipped += 1;
+            }
+            Err(error) => {
+                say(format_args!("FAILED  bench/{name}: {error}"));
+                tally.failed += 1;
+            }
+        }
+    }
+    tally
+}
+
+async fn measure(name: &str, url: &str) -> io::Result<Tally> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut child = Command::new(cargo)
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "cloakroom-bench",
+            "--",
+        ])
+        .args([name, url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut tally = Tally::default();
+    if let Some(output) = child.stdout.take() {
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            tally.passed += usize::from(line.contains(" ratio "));
+            tally.failed += usize::from(line.starts_with("FAILED"));
+            say(line);
+        }
+    }
+    let status = child.wait().await?;
+    if !status.success() && tally.failed == 0 {
+        tally.failed += 1;
+        say(format_args!("FAILED  bench/{name}: {status}"));
+    }
+    Ok(tally)
+}
+
+fn given() -> io::Error {
+    let text = "a server that was given is not measured";
+    io::Error::new(io::ErrorKind::Unsupported, text)
+}
+
+fn redis() -> Started {
+    let redis = Redis::new()?;
+    redis.own().ok_or_else(given)?;
+    // It is the client that is measured, and not how long a disk takes.
+    let url = redis.admin();
+    execute(&url, "CONFIG SET appendonly no").map_err(io::Error::other)?;
+    Ok((Box::new(redis), url))
+}
+
+fn sqlite() -> Started {
+    let directory = TempDir::new()?;
+    let url = format!("sqlite:{}/sessions.db", directory.path().display());
+    Ok((Box::new(directory), url))
+}
+
+fn postgres() -> Started {
+    let server = Postgres::new()?;
+    server.0.own().ok_or_else(given)?;
+    let url = server.0.by(server.0.server());
+    Ok((Box::new(server), url))
+}
+
+fn mariadb() -> Started {
+    let server = MariaDb::new()?;
+    server.0.own().ok_or_else(given)?;
+    let url = server.0.by(server.0.server());
+    Ok((Box::new(server), url))
+}
