@@ -1,5 +1,5 @@
-//! Which case or test proves which requirement: the cases say it themselves, the tests in the comment or the attributes directly
-//! above them, or in their name.
+//! Which case or test proves which requirement: the cases say it themselves, the tests in a comment directly above them or
+//! at the beginning of their body, or in their name.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -110,7 +110,7 @@ fn rust_files(directory: &Path, files: &mut Vec<std::path::PathBuf>) -> io::Resu
 #[derive(Debug, PartialEq, Eq)]
 struct Test {
     name: String,
-    /// What stands directly above it, and its name.
+    /// What stands directly above it and first in it, and its name.
     ids: String,
 }
 
@@ -126,7 +126,8 @@ fn tests(text: &str) -> Vec<Test> {
         if !attribute.is_some_and(|name| name == "test" || name.ends_with("::test")) {
             continue;
         }
-        let signature = lines[at + 1..].iter().find_map(|line| {
+        let mut below = lines[at + 1..].iter();
+        let signature = below.by_ref().find_map(|line| {
             let rest = line.strip_prefix("async ").unwrap_or(line);
             rest.strip_prefix("fn ")
         });
@@ -137,10 +138,9 @@ fn tests(text: &str) -> Vec<Test> {
             .iter()
             .rev()
             .take_while(|line| line.starts_with("//") || line.starts_with("#["));
-        let comments: Vec<&str> = above
-            .filter(|line| line.starts_with("//"))
-            .copied()
-            .collect();
+        let above = above.filter(|line| line.starts_with("//"));
+        let first = below.take_while(|line| line.starts_with("//"));
+        let comments: Vec<&str> = above.chain(first).copied().collect();
         tests.push(Test {
             name: name.to_owned(),
             ids: format!(
@@ -201,7 +201,11 @@ mod tests {
             #[tokio::test(flavor = \"x\")]\n\
             async fn a_test() { /* R06 */ }\n\
             #[test]\n\
-            fn r07_a_name() {}\n";
+            fn r07_a_name() {\n\
+            // R08\n\
+            code();\n\
+            // R09\n\
+            }\n";
         let found: Vec<_> = tests(text)
             .into_iter()
             .map(|test| (test.name, ids_in(&test.ids)))
@@ -211,7 +215,7 @@ mod tests {
             found,
             [
                 ("a_test".to_owned(), ids(&["R05", "R04"])),
-                ("r07_a_name".to_owned(), ids(&["R07"])),
+                ("r07_a_name".to_owned(), ids(&["R08", "R07"])),
             ]
         );
     }
