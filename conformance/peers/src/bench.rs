@@ -4,8 +4,8 @@
 //! Every application has the same four handlers, and a session of ten values, 979 bytes in all. Instructions are counted by running
 //! the same requests N and 2 N times and taking the difference, so that the start does not count; time is the best of five runs.
 
-mod actix;
-mod axum_based;
+pub mod actix;
+pub mod axum_based;
 mod calls;
 mod poem_based;
 
@@ -212,4 +212,4 @@ fn pair(line: Option<&[u8]>) -> String {
     String::from_utf8_lossy(&line[..end]).into_owned()
 }
 
-const BODY: &str = "a response of some length";
+pub const BODY: &str = "a response of some length";

@@ -96,6 +96,17 @@ async fn rotate(session: Session) -> &'static str {
     BODY
 }
 
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/fill", web::get().to(fill))
+        .route("/end", web::get().to(end))
+        .route("/untouched", web::get().to(answer))
+        .route("/read", web::get().to(read))
+        .route("/counter", web::get().to(counter))
+        .route("/create", web::get().to(counter))
+        .route("/rotate", web::get().to(rotate));
+}
+
 pub fn bare() -> Application {
     let runtime = rt::Runtime::new().expect("a runtime");
     let service = runtime.block_on(async {
@@ -125,13 +136,7 @@ pub fn sessions() -> Application {
                 InMemory::default(),
                 Key::from(&[7; 64]),
             ))
-            .route("/fill", web::get().to(fill))
-            .route("/end", web::get().to(end))
-            .route("/untouched", web::get().to(answer))
-            .route("/read", web::get().to(read))
-            .route("/counter", web::get().to(counter))
-            .route("/create", web::get().to(counter))
-            .route("/rotate", web::get().to(rotate));
+            .configure(routes);
         init_service(app).await
     });
     application(runtime, service)

@@ -1,6 +1,6 @@
 //! Applications in axum: bare, and with the three libraries for it.
 
-use ::axum_session::{Key, SessionConfig, SessionNullPool, SessionStore};
+use ::axum_session::{DatabasePool, Key, SessionConfig, SessionNullPool, SessionStore};
 use ::tower_sessions::SessionManagerLayer;
 use axum::body::Body;
 use axum::http::{Request, header};
@@ -29,12 +29,18 @@ pub fn bare() -> Application {
 }
 
 pub fn cloakroom() -> Application {
-    use cloakroom_axum::{Error, Session, SessionLayer};
+    let sessions = Sessions::new(Counted(MemoryStore::new()));
+    let layer = cloakroom_axum::SessionLayer::from(sessions);
+    application(runtime(), cloakroom_routes().layer(layer))
+}
+
+pub fn cloakroom_routes() -> Router {
+    use cloakroom_axum::{Error, Session};
     async fn counter(session: Session) -> Result<&'static str, Error> {
         session.update("visits", |visits: Option<u64>| visits.unwrap_or(0) + 1)?;
         Ok(BODY)
     }
-    let routes = Router::new()
+    Router::new()
         .route(
             "/fill",
             get(async |session: Session| -> Result<_, Error> {
@@ -62,13 +68,19 @@ pub fn cloakroom() -> Application {
         .route(
             "/rotate",
             get(async |session: Session| session.rotate().map(|()| BODY).map_err(Error::from)),
-        );
-    let sessions = Sessions::new(Counted(MemoryStore::new()));
-    application(runtime(), routes.layer(SessionLayer::from(sessions)))
+        )
 }
 
 pub fn tower_sessions() -> Application {
-    use ::tower_sessions::{MemoryStore, Session, session::Error};
+    let store = Counted(::tower_sessions::MemoryStore::default());
+    application(
+        runtime(),
+        tower_sessions_routes().layer(SessionManagerLayer::new(store)),
+    )
+}
+
+pub fn tower_sessions_routes() -> Router {
+    use ::tower_sessions::{Session, session::Error};
     struct Failed;
     impl From<Error> for Failed {
         fn from(_: Error) -> Self {
@@ -85,7 +97,7 @@ pub fn tower_sessions() -> Application {
         session.insert("visits", visits + 1).await?;
         Ok(BODY)
     }
-    let routes = Router::new()
+    Router::new()
         .route(
             "/fill",
             get(async |session: Session| -> Result<_, Failed> {
@@ -119,24 +131,43 @@ pub fn tower_sessions() -> Application {
             get(async |session: Session| -> Result<_, Failed> {
                 Ok(session.cycle_id().await.map(|()| BODY)?)
             }),
-        );
-    application(
-        runtime(),
-        routes.layer(SessionManagerLayer::new(Counted(MemoryStore::default()))),
-    )
+        )
 }
 
 pub fn axum_session() -> Application {
-    type Session = ::axum_session::Session<SessionNullPool>;
-    async fn counter(session: Session) -> &'static str {
+    let runtime = runtime();
+    let config = axum_session_config();
+    let routes = runtime.block_on(async {
+        let store = SessionStore::<SessionNullPool>::new(None, config).await;
+        let layer = ::axum_session::SessionLayer::new(store.expect("a store in memory"));
+        axum_session_routes::<SessionNullPool>().layer(layer)
+    });
+    application(runtime, routes)
+}
+
+pub fn axum_session_config() -> SessionConfig {
+    SessionConfig::default()
+        .with_key(Key::from(&[7; 64]))
+        .with_secure(true)
+}
+
+pub fn axum_session_routes<P>() -> Router
+where
+    P: DatabasePool + Clone + std::fmt::Debug + Send + Sync + 'static,
+{
+    use ::axum_session::Session;
+    async fn counter<P>(session: Session<P>) -> &'static str
+    where
+        P: DatabasePool + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
         let visits = session.get::<u64>("visits").unwrap_or(0);
         session.set("visits", visits + 1);
         BODY
     }
-    let routes = Router::new()
+    Router::new()
         .route(
             "/fill",
-            get(async |session: Session| {
+            get(async |session: Session<P>| {
                 session.set("visits", 41_u64);
                 for n in 0..9 {
                     session.set(&format!("value-{n}"), "x".repeat(96));
@@ -146,7 +177,7 @@ pub fn axum_session() -> Application {
         )
         .route(
             "/end",
-            get(async |session: Session| {
+            get(async |session: Session<P>| {
                 session.destroy();
                 BODY
             }),
@@ -154,32 +185,20 @@ pub fn axum_session() -> Application {
         .route("/untouched", get(async || BODY))
         .route(
             "/read",
-            get(async |session: Session| {
+            get(async |session: Session<P>| {
                 std::hint::black_box(session.get::<u64>("visits"));
                 BODY
             }),
         )
-        .route("/counter", get(counter))
-        .route("/create", get(counter))
+        .route("/counter", get(counter::<P>))
+        .route("/create", get(counter::<P>))
         .route(
             "/rotate",
-            get(async |session: Session| {
+            get(async |session: Session<P>| {
                 session.renew();
                 BODY
             }),
-        );
-    let config = SessionConfig::default()
-        .with_key(Key::from(&[7; 64]))
-        .with_secure(true);
-    let runtime = runtime();
-    let store = runtime
-        .block_on(SessionStore::<SessionNullPool>::new(None, config))
-        .expect("a store in memory");
-    let layer = {
-        let _within = runtime.enter();
-        ::axum_session::SessionLayer::new(store)
-    };
-    application(runtime, routes.layer(layer))
+        )
 }
 
 fn runtime() -> Runtime {
@@ -191,7 +210,11 @@ fn runtime() -> Runtime {
 
 fn application(runtime: Runtime, routes: Router) -> Application {
     // As `axum::serve` does: everything is turned into routes once, not for each request.
-    let routes: Router = routes.with_state(());
+    // This is where the layers are applied; axum_session's starts a task.
+    let routes: Router = {
+        let _within = runtime.enter();
+        routes.with_state(())
+    };
     Box::new(move |path, cookie| {
         let mut request = Request::get(path).header(header::HOST, "localhost");
         if !cookie.is_empty() {
