@@ -1,8 +1,8 @@
 //! Plays schedules against the session machine: many requests of several clients with several tabs, interleaved at every store
 //! action, with faults, crashes and clocks, all from one seed; and compares every answer with a model.
 //!
-//! A schedule is a list of [`Step`]s. [`play`] draws one from a seed and plays it; [`replay`] plays a given one, and tells it as a
-//! story; [`shorten`] leaves out of a schedule that fails what it does not need to fail.
+//! A schedule is a list of [`Step`]s. [`Simulator::play`] draws one from a seed and plays it; [`Simulator::replay`] plays a given
+//! one, and [`Simulator::story`] tells it as a story; [`shorten`] leaves out of a schedule that fails what it does not need to fail.
 //!
 //! ```
 //! use cloakroom_simulator::{Ground, Simulator};
