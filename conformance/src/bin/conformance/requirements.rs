@@ -168,7 +168,11 @@ fn ids_in(text: &str) -> Vec<String> {
         let Some(first) = number(word) else { continue };
         let to = words.get(at + 1).filter(|word| **word == "to");
         let last = to.and_then(|_| number(words.get(at + 2)?)).unwrap_or(first);
-        ids.extend((first..=last.max(first)).map(|n| format!("R{n:02}")));
+        for id in (first..=last.max(first)).map(|n| format!("R{n:02}")) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
     }
     ids
 }
