@@ -126,6 +126,7 @@ fn paths_and_domains_fit_into_a_line() {
         "/\0",
         "/ü",
         "/\t",
+        "/app ",
         &longer,
     ] {
         check(|builder| secure(builder).path(bad), Err("path"));

@@ -83,13 +83,15 @@ pub(super) fn cookie(builder: &Builder, name: &str) -> Result<(), ConfigError> {
         text.bytes()
             .all(|byte| (b' '..=b'~').contains(&byte) && byte != b';')
     };
+    // A user agent trims spaces, and the cookie would have another path than the configuration says (RFC 10025, section 5.6).
     if !builder.path.starts_with('/')
+        || builder.path.ends_with(' ')
         || !in_attribute(&builder.path)
         || builder.path.len() > MAX_ATTRIBUTE
     {
         return fail(
             "path",
-            "must begin with `/` and be at most 1,024 bytes of ASCII without `;` and control characters",
+            "must begin with `/`, not end with a space, and be at most 1,024 bytes of ASCII without `;` and control characters",
         );
     }
     if let Some(domain) = &builder.domain {

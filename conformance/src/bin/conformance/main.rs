@@ -94,6 +94,7 @@ async fn perform(command: Command) -> ExitCode {
         Command::Scoreboard(words) => total.tally += scoreboard::board(&words).await,
         Command::One(entry, parts) => total.run(entry, &parts).await,
         Command::All => {
+            total.tally += requirements::table();
             total.tally += workspace::test().await;
             total.tally += simulate::test(&[]).await;
             for entry in stores::ALL.iter().chain(adapters::ALL) {
