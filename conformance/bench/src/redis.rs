@@ -8,7 +8,7 @@ use crate::direct::{self, ENDS, next, wrong};
 
 /// The store's own scripts.
 #[expect(dead_code, reason = "not all of them are measured")]
-#[path = "../../stores/redis/src/scripts.rs"]
+#[path = "../../../stores/redis/src/scripts.rs"]
 mod scripts;
 
 pub(crate) const PREFIX: &str = "bench:";
