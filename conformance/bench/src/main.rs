@@ -7,6 +7,8 @@
 
 mod direct;
 mod measure;
+mod memcached;
+mod mongodb;
 mod redis;
 mod sql;
 mod way;
@@ -14,6 +16,8 @@ mod way;
 use std::error::Error;
 use std::process::ExitCode;
 
+use cloakroom_memcached::MemcachedStore;
+use cloakroom_mongodb::MongoStore;
 use cloakroom_redis::RedisStore;
 use cloakroom_sql::{SqlStore, sqlx};
 
@@ -45,6 +49,21 @@ async fn run(name: &str, url: &str) -> Result<(), Failure> {
             };
             measure::all(name, url, open, direct).await
         }
+        "memcached" => {
+            let open = async |url: String| -> Result<_, Failure> {
+                let builder = MemcachedStore::builder(&url).prefix(memcached::PREFIX);
+                Ok(builder.connect().await?)
+            };
+            measure::all(name, url, open, memcached::Direct::new(url)).await
+        }
+        "mongodb" => {
+            let direct = mongodb::Direct::connect(url).await?;
+            let open = async |url: String| -> Result<_, Failure> {
+                let builder = MongoStore::builder().database(mongodb::DATABASE);
+                Ok(builder.connect(&url).await?)
+            };
+            measure::all(name, url, open, direct).await
+        }
         "sqlite" => {
             let direct = sql::Direct::<sqlx::Sqlite>::connect(url).await?;
             measure::all(name, url, open_sql, direct).await
@@ -57,9 +76,10 @@ async fn run(name: &str, url: &str) -> Result<(), Failure> {
             let direct = sql::Direct::<sqlx::MySql>::connect(url).await?;
             measure::all(name, url, open_sql, direct).await
         }
-        _ => {
-            Err("this store is not measured; known are redis, sqlite, postgres and mariadb".into())
-        }
+        _ => Err(
+            "this store is not measured; known are redis, memcached, mongodb, sqlite, postgres and mariadb"
+                .into(),
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::say;
-use crate::servers::{MariaDb, Postgres, Redis, execute};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, execute};
 
 /// A server, kept as long as it is needed, and where it is.
 type Started = io::Result<(Box<dyn Send>, String)>;
@@ -19,6 +19,8 @@ type Start = fn() -> Started;
 
 const ALL: &[(&str, Start)] = &[
     ("redis", redis),
+    ("memcached", memcached),
+    ("mongodb", mongodb),
     ("sqlite", sqlite),
     ("postgres", postgres),
     ("mariadb", mariadb),
@@ -97,6 +99,20 @@ fn redis() -> Started {
     let url = redis.admin();
     execute(&url, "CONFIG SET appendonly no").map_err(io::Error::other)?;
     Ok((Box::new(redis), url))
+}
+
+fn memcached() -> Started {
+    let server = Memcached::new(&[])?;
+    server.own().ok_or_else(given)?;
+    let url = format!("memcached://{}", server.server());
+    Ok((Box::new(server), url))
+}
+
+fn mongodb() -> Started {
+    let server = MongoDb::new()?;
+    server.own().ok_or_else(given)?;
+    let url = server.by(server.server());
+    Ok((Box::new(server), url))
 }
 
 fn sqlite() -> Started {
