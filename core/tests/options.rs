@@ -139,12 +139,12 @@ fn a_session_that_is_emptied_is_deleted() {
     let outcome = world.run(commit).expect("no error");
     assert_eq!(outcome.directive, Directive::Clear);
 
-    // After the grace it may live on under another token: the cookie is left alone.
+    // When the retired record is gone too, the session may live on under another token: the cookie is left alone.
     let token = world.issue(None, insert("a", 1));
     let commit = world.begin(Some(&token), clear);
     let commit = world.until(commit, "delete");
     let newer = world.issue(Some(&token), rotate);
-    world.later(31);
+    world.later(61);
     keeps(&world.run(commit).expect("no error"), Fate::Gone);
     assert!(!world.see(&newer, is_new));
 }
