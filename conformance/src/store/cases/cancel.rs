@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::pin::pin;
 
-use cloakroom_store::{Created, Key, Replaced, Write};
+use cloakroom_store::{Created, Key, Replaced, Stored, Write};
 
 use crate::case::{Stop, checks, ensure, fail};
 use crate::store::context::{Context, is, key, seed};
@@ -67,7 +67,18 @@ async fn touch(context: Context) -> Result<(), Stop> {
         let name = key(&format!("touched-{polls}"));
         seed(&store, &name, &old).await?;
         let done = dropped_after(polls, store.touch(&name, new.expires_at)).await;
-        usable(&store, &context, &name, &[Some(&old), Some(&new)]).await?;
+        let possible = [Some(&old), Some(&new)];
+        let next = written_after(&store, &context, &name, &possible).await?;
+        // A touch compares nothing: one that arrives late prolongs what was written after it.
+        let late = Write::new(next.bytes.clone(), new.expires_at, None);
+        let found = store.load(&name).await?;
+        let known = [&next, &late]
+            .iter()
+            .any(|write| is_one(&store, &found, write));
+        ensure(
+            known,
+            "after a dropped touch the record that was written is not there, or has another end",
+        )?;
         if done {
             break;
         }
@@ -110,24 +121,37 @@ async fn dropped_after(polls: usize, operation: impl Future) -> bool {
     poll_times(pin!(operation), polls).await.is_some()
 }
 
-/// Fails unless the record is one of these and can be written. What was dropped may still happen meanwhile (on a server, on
-/// another thread), so that a first attempt to write may find the record changed, but not a third: only one operation was
-/// dropped.
 async fn usable(
     store: &Handle,
     context: &Context,
     name: &Key,
     possible: &[Option<&Write>],
 ) -> Result<(), Stop> {
+    let next = written_after(store, context, name, possible).await?;
+    is(
+        store,
+        name,
+        &next,
+        "the record written after a dropped operation",
+    )
+    .await
+}
+
+/// Fails unless the record is one of these and can be written. What was dropped may still happen meanwhile (on a server, on
+/// another thread), so that a first attempt to write may find the record changed, but not a third: only one operation was
+/// dropped.
+async fn written_after(
+    store: &Handle,
+    context: &Context,
+    name: &Key,
+    possible: &[Option<&Write>],
+) -> Result<Write, Stop> {
     let next = context.write("written afterwards");
     for _ in 0..3 {
         let found = store.load(name).await?;
-        let known = possible.iter().any(|write| match (write, &found) {
-            (None, None) => true,
-            (Some(write), Some(stored)) => {
-                stored.bytes == write.bytes && store.may_end(stored.expires_at, write.expires_at)
-            }
-            _ => false,
+        let known = possible.iter().any(|write| match write {
+            None => found.is_none(),
+            Some(write) => is_one(store, &found, write),
         });
         ensure(
             known,
@@ -138,14 +162,14 @@ async fn usable(
             Some(stored) => store.replace(name, &stored, &next).await? == Replaced::Stored,
         };
         if written {
-            return is(
-                store,
-                name,
-                &next,
-                "the record written after a dropped operation",
-            )
-            .await;
+            return Ok(next);
         }
     }
     fail("after a dropped operation the record cannot be written any more")
+}
+
+fn is_one(store: &Handle, found: &Option<Stored>, write: &Write) -> bool {
+    found.as_ref().is_some_and(|stored| {
+        stored.bytes == write.bytes && store.may_end(stored.expires_at, write.expires_at)
+    })
 }
