@@ -207,6 +207,8 @@ impl Shared {
             Ok(Some(((), outcome))) => {
                 let came = match outcome.fate {
                     Fate::Saved => Came::Acknowledged,
+                    // The session has ended. If an answer was lost before, the change may have been in it until then.
+                    Fate::Gone if outcome.conflicts > 0 => Came::Unknown,
                     _ => Came::Dropped,
                 };
                 let token = match &outcome.directive {
