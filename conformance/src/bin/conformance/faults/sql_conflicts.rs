@@ -286,7 +286,7 @@ async fn waiting(other: &mut PgConnection) -> Result<(), Failure> {
 
 /// Asks until it is so.
 async fn until(mut is_so: impl AsyncFnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
-    for _ in 0..100 {
+    for _ in 0..400 {
         if is_so().await? {
             return Ok(());
         }
