@@ -187,12 +187,9 @@ async fn run(programs: &Path, name: &str, seconds: u32) -> io::Result<()> {
         let mut lines = BufReader::new(stderr).split(b'\n');
         while let Some(line) = lines.next_segment().await? {
             let line = String::from_utf8_lossy(&line).into_owned();
-            // Each of these is an input that reached something new: progress, of which the last tells all.
-            if line.starts_with('#')
-                && told
-                    .last()
-                    .is_some_and(|last: &String| last.starts_with('#'))
-            {
+            // Each of these is an input that reached something new: the last of them tells all.
+            let progress = |line: &String| Progress::of(line).is_some();
+            if progress(&line) && told.last().is_some_and(progress) {
                 told.pop();
             }
             told.push(line);
