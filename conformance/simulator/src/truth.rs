@@ -74,6 +74,7 @@ pub(crate) struct Base {
     pub(crate) slot: Slot,
     pub(crate) chain: usize,
     pub(crate) content: Content,
+    pub(crate) expires_at: u64,
     pub(crate) retired: bool,
 }
 
@@ -112,6 +113,7 @@ impl Fold {
             slot,
             chain,
             content: truth.content,
+            expires_at: truth.expires_at,
             retired: truth.retired.is_some(),
         };
         match truth.retired {

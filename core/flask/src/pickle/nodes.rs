@@ -4,8 +4,8 @@
 use crate::value::Depth;
 use crate::{Date, DateTime, FormatError, TimeDelta, Value};
 
-/// How much an expanded value may have beyond what its pickle has, in nodes and in bytes of text: objects in several places
-/// are copied, and 1 kB could ask for terabytes of copies.
+/// How much an expanded value may have beyond what its pickle has, in nodes and in bytes of texts and numbers: objects in several
+/// places are copied, and 1 kB could ask for terabytes of copies. The same holds for what calls make of their arguments.
 const MAX_COPIES: usize = 65_536;
 
 pub(super) type Id = usize;
@@ -72,21 +72,45 @@ impl Class {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Nodes(Vec<Node>);
+pub(super) struct Nodes {
+    all: Vec<Node>,
+    /// How much calls may still copy.
+    left: usize,
+    input: usize,
+}
 
 impl Nodes {
+    /// None yet, of a pickle of this length.
+    pub(super) fn new(input: usize) -> Self {
+        Self {
+            all: Vec::new(),
+            left: input.saturating_add(MAX_COPIES),
+            input,
+        }
+    }
+
     pub(super) fn add(&mut self, node: Node) -> Id {
-        self.0.push(node);
-        self.0.len() - 1
+        self.all.push(node);
+        self.all.len() - 1
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&Node> {
-        self.0.get(id)
+        self.all.get(id)
     }
 
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Node> {
-        self.0.get_mut(id)
+        self.all.get_mut(id)
+    }
+
+    /// Adds what a call has made by copying from its arguments.
+    pub(super) fn add_copy(&mut self, made: Node) -> Result<Id, FormatError> {
+        let copied = match &made {
+            Node::Set(items) | Node::FrozenSet(items) => items.len(),
+            Node::Plain(value) => size(value),
+            _ => 0,
+        };
+        spend(&mut self.left, copied)?;
+        Ok(self.add(made))
     }
 
     /// What `class(*arguments)` is. `None`: not with such arguments.
@@ -197,9 +221,9 @@ impl Nodes {
         Some(())
     }
 
-    /// The value that a node stands for. `input` is the length of the pickle.
-    pub(super) fn expand(&self, root: Id, input: usize) -> Result<Value, FormatError> {
-        let mut left = input.saturating_add(MAX_COPIES);
+    /// The value that a node stands for.
+    pub(super) fn expand(&self, root: Id) -> Result<Value, FormatError> {
+        let mut left = self.input.saturating_add(MAX_COPIES);
         self.value(root, Depth::START, &mut left)
     }
 
@@ -256,7 +280,7 @@ fn size(value: &Value) -> usize {
     match value {
         Value::Str(text) | Value::Decimal(text) | Value::Markup(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
-        // Written with its digits in protocol 0, so never much larger than that.
+        Value::BigInt(integer) => integer.len(),
         _ => 0,
     }
 }

@@ -10,7 +10,7 @@ const MAX_QUOTED: usize = 100;
 pub(crate) fn loads(bytes: &[u8]) -> Result<Value, FormatError> {
     let mut machine = Machine {
         rest: bytes,
-        nodes: Nodes::default(),
+        nodes: Nodes::new(bytes.len()),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
@@ -20,7 +20,7 @@ pub(crate) fn loads(bytes: &[u8]) -> Result<Value, FormatError> {
     if !machine.rest.is_empty() {
         return Err(FormatError::Malformed);
     }
-    machine.nodes.expand(root, bytes.len())
+    machine.nodes.expand(root)
 }
 
 struct Machine<'a> {
@@ -295,7 +295,8 @@ impl<'a> Machine<'a> {
             _ => None,
         };
         let node = node.ok_or_else(|| refused("a call with arguments that are not plain data"))?;
-        self.push(node);
+        let id = self.nodes.add_copy(node)?;
+        self.stack.push(id);
         Ok(())
     }
 
