@@ -151,9 +151,9 @@ async fn build() -> io::Result<PathBuf> {
     let copy = target.join("conformance/machine");
     let mut core = sources("core/src")?;
     mutations::mutate(&mut core).map_err(io::Error::other)?;
-    let root = core.entry("core/src/lib.rs".into()).or_default();
+    let library = core.entry("core/src/lib.rs".into()).or_default();
     // Of what is done otherwise not all is as the lints want it.
-    *root = format!("#![allow(warnings)]\n{root}{CHOICE}");
+    *library = format!("#![allow(warnings)]\n{library}{CHOICE}");
     let manifest = |path: &str| Ok::<_, io::Error>(fs::read_to_string(root().join(path))?);
     let mut files = sources("conformance/simulator/src")?;
     files.append(&mut core);
