@@ -66,7 +66,7 @@ fn message(call: &str) -> Option<&str> {
 fn rows() -> impl Iterator<Item = Vec<&'static str>> {
     PAGE.lines().filter_map(|line| {
         let cells = line.strip_prefix("| ")?.strip_suffix('|')?;
-        Some(cells.split(" | ").map(str::trim).collect())
+        Some(cells.split('|').map(str::trim).collect())
     })
 }
 
