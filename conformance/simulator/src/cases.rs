@@ -18,7 +18,7 @@ pub(crate) enum Case {
 }
 
 /// How long something broken may stay undetected.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// How many schedules a thread takes at a time.
 const BATCH: u64 = 256;

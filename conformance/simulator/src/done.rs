@@ -152,7 +152,9 @@ impl Around {
             return true;
         }
         match (found, change.issue) {
-            (None, _) => true,
+            (None, _) => request
+                .new
+                .is_none_or(|new| self.ledger.entries[new].was_there()),
             // Another rotation may have been first; but the data of a session that has ended may not be carried on.
             (Some(found), Issue::SignIn(_)) => {
                 let carries = request.new.is_some_and(|new| {

@@ -19,7 +19,7 @@ use crate::{say, workspace};
 const VARIABLE: &str = "CLOAKROOM_MUTATION";
 
 /// How long a mutant may stay undetected.
-const SECONDS: &str = "30";
+const SECONDS: &str = "60";
 
 /// What the copy of core has beside its sources.
 const CHOICE: &str = "
@@ -207,6 +207,8 @@ fn workspace_of_two(manifest: &str) -> String {
     let lines = manifest.lines().map(|line| match line.split(' ').next() {
         Some("members") => "members = [\"core\", \"conformance/simulator\"]",
         Some("exclude" | "default-members") => "",
+        // Of another version, so that cargo does not take what it builds of the copy for the original.
+        Some("version") => "version = \"0.1.999\"",
         _ => line,
     });
     lines.map(|line| format!("{line}\n")).collect()

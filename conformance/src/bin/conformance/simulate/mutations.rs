@@ -26,7 +26,7 @@ const fn that(name: &'static str, from: &'static str, to: To) -> Mutation {
     Mutation { name, from, to }
 }
 
-pub(super) const ALL: [Mutation; 36] = [
+pub(super) const ALL: [Mutation; 35] = [
     // What is loaded.
     that(
         "trusts-one-of-two-tokens",
@@ -57,11 +57,6 @@ pub(super) const ALL: [Mutation; 36] = [
         "believes-any-expiry",
         "record.retired.is_none() && lifetime.alive(record.created, record.stored.expires_at, now)",
         Expression("record.retired.is_none()"),
-    ),
-    that(
-        "forgets-the-absolute-timeout",
-        "now < expires_at && now < created + self.absolute && created <= now + SKEW",
-        Expression("now < expires_at && created <= now + SKEW"),
     ),
     that(
         "lets-use-extend-the-absolute-timeout",
