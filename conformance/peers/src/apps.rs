@@ -17,6 +17,8 @@ pub mod calls;
 mod commands;
 mod poem_based;
 
+pub use commands::{Records, connect};
+
 use std::time::Duration;
 
 pub type Error = Box<dyn std::error::Error>;

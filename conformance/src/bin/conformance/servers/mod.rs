@@ -30,7 +30,7 @@ pub(crate) use memcached::Memcached;
 pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
-pub(crate) use process::{Server, free_port};
+pub(crate) use process::{Server, free_port, version};
 pub(crate) use pypi::pypi;
 pub(crate) use redis::{
     Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls, Valkey, agree, arrived, execute,
