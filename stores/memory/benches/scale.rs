@@ -57,8 +57,12 @@ fn scale(count: usize) {
         .clock(move || UnixTime::from_secs(reader.load(Ordering::Relaxed)))
         .build();
     for n in 0..count {
-        // A tenth ends early, spread over what is there.
-        let life = if n % 10 == 0 { 600 } else { 7_200 };
+        // Two tenths end early, one after the other, spread over what is there.
+        let life = match n % 10 {
+            0 => 600,
+            5 => 1_200,
+            _ => 7_200,
+        };
         let write = Write::new(vec![7; RECORD], UnixTime::from_secs(START + life), None);
         drop(now(store.create(&key(n), &write)));
     }
@@ -67,8 +71,12 @@ fn scale(count: usize) {
         .bytes_allocated
         .saturating_sub(change.bytes_deallocated);
     clock.store(START + 700, Ordering::Relaxed);
-    let calm = pauses(&store, count, || std::thread::sleep(CALM)).0;
-    let (pause, (expired, each)) = pauses(&store, count, || expiry(&store));
+    let (expired, each) = expiry(&store);
+    let calm = pauses(&store, count, || std::thread::sleep(CALM));
+    clock.store(START + 1_300, Ordering::Relaxed);
+    let pause = pauses(&store, count, || {
+        expiry(&store);
+    });
     let [load, replace, create, delete] = operations(&store, count);
     println!(
         "{count}\t{:.0}\t{load:.0}\t{replace:.0}\t{create:.0}\t{delete:.0}\t{expired}\t{each:.0}\t{}\t{}",
@@ -86,8 +94,8 @@ fn expiry(store: &MemoryStore) -> (usize, f64) {
     (removed, spent as f64 / removed.max(1) as f64)
 }
 
-/// The longest wait of a request, a load or a replace of a living session, while `other` goes on in this thread.
-fn pauses<T: Send>(store: &MemoryStore, count: usize, other: impl FnOnce() -> T) -> (Duration, T) {
+/// The longest wait of a request, a load and a replace of a living session, while something else goes on in this thread.
+fn pauses(store: &MemoryStore, count: usize, other: impl FnOnce()) -> Duration {
     let stop = AtomicBool::new(false);
     let write = Write::new(vec![8; RECORD], UnixTime::from_secs(START + 7_200), None);
     std::thread::scope(|scope| {
@@ -112,9 +120,9 @@ fn pauses<T: Send>(store: &MemoryStore, count: usize, other: impl FnOnce() -> T)
             }
             longest
         });
-        let outcome = other();
+        other();
         stop.store(true, Ordering::Relaxed);
-        (requests.join().unwrap_or_default(), outcome)
+        requests.join().unwrap_or_default()
     })
 }
 
