@@ -81,13 +81,7 @@ pub(crate) async fn build(built: &Path) -> io::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--locked",
-            "--manifest-path",
-        ])
+        .args(["build", "--quiet", "--release", "--manifest-path"])
         .arg(pages().join("Cargo.toml"))
         .arg("--target-dir")
         .arg(built);
