@@ -184,6 +184,8 @@ async fn remark(needed: Option<&Path>) -> io::Result<String> {
     let model = model.map_or("?", |rest| rest.trim_start_matches([' ', '\t', ':']));
     let processors = std::thread::available_parallelism()?;
     let kernel = file("/proc/sys/kernel/osrelease");
+    // Without what a distribution calls its build.
+    let kernel = kernel.split('-').next().unwrap_or_default();
     let mut rustc = Command::new("rustc");
     let rustc = rustc.arg("--version").output().await?.stdout;
     let rustc = String::from_utf8_lossy(&rustc);
