@@ -64,7 +64,7 @@ impl Cluster {
     pub(crate) fn with_tls() -> io::Result<(Self, Certificates)> {
         let cluster = Self::start(Ok, true)?;
         let directory = cluster.remove.as_ref().map(TempDir::path);
-        let certificates = Certificates::of(directory.unwrap_or(Path::new("")));
+        let certificates = Certificates::of(directory.unwrap_or_else(|| Path::new("")));
         Ok((cluster, certificates))
     }
 
