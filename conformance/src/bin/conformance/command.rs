@@ -63,7 +63,15 @@ usage: cargo conformance [COMMAND]
   help           this text
 
 The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed and something passed.
-CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
+CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.
+
+Servers are installed where they are missing and may be, started for the run, and stopped with it. A URL in the environment names one
+that is there instead; the run has names of its own on it, and removes what it made, or says why it does not:
+  POSTGRES_URL, MYSQL_URL, REDIS_URL, VALKEY_URL, MEMCACHED_URL, MONGODB_URL, NATS_URL
+  REDIS_TLS_URL       rediss://…; REDIS_TLS_CA is a file with the certificate that its goes back to, if the system does not trust it
+  REDIS_CLUSTER_URL   redis+cluster://…
+  REDIS_SENTINEL_URL  redis+sentinel://…; REDIS_SENTINEL_LOGIN is user:password for the sentinels
+No given server is killed: the faults that do so are skipped, or played on servers of the run's own.";
 
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
