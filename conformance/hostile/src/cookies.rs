@@ -66,10 +66,11 @@ pub(crate) fn cookies(data: &[u8]) {
 /// A configuration made of the bytes: if it is accepted, its Set-Cookie lines say what it says, to another parser.
 pub(crate) fn set_cookie(mut data: &[u8]) {
     let [flags, same_site, grace, name] = take(&mut data);
-    let same_site = match same_site % 3 {
+    let same_site = match same_site % 4 {
         0 => SameSite::Strict,
         1 => SameSite::Lax,
-        _ => SameSite::None,
+        2 => SameSite::None,
+        _ => SameSite::Absent,
     };
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split('\n');

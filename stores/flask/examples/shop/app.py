@@ -4,6 +4,7 @@
 
 Without SESSION_TYPE the session is Flask's own, in the cookie.
 """
+import json
 import os
 
 from flask import Flask, jsonify, request, session
@@ -47,7 +48,8 @@ def use_sessions(app):
 
         config["SESSION_REDIS"] = Redis.from_url(config["SESSION_REDIS"])
     elif kind == "memcached":
-        config["SESSION_MEMCACHED"] = memcached(config["SESSION_MEMCACHED"])
+        client = config.get("SESSION_MEMCACHED_CLIENT")
+        config["SESSION_MEMCACHED"] = memcached(config["SESSION_MEMCACHED"], client)
     elif kind == "mongodb":
         from pymongo import MongoClient
 
@@ -66,17 +68,33 @@ def use_sessions(app):
             config["SESSION_SQLALCHEMY"].create_all()
 
 
-def memcached(servers):
-    try:
-        from memcache import Client
+def memcached(servers, client):
+    """Each client has its own way of choosing among several servers, so that the Rust application has to be told which one it is."""
+    servers = servers if isinstance(servers, list) else servers.split(",")
+    if client == "pylibmc":
+        from pylibmc import Client
 
-        return Client(servers.split(","))
-    except ImportError:
+        return Client(servers)
+    if client == "pymemcache":
         from pymemcache import HashClient
 
-        return HashClient(servers.split(","))
+        return HashClient(servers, use_pooling=True)
+    from memcache import Client
+
+    return Client(servers)
+
+
+def environment():
+    """The variables with these keys, read as Flask's `from_prefixed_env` does: as JSON, or else as a text."""
+    config = {}
+    for key, text in os.environ.items():
+        if key.startswith(("SESSION_", "SECRET_", "PERMANENT_")):
+            try:
+                config[key] = json.loads(text)
+            except ValueError:
+                config[key] = text
+    return config
 
 
 if __name__ == "__main__":
-    keys = ("SESSION_", "SECRET_", "PERMANENT_")
-    create_app({key: value for key, value in os.environ.items() if key.startswith(keys)}).run(port=5000)
+    create_app(environment()).run(port=int(os.environ.get("PORT", 5000)))

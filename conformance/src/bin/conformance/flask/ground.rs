@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Map, Value};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::AbortHandle;
 
@@ -15,7 +17,7 @@ use super::client::Browser;
 use super::plan::{Backend, Setup};
 use super::rust;
 use super::venv::{self, Release};
-use crate::program::{Failure, Process, fail};
+use crate::program::{Failure, Process, example, fail};
 use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
 
 pub(super) struct Ground {
@@ -23,6 +25,9 @@ pub(super) struct Ground {
     flask: Vec<SocketAddr>,
     rust: SocketAddr,
     client: reqwest::Client,
+    pythons: [PathBuf; 3],
+    /// The guide's `main.rs`, if a case runs it.
+    shop: Option<PathBuf>,
     /// Ends the Rust application.
     abort: AbortHandle,
     _flask: Vec<Process>,
@@ -33,6 +38,7 @@ pub(super) struct Ground {
 pub(super) struct Places {
     redis: io::Result<Redis>,
     memcached: io::Result<Memcached>,
+    memcacheds: io::Result<Vec<Memcached>>,
     mongodb: io::Result<MongoDb>,
     postgres: io::Result<Postgres>,
     mariadb: io::Result<MariaDb>,
@@ -55,6 +61,9 @@ impl Places {
         Ok(Self {
             redis: needed(setups, Backend::Redis, Redis::new),
             memcached: needed(setups, Backend::Memcached, || Memcached::new(&[])),
+            memcacheds: needed(setups, Backend::Memcacheds, || {
+                (0..3).map(|_| Memcached::new(&[])).collect()
+            }),
             mongodb: needed(setups, Backend::MongoDb, MongoDb::new),
             postgres: needed(setups, Backend::Postgres, Postgres::new),
             mariadb: needed(setups, Backend::MariaDb, MariaDb::new),
@@ -74,6 +83,11 @@ impl Places {
                 format!("redis://{}", redis.server())
             }
             Backend::Memcached => self.memcached.as_ref()?.server().to_string(),
+            Backend::Memcacheds => {
+                let servers = self.memcacheds.as_ref()?.iter();
+                let servers = servers.map(|server| server.server().to_string());
+                servers.collect::<Vec<_>>().join(",")
+            }
             Backend::Filesystem => format!("{directory}/files"),
             Backend::MongoDb => {
                 let mongodb = self.mongodb.as_ref()?;
@@ -94,8 +108,34 @@ impl Places {
     }
 }
 
+impl Places {
+    /// Which of the three servers has the key: one of them.
+    pub(super) async fn memcacheds_with(&self, key: &str) -> Result<Option<usize>, Failure> {
+        let servers = match &self.memcacheds {
+            Ok(servers) => servers,
+            Err(error) => return fail(error.to_string()),
+        };
+        let mut having = Vec::new();
+        for (at, server) in servers.iter().enumerate() {
+            let mut connection = BufReader::new(TcpStream::connect(server.server()).await?);
+            let question = format!("mg {key}\r\n");
+            connection.write_all(question.as_bytes()).await?;
+            let mut answer = String::new();
+            connection.read_line(&mut answer).await?;
+            if answer.starts_with("HD") {
+                having.push(at);
+            }
+        }
+        match &having[..] {
+            [one] => Ok(Some(*one)),
+            several => fail(format!("{} of the servers have it", several.len())),
+        }
+    }
+}
+
 impl Ground {
-    pub(super) async fn new(setups: &[Setup]) -> Result<Self, Missing> {
+    /// `programs`: whether the guide's files are run as programs of their own too.
+    pub(super) async fn new(setups: &[Setup], programs: bool) -> Result<Self, Missing> {
         // Servers end with the thread that started them: this one.
         let places = Places::start(setups)?;
         let pythons = tokio::task::spawn_blocking(venv::pythons).await;
@@ -121,6 +161,10 @@ impl Ground {
             let port = process.says(|line| line.strip_prefix("port ")?.parse().ok());
             addresses.push((Ipv4Addr::LOCALHOST, port.await?).into());
         }
+        let shop = match programs {
+            true => Some(example("shop").await?),
+            false => None,
+        };
         // Flask first: it makes the tables.
         let (rust, abort) = rust::serve(here).await?;
         let client = reqwest::Client::builder()
@@ -131,6 +175,8 @@ impl Ground {
             flask: addresses,
             rust,
             client,
+            pythons,
+            shop,
             abort,
             _flask: flask,
             places,
@@ -140,7 +186,26 @@ impl Ground {
     /// A visitor's browser, for the two applications of this setup.
     pub(super) fn browser(&self, setup: &Setup) -> Browser {
         let flask = self.flask[setup.release as usize];
-        Browser::new(&self.client, flask, self.rust, &setup.name())
+        let (rust, name) = (self.rust, setup.name());
+        let mut browser = self.browser_at(
+            format!("http://{flask}/{name}"),
+            format!("http://{rust}/{name}"),
+        );
+        browser.name = setup.cookie_name();
+        browser
+    }
+
+    /// A visitor's browser for two applications elsewhere.
+    pub(super) fn browser_at(&self, flask: String, rust: String) -> Browser {
+        Browser::new(&self.client, flask, rust)
+    }
+
+    pub(super) fn python(&self, release: Release) -> &Path {
+        &self.pythons[release as usize]
+    }
+
+    pub(super) fn shop(&self) -> Option<&Path> {
+        self.shop.as_deref()
     }
 
     pub(super) fn places(&self) -> &Places {
@@ -160,17 +225,21 @@ fn start(
     release: Release,
     directory: &Path,
 ) -> Result<Process, Missing> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = directory.join(format!("{}.json", release.name()));
     fs::write(&file, Value::Object(configurations.clone()).to_string())?;
     let mut command = Command::new(python);
     command
-        .arg(here.join("src/bin/conformance/flask/serve.py"))
-        .arg(here.join("../stores/flask/examples/shop/app.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/conformance/flask/serve.py"))
+        .arg(app_py())
         .arg(file)
         // What fails is in its answers.
         .stderr(Stdio::null());
     Ok(Process::start("Flask", &mut command)?)
+}
+
+/// The guide's application in Flask.
+pub(super) fn app_py() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../stores/flask/examples/shop/app.py")
 }
 
 /// What the cases cannot do without.

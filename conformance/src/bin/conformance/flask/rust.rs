@@ -10,7 +10,7 @@ use axum::response::Json;
 use axum::routing::{get, post};
 use cloakroom_axum::{Error, Session};
 use cloakroom_core::Expiry;
-use cloakroom_flask::{Integer, Settings, Value};
+use cloakroom_flask::{Integer, Object, Settings, TimeDelta, Value};
 use serde::Deserialize;
 use serde_json::Map;
 use tokio::net::TcpListener;
@@ -33,7 +33,7 @@ pub(super) async fn serve(
     let mut all = Router::new();
     for (setup, keys) in setups {
         let name = setup.name();
-        match app(keys).await {
+        match app(&setup, keys).await {
             Ok(app) => all = all.nest(&format!("/{name}"), app),
             Err(error) => return fail(format!("the Rust application for {name}: {error}")),
         }
@@ -45,6 +45,7 @@ pub(super) async fn serve(
 }
 
 async fn app(
+    setup: &Setup,
     keys: Map<String, serde_json::Value>,
 ) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let probes = Router::new()
@@ -53,11 +54,22 @@ async fn app(
         .route("/probe/set", post(put))
         .route("/probe/drop", post(drop_one))
         .route("/probe/count", post(count))
+        .route("/probe/untouched", get(untouched))
+        .route("/probe/new", get(is_new))
+        .route("/probe/refused", post(refused))
+        .route("/probe/clear", post(clear))
         .route("/probe/hold", post(hold))
         .route("/probe/release", post(release))
         .route("/probe/go", post(go))
         .with_state(Arc::new(Gate::default()));
-    let settings: Settings = serde_json::from_value(keys.into())?;
+    let settings: Settings = match keys.get("SNIPPET") {
+        Some(place) if setup.is_snippet() => {
+            let mut settings = Settings::redis_snippet();
+            settings.session_redis = place.as_str().map(str::to_owned);
+            settings
+        }
+        _ => serde_json::from_value(keys.into())?,
+    };
     let store = cloakroom_flask_stores::open(&settings).await?;
     shop::with_sessions(shop::routes().merge(probes), store, &settings)
 }
@@ -124,12 +136,63 @@ fn typed(name: &str) -> Option<(&'static str, Value)> {
             let date = "2026-11-21T06:30:01+00:00".parse().ok()?;
             ("date", Value::DateTime(date))
         }
+        "frozen" => ("frozen", Value::FrozenSet(vec![1.into()])),
+        "uuid1" => (
+            "uuid1",
+            Value::Uuid(0xf4f1_e69a_e596_11f1_ae20_02fc_0000_0001_u128.to_be_bytes()),
+        ),
+        "day" => ("day", Value::Date("2026-11-21".parse().ok()?)),
+        "span" => ("span", Value::TimeDelta(TimeDelta::new(-1, 2, 3)?)),
+        "money" => ("money", Value::Decimal("1.50".into())),
+        "time" => {
+            let hour = Value::TimeDelta(TimeDelta::new(0, 3_600, 0)?);
+            let zone = object("datetime.timezone", [hour, "CET".into()])?;
+            let state = Value::Bytes(vec![1, 2, 3, 0, 0, 4]);
+            ("time", object("datetime.time", [state, zone])?)
+        }
+        "zoned" => {
+            let zone = object("zoneinfo.ZoneInfo", ["Europe/Berlin".into()])?;
+            ("zoned", object("datetime.datetime", [july(12), zone])?)
+        }
+        "pytz" => {
+            let zone = object("pytz.UTC", [])?;
+            ("pytz", object("datetime.datetime", [july(0), zone])?)
+        }
+        "local" => {
+            let zone = [
+                "Europe/Berlin".into(),
+                7_200.into(),
+                3_600.into(),
+                "CEST".into(),
+            ];
+            let zone = object("pytz.timezone", zone)?;
+            ("local", object("datetime.datetime", [july(0), zone])?)
+        }
+        "array" => (
+            "array",
+            object("bytearray", [Value::Bytes(b"a\xff".to_vec())])?,
+        ),
+        "complex" => ("complex", object("complex", [1.5.into(), 2.0.into()])?),
+        "file" => {
+            let bytes = b"caf\xed\xb3\xa9 \xe2\x98\x83".to_vec();
+            ("file", object("str", [Value::Bytes(bytes)])?)
+        }
+        "infinite" => ("infinite", f64::NEG_INFINITY.into()),
         "tagged" => (
             "tagged",
             Value::Dict(vec![(" t".into(), Value::List(vec![1.into()]))]),
         ),
         _ => return None,
     })
+}
+
+fn object<const N: usize>(class: &str, arguments: [Value; N]) -> Option<Value> {
+    Object::new(class, arguments).map(Value::Object)
+}
+
+/// 2026-07-01 at this hour, as `datetime` has it in a pickle.
+fn july(hour: u8) -> Value {
+    Value::Bytes(vec![0x07, 0xea, 7, 1, hour, 0, 0, 0, 0, 0])
 }
 
 /// Whatever is there, as Python would show it.
@@ -162,6 +225,28 @@ async fn drop_one(session: Session, Query(entry): Query<Entry>) -> Result<Status
 
 async fn count(session: Session) -> Result<StatusCode, Error> {
     session.update("count", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn untouched() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+async fn is_new(session: Session) -> Result<Json<bool>, Error> {
+    Ok(Json(session.is_new()?))
+}
+
+/// Why a write is refused.
+async fn refused(session: Session) -> Result<String, StatusCode> {
+    match session.insert("a", 1) {
+        Err(error) => Ok(error.to_string()),
+        Ok(()) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// As in Flask: not a sign-out, but a session that is left empty.
+async fn clear(session: Session) -> Result<StatusCode, Error> {
+    session.clear()?;
     Ok(StatusCode::NO_CONTENT)
 }
 

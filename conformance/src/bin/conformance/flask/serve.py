@@ -3,15 +3,18 @@
     python serve.py APP.PY CONFIGURATIONS.JSON
 """
 import datetime
+import decimal
 import json
 import runpy
 import sys
 import threading
 import uuid
 import warnings
+import zoneinfo
 
 warnings.simplefilter("ignore")
 
+import pytz
 from flask import jsonify, request, session
 from markupsafe import Markup
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -44,12 +47,36 @@ TYPED = {
     "markup": {"markup": Markup("<b>&amp;</b>")},
     "date": {"date": datetime.datetime(2026, 11, 21, 6, 30, 1, tzinfo=datetime.timezone.utc)},
     "tagged": {"tagged": {" t": [1]}},
+    "frozen": {"frozen": frozenset([1])},
+    "uuid1": {"uuid1": uuid.UUID("f4f1e69a-e596-11f1-ae20-02fc00000001", is_safe=uuid.SafeUUID.unsafe)},
+    "day": {"day": datetime.date(2026, 11, 21)},
+    "span": {"span": datetime.timedelta(-1, 2, 3)},
+    "money": {"money": decimal.Decimal("1.50")},
+    "time": {"time": datetime.time(1, 2, 3, 4, datetime.timezone(datetime.timedelta(hours=1), "CET"))},
+    "zoned": {"zoned": datetime.datetime(2026, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))},
+    "pytz": {"pytz": pytz.utc.localize(datetime.datetime(2026, 7, 1))},
+    "local": {"local": pytz.timezone("Europe/Berlin").localize(datetime.datetime(2026, 7, 1))},
+    "array": {"array": bytearray(b"a\xff")},
+    "complex": {"complex": 1.5 + 2j},
+    "file": {"file": "caf\udce9 \u2603"},
+    "infinite": {"infinite": float("-inf")},
 }
+# Shown as what pickle makes them of.
+REDUCED = (datetime.datetime, datetime.time, datetime.tzinfo, bytearray)
 
 
 def show(value):
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, datetime.datetime) and type(value.tzinfo) is datetime.timezone:
         return str(int(value.timestamp()))
+    if isinstance(value, REDUCED):
+        function, arguments = value.__reduce_ex__(4)[:2]
+        return "{}({})".format(function.__qualname__, ", ".join(map(show, arguments)))
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return str(value // datetime.timedelta(seconds=1))
+    if isinstance(value, str) and not value.isprintable():
+        return ascii(value)
     return repr(value)
 
 
@@ -81,6 +108,24 @@ def probes(app):
 
     @app.route("/probe/untouched")
     def untouched():
+        return "", 204
+
+    @app.route("/probe/new")
+    def new():
+        return jsonify(session.new)
+
+    # Why a write is refused.
+    @app.route("/probe/refused", methods=["POST"])
+    def refused():
+        try:
+            session["a"] = 1
+        except RuntimeError as error:
+            return str(error)
+        return "it was not", 500
+
+    @app.route("/probe/clear", methods=["POST"])
+    def clear():
+        session.clear()
         return "", 204
 
     # A request that loads its session, and stays until another one lets it go on.
@@ -125,10 +170,21 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
+def make(create_app, config):
+    redis = config.pop("SNIPPET", None)
+    app = create_app(config)
+    if redis:
+        from redis import Redis
+        from snippet import RedisSessionInterface
+
+        app.session_interface = RedisSessionInterface(Redis.from_url(redis))
+    return probes(app)
+
+
 def main(app_py, configurations):
     create_app = runpy.run_path(app_py)["create_app"]
     with open(configurations) as file:
-        apps = {"/" + name: probes(create_app(config)) for name, config in json.load(file).items()}
+        apps = {"/" + name: make(create_app, config) for name, config in json.load(file).items()}
 
     def nowhere(_, start_response):
         start_response("404 Not Found", [("Content-Length", "0")])

@@ -1,13 +1,14 @@
 //! The servers that stores stand on: found or installed, started for this run on free ports of the loopback, and stopped with
 //! it.
 //!
-//! A server that a variable of the environment names (`POSTGRES_URL`, `REDIS_URL`, …) is used as it is.
+//! A server that a variable of the environment names (`POSTGRES_URL`, `REDIS_URL`, …; `cargo conformance help` has all) is used as it is.
 
 mod install;
 pub(crate) mod mariadb;
 pub(crate) mod memcached;
 mod mongodb;
 mod nats;
+mod ports;
 pub(crate) mod postgres;
 mod process;
 mod pypi;
@@ -29,12 +30,13 @@ pub(crate) use mariadb::MariaDb;
 pub(crate) use memcached::Memcached;
 pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
+pub(crate) use ports::free_port;
 pub(crate) use postgres::Postgres;
-pub(crate) use process::{Server, free_port};
+pub(crate) use process::{Server, version};
 pub(crate) use pypi::pypi;
 pub(crate) use redis::{
-    Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls, Valkey, agree, arrived, execute,
-    query,
+    Certificates as RedisCertificates, Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls,
+    Valkey, agree, arrived, execute, query,
 };
 pub(crate) use sql::SqlServer;
 
