@@ -52,11 +52,13 @@ usage: cargo conformance [COMMAND]
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   bench          measurements, which the whole run leaves out: bench stores, each store beside the same commands sent
-                 directly (builds a release); bench sweep; a further word chooses a store
+                 directly (builds a release); bench sweep; a further word chooses a store; bench peers, Cloakroom beside other libraries
+                 (requests, heap, sockets, contention), and bench memory, the memory store when it is large (4 GB); with
+                 --keep these go to conformance/measured, and the plots and tables of COMPARE.md are made anew
   http           the black-box cases on our own page, without an application around it
   http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
                  on one store; a further word chooses cases
-  scoreboard     on our own page, tower-sessions, axum_session, actix-session, Flask-Session and express-session, as a table;
+  scoreboard     on our own page, tower-sessions (in memory and on Redis), axum_session, actix-session, Flask-Session and express-session, as a table;
                  with a peer's name on that one, in full; not part of a run without a command
   help           this text
 

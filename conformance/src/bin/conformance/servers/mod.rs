@@ -32,7 +32,7 @@ pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
 pub(crate) use ports::free_port;
 pub(crate) use postgres::Postgres;
-pub(crate) use process::Server;
+pub(crate) use process::{Server, version};
 pub(crate) use pypi::pypi;
 pub(crate) use redis::{
     Certificates as RedisCertificates, Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls,
