@@ -121,12 +121,12 @@ impl Exchange {
             return None;
         };
         let sealed = std::mem::take(sealed);
-        self.loading = Loading::Ready;
+        self.loading = Loading::Next;
         Some(sealed)
     }
 }
 
 /// Not a key of any store: nothing is looked up by it.
 pub(crate) fn no_key() -> Key {
-    Key::from_valid(b"-")
+    Key::from_valid(SmallVec::from_slice(b"-"))
 }

@@ -19,7 +19,7 @@
 //! # Ok::<(), cloakroom_core::Error>(())
 //! ```
 
-use ::http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
+use ::http::header::{CACHE_CONTROL, COOKIE, Entry, SET_COOKIE, VARY};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{Config, Directive, Error, Issued, Outcome};
@@ -58,19 +58,28 @@ pub fn tokens_of_line<'h>(
     config: &'h Config,
     line: &'h HeaderValue,
 ) -> impl Iterator<Item = &'h [u8]> {
-    let (line, name) = (line.as_bytes(), config.cookie_name().as_bytes());
-    let mut start = 0;
-    let ends = memchr::memchr_iter(b';', line).chain([line.len()]);
-    ends.filter_map(move |end| {
-        let pair = line.get(start..end)?;
-        start = end + 1;
-        let value = pair
-            .trim_ascii_start()
-            .strip_prefix(name)?
-            .trim_ascii_start()
-            .strip_prefix(b"=")?;
-        Some(value.trim_ascii())
+    let (mut rest, name) = (Some(line.as_bytes()), config.cookie_name().as_bytes());
+    std::iter::from_fn(move || {
+        loop {
+            let line = rest?;
+            let (pair, after) = match memchr::memchr(b';', line) {
+                Some(end) => (line.get(..end)?, line.get(end + 1..)),
+                None => (line, None),
+            };
+            rest = after;
+            if let Some(value) = value(pair, name) {
+                return Some(value);
+            }
+        }
     })
+}
+
+/// The value of a pair that has this name.
+#[inline(always)]
+fn value<'h>(pair: &'h [u8], name: &[u8]) -> Option<&'h [u8]> {
+    let rest = pair.trim_ascii_start().strip_prefix(name)?;
+    let value = rest.trim_ascii_start().strip_prefix(b"=")?;
+    Some(value.trim_ascii())
 }
 
 /// Adds to a response's headers what an outcome asks for. Adds nothing for a session that nobody touched.
@@ -121,8 +130,16 @@ pub fn apply(config: &Config, outcome: &Outcome, response: &mut HeaderMap) {
 /// assert_eq!(response.get_all("vary").iter().collect::<Vec<_>>(), ["accept-encoding", "cookie"]);
 /// ```
 pub fn vary(response: &mut HeaderMap) {
-    if !lists(response, &VARY, &[b"*", b"cookie"]) {
-        response.append(VARY, HeaderValue::from_static("cookie"));
+    let cookie = HeaderValue::from_static("cookie");
+    match response.entry(VARY) {
+        Entry::Vacant(entry) => {
+            entry.insert(cookie);
+        }
+        Entry::Occupied(mut entry) => {
+            if !lists(entry.iter(), &[b"*", b"cookie"]) {
+                entry.append(cookie);
+            }
+        }
     }
 }
 
@@ -194,14 +211,13 @@ fn replace_cookie(config: &Config, response: &mut HeaderMap, line: HeaderValue) 
 }
 
 fn no_store(response: &mut HeaderMap) {
-    if !lists(response, &CACHE_CONTROL, &[b"no-store"]) {
+    if !lists(response.get_all(CACHE_CONTROL).iter(), &[b"no-store"]) {
         response.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
 
 /// Whether a comma-separated header lists one of these, without regard to case.
-fn lists(response: &HeaderMap, name: &HeaderName, wanted: &[&[u8]]) -> bool {
-    let lines = response.get_all(name).into_iter();
+fn lists<'h>(lines: impl Iterator<Item = &'h HeaderValue>, wanted: &[&[u8]]) -> bool {
     lines
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|found| {

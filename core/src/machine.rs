@@ -37,7 +37,6 @@
 //! The rules that `protocol.py` calls nocas, blinddelete, nofollow, retiredmint and shortgrace are the comments that begin with
 //! "Rule".
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use crate::commit::{
@@ -93,79 +92,73 @@ impl Exchange {
     }
 
     fn loaded(&mut self, found: Option<Stored>) -> Result<(), Error> {
-        match std::mem::replace(&mut self.loading, Loading::Ready) {
-            Loading::Candidates { tokens, next, .. } => {
-                let (at, key) = next.into_inner().flatten().ok_or(Error::Misuse)?;
-                let found = found
-                    .map(|stored| self.config.base(stored, key, self.opened))
-                    .transpose()?;
-                match found {
-                    Some(base)
-                        if base
-                            .record
-                            .retired
-                            .as_ref()
-                            .is_some_and(|retired| self.config.readable(retired, self.opened)) =>
-                    {
-                        self.loading = Loading::Following { tokens, at, base };
-                    }
-                    found => {
-                        let living =
-                            found.filter(|base| self.config.alive(&base.record, self.opened));
-                        self.settle(tokens, at, living);
-                    }
+        if let Loading::Following(_) = self.loading {
+            return self.followed(found);
+        }
+        let next = self.candidates.get_mut(self.at).ok_or(Error::Misuse)?;
+        let key = next.key.take();
+        let living = match found {
+            None => None,
+            Some(stored) => {
+                let base = self.config.base(stored, key, self.opened)?;
+                if let Some(retired) = &base.record.retired
+                    && self.config.readable(retired, self.opened)
+                {
+                    self.loading = Loading::Following(base);
+                    return Ok(());
                 }
+                Some(base).filter(|base| self.config.alive(&base.record, self.opened))
             }
-            Loading::Following {
-                tokens,
-                at,
-                mut base,
-            } => match found
-                .map(|stored| self.config.read(stored, self.opened))
-                .transpose()?
-            {
-                // Rule nofollow: a retired record counts only while the end of its chain lives.
-                Some(end) => match end.retired {
-                    Some(_) if base.chain.len() == MAX_CHAIN => return Err(Error::Contended),
-                    Some(retired) => {
-                        base.chain.push(retired.successor);
-                        self.loading = Loading::Following { tokens, at, base };
-                    }
-                    None => {
-                        let living = self.config.alive(&end, self.opened).then_some(base);
-                        self.settle(tokens, at, living);
-                    }
-                },
-                None => self.settle(tokens, at, None),
-            },
-            Loading::Sealed(_) | Loading::Ready | Loading::Failed(_) => {
-                return Err(Error::Misuse);
+        };
+        self.settle(living);
+        Ok(())
+    }
+
+    /// The end of a retired record's chain, or what follows in it.
+    #[cold]
+    fn followed(&mut self, found: Option<Stored>) -> Result<(), Error> {
+        let found = found.map(|stored| self.config.read(stored, self.opened));
+        let end = found.transpose()?;
+        let Loading::Following(mut base) = std::mem::replace(&mut self.loading, Loading::Next)
+        else {
+            return Err(Error::Misuse);
+        };
+        // Rule nofollow: a retired record counts only while the end of its chain lives.
+        match end {
+            Some(Record {
+                retired: Some(retired),
+                ..
+            }) => {
+                if base.chain.len() == MAX_CHAIN {
+                    return Err(Error::Contended);
+                }
+                base.chain.push(retired.successor);
+                self.loading = Loading::Following(base);
+            }
+            end => {
+                let lives = end.is_some_and(|end| self.config.alive(&end, self.opened));
+                self.settle(lives.then_some(base));
             }
         }
         Ok(())
     }
 
-    /// Candidate number `at` is dealt with.
-    fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Box<Base>>) {
-        if let Some(living) = living {
-            if self.config.settings().renew_cookie {
-                let token = tokens.get(at);
-                self.token = token.map(|token| Box::new(token.to_token()));
-            }
-            // Two distinct living tokens: neither is trusted.
-            self.work
-                .untrusted
-                .extend(self.work.base.take().map(|base| *base));
-            match self.work.untrusted.is_empty() {
-                true => self.work.base = Some(living),
-                false => self.work.untrusted.push(*living),
-            }
-        }
-        self.loading = Loading::Candidates {
-            tokens,
-            at: at + 1,
-            next: OnceCell::new(),
+    /// The candidate is dealt with.
+    fn settle(&mut self, living: Option<Box<Base>>) {
+        let candidate = self.candidates.get_mut(self.at);
+        self.at += 1;
+        let Some(living) = living else {
+            return;
         };
+        self.token = candidate.and_then(|candidate| candidate.token.take());
+        // Two distinct living tokens: neither is trusted.
+        if let Some(other) = self.work.base.take() {
+            self.work.untrusted.push(*other);
+        }
+        match self.work.untrusted.is_empty() {
+            true => self.work.base = Some(living),
+            false => self.work.untrusted.push(*living),
+        }
     }
 
     /// The handler has answered: what is to be done to make its changes real? `now` is the time of this call.
@@ -203,8 +196,19 @@ impl Exchange {
         machine.start()
     }
 
-    /// The outcome, if nothing is to be done.
-    fn settled(&self, now: UnixTime) -> Option<Outcome> {
+    /// What [`finish`](Exchange::finish) comes to if nothing is to be done, as after most requests; `None` if something is. For drivers
+    /// that keep the exchange in its place until then: dropping it instead of finishing it changes nothing.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, Fate, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// assert_eq!(exchange.settled(UnixTime::from_secs(1)).unwrap().fate, Fate::Unchanged);
+    /// exchange.session()?.insert("theme", "dark")?;
+    /// assert!(exchange.settled(UnixTime::from_secs(1)).is_none());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn settled(&self, now: UnixTime) -> Option<Outcome> {
         let base = self.work.base.as_deref();
         let touch = || self.config.touch_due(base?, now);
         (!self.work.is_modified() && touch().is_none()).then(|| Outcome {
@@ -216,8 +220,6 @@ impl Exchange {
         })
     }
 }
-
-type Candidates = smallvec::SmallVec<[crate::token::Presented; 1]>;
 
 /// An exchange whose handler has answered.
 pub(crate) struct Machine {
@@ -331,7 +333,7 @@ impl Machine {
         if bytes > MAX_COOKIE {
             return Err(Error::CookieTooLarge { bytes });
         }
-        let (token, max_age) = (Token::of(&text), self.max_age(created, expiry));
+        let (token, max_age) = (Token::of(text.as_bytes()), self.max_age(created, expiry));
         Ok(self.done(fate, Directive::Issue(Issued { token, max_age })))
     }
 
