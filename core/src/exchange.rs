@@ -3,6 +3,7 @@ use std::fmt;
 
 use crate::envelope::{self, Sealed};
 use crate::journal::Journal;
+use crate::machine::Machine;
 use crate::record::{Record, Seed};
 use crate::{Config, Error, Key, Session, Token, UnixTime};
 
@@ -29,19 +30,7 @@ use crate::{Config, Error, Key, Session, Token, UnixTime};
 /// assert_eq!(outcome.fate, Fate::Unchanged);
 /// # Ok::<(), cloakroom_core::Error>(())
 /// ```
-pub struct Exchange {
-    pub(crate) config: Config,
-    pub(crate) opened: UnixTime,
-    pub(crate) presented: bool,
-    pub(crate) accessed: bool,
-    /// Where the session may be, in the order of the tokens presented; those before `at` are dealt with.
-    pub(crate) candidates: Candidates,
-    pub(crate) at: usize,
-    pub(crate) loading: Loading,
-    /// The living token, if it may have to be sent again.
-    pub(crate) token: Option<Box<Token>>,
-    pub(crate) work: Work,
-}
+pub struct Exchange(pub(crate) Box<Machine>);
 
 /// More distinct tokens than this under one name: none is trusted, and nothing is loaded.
 const MAX_CANDIDATES: usize = 4;
@@ -102,7 +91,7 @@ impl Exchange {
     /// Opens an exchange with the tokens that a client presented: under one cookie name there may be several.
     ///
     /// Anything may be presented. What is not a well-formed token of this configuration is passed over; of several distinct
-    /// living ones none is trusted (a sign-out ends them all). Hashes the well-formed ones (16 at most).
+    /// living ones none is trusted (a sign-out ends them all). Hashes the well-formed ones (16 at most). One allocation.
     ///
     /// ```
     /// use cloakroom_core::{Config, Exchange, UnixTime};
@@ -116,11 +105,89 @@ impl Exchange {
         presented: impl IntoIterator<Item = &'t [u8]>,
         now: UnixTime,
     ) -> Self {
-        let mut exchange = Self::empty(config, now);
-        exchange.present(presented);
-        exchange
+        let mut machine = Box::new(Machine::open(config, now));
+        machine.present(presented);
+        Self(machine)
     }
 
+    /// An exchange on a record whose key is known, as a directory lists it: to look at somebody's other sessions, or to
+    /// revoke one (`session()?.destroy()`).
+    ///
+    /// ```
+    /// use cloakroom_core::{Config, Exchange, Key, UnixTime};
+    ///
+    /// let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").unwrap();
+    /// let exchange = Exchange::open_key(&Config::default(), key.clone(), UnixTime::from_secs(0));
+    /// assert_eq!(exchange.wants_load(), Some(&key));
+    /// ```
+    #[must_use]
+    pub fn open_key(config: &Config, key: Key, now: UnixTime) -> Self {
+        let mut machine = Box::new(Machine::open(config, now));
+        machine.candidates.push(Candidate { key, token: None });
+        Self(machine)
+    }
+
+    /// The key whose record is wanted next, until the session can be used. Can be asked twice. At most one load for a usual request; one more for each rotation that a retired token is behind, and for each
+    /// further token presented.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// assert!(Exchange::open(&Config::default(), [], UnixTime::from_secs(0)).wants_load().is_none());
+    /// ```
+    #[must_use]
+    pub fn wants_load(&self) -> Option<&Key> {
+        self.0.wants_load()
+    }
+
+    /// The session, once loaded. From here on the exchange counts as accessed (`Vary: Cookie`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLoaded`] while something is wanted; the error of [`handle_loaded`](Exchange::handle_loaded), if that failed.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.insert("cart", ["tea"])?;
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn session(&mut self) -> Result<Session<'_>, Error> {
+        self.0.session()
+    }
+
+    /// Whom this request signs in, if it does: for those who limit sign-ins.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.sign_in("ada")?;
+    /// assert_eq!(exchange.signs_in(), Some("ada"));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn signs_in(&self) -> Option<&str> {
+        match &self.0.work.issue {
+            Issue::SignIn(subject) => Some(subject),
+            Issue::No | Issue::Rotate => None,
+        }
+    }
+
+    /// Forgets every change, sign-in and sign-out so far, as if the handler had only read. For a handler that failed.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Commit, Config, Exchange, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.insert("half", "done")?;
+    /// exchange.discard_changes();
+    /// assert!(matches!(exchange.finish(UnixTime::from_secs(0)), Commit::Done(_)));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn discard_changes(&mut self) {
+        self.0.work.forget_changes();
+    }
+}
+
+impl Machine {
     fn present<'t>(&mut self, presented: impl IntoIterator<Item = &'t [u8]>) {
         let settings = self.config.settings();
         if settings.envelope.is_some() {
@@ -148,47 +215,7 @@ impl Exchange {
         }
     }
 
-    /// An exchange on a record whose key is known, as a directory lists it: to look at somebody's other sessions, or to
-    /// revoke one (`session()?.destroy()`).
-    ///
-    /// ```
-    /// use cloakroom_core::{Config, Exchange, Key, UnixTime};
-    ///
-    /// let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").unwrap();
-    /// let exchange = Exchange::open_key(&Config::default(), key.clone(), UnixTime::from_secs(0));
-    /// assert_eq!(exchange.wants_load(), Some(&key));
-    /// ```
-    #[must_use]
-    pub fn open_key(config: &Config, key: Key, now: UnixTime) -> Self {
-        let mut exchange = Self::empty(config, now);
-        exchange.candidates.push(Candidate { key, token: None });
-        exchange
-    }
-
-    #[inline(always)]
-    fn empty(config: &Config, now: UnixTime) -> Self {
-        Self {
-            config: config.clone(),
-            opened: now,
-            presented: false,
-            accessed: false,
-            candidates: Candidates::new(),
-            at: 0,
-            loading: Loading::Next,
-            token: None,
-            work: Work::default(),
-        }
-    }
-
-    /// The key whose record is wanted next, until the session can be used. Can be asked twice. At most one load for a usual request; one more for each rotation that a retired token is behind, and for each
-    /// further token presented.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Config, Exchange, UnixTime};
-    /// assert!(Exchange::open(&Config::default(), [], UnixTime::from_secs(0)).wants_load().is_none());
-    /// ```
-    #[must_use]
-    pub fn wants_load(&self) -> Option<&Key> {
+    pub(crate) fn wants_load(&self) -> Option<&Key> {
         match &self.loading {
             Loading::Next => self.candidates.get(self.at).map(|next| &next.key),
             Loading::Following(base) => base.chain.last(),
@@ -196,19 +223,7 @@ impl Exchange {
         }
     }
 
-    /// The session, once loaded. From here on the exchange counts as accessed (`Vary: Cookie`).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotLoaded`] while something is wanted; the error of [`handle_loaded`](Exchange::handle_loaded), if that failed.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Config, Exchange, UnixTime};
-    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-    /// exchange.session()?.insert("cart", ["tea"])?;
-    /// # Ok::<(), cloakroom_core::Error>(())
-    /// ```
-    pub fn session(&mut self) -> Result<Session<'_>, Error> {
+    fn session(&mut self) -> Result<Session<'_>, Error> {
         if self.wants_load().is_some() {
             return Err(Error::NotLoaded);
         }
@@ -223,53 +238,26 @@ impl Exchange {
         self.accessed = true;
         Ok(Session::new(&self.config, self.opened, &mut self.work))
     }
-
-    /// Whom this request signs in, if it does: for those who limit sign-ins.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Config, Exchange, UnixTime};
-    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-    /// exchange.session()?.sign_in("ada")?;
-    /// assert_eq!(exchange.signs_in(), Some("ada"));
-    /// # Ok::<(), cloakroom_core::Error>(())
-    /// ```
-    #[must_use]
-    pub fn signs_in(&self) -> Option<&str> {
-        match &self.work.issue {
-            Issue::SignIn(subject) => Some(subject),
-            Issue::No | Issue::Rotate => None,
-        }
-    }
-
-    /// Forgets every change, sign-in and sign-out so far, as if the handler had only read. For a handler that failed.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Commit, Config, Exchange, UnixTime};
-    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-    /// exchange.session()?.insert("half", "done")?;
-    /// exchange.discard_changes();
-    /// assert!(matches!(exchange.finish(UnixTime::from_secs(0)), Commit::Done(_)));
-    /// # Ok::<(), cloakroom_core::Error>(())
-    /// ```
-    pub fn discard_changes(&mut self) {
-        self.work = Work {
-            base: self.work.base.take(),
-            untrusted: std::mem::take(&mut self.work.untrusted),
-            ..Work::default()
-        };
-    }
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("opened", &self.opened)
-            .field("accessed", &self.accessed)
+            .field("opened", &self.0.opened)
+            .field("accessed", &self.0.accessed)
             .finish_non_exhaustive()
     }
 }
 
 impl Work {
+    /// As it was loaded.
+    pub(crate) fn forget_changes(&mut self) {
+        self.journal = Journal::default();
+        self.destroyed = false;
+        self.issue = Issue::No;
+        self.seed = None;
+    }
+
     /// The record that the handler sees.
     pub(crate) fn record(&self) -> Option<&Record> {
         self.base

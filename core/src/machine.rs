@@ -45,7 +45,7 @@ use crate::commit::{
 };
 use crate::config::{Limits, MAX_MAX_AGE};
 use crate::envelope::{self, MAX_COOKIE};
-use crate::exchange::{Base, Issue, Loading, Work};
+use crate::exchange::{Base, Candidates, Issue, Loading, Work};
 use crate::expiry::SKEW;
 use crate::record::{Changes, Head, Nonce, Record, Retired, Seed};
 use crate::{
@@ -81,6 +81,106 @@ impl Exchange {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn handle_loaded(&mut self, key: &Key, found: Option<Stored>) -> Result<(), Error> {
+        self.0.handle_loaded(key, found)
+    }
+
+    /// The handler has answered: what is to be done to make its changes real? `now` is the time of this call.
+    ///
+    /// Store calls: none if nothing was changed (one `touch` after a tenth of the idle timeout); one to create or to save; two for
+    /// a rotation or sign-in; one for a sign-out. More only after conflicts and lost answers.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Commit, Config, Exchange, UnixTime};
+    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.insert("theme", "dark")?;
+    /// assert!(matches!(exchange.finish(UnixTime::from_secs(1)), Commit::Mint(_)));
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    pub fn finish(self, now: UnixTime) -> Commit {
+        if let Some(outcome) = self.settled(now) {
+            return Commit::Done(outcome);
+        }
+        let mut machine = self.0;
+        machine.now = now;
+        machine.start()
+    }
+
+    /// What [`finish`](Exchange::finish) comes to if nothing is to be done, as after most requests; `None` if something is. For drivers
+    /// that keep the exchange in its place until then: dropping it instead of finishing it changes nothing.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, Fate, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// assert_eq!(exchange.settled(UnixTime::from_secs(1)).unwrap().fate, Fate::Unchanged);
+    /// exchange.session()?.insert("theme", "dark")?;
+    /// assert!(exchange.settled(UnixTime::from_secs(1)).is_none());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn settled(&self, now: UnixTime) -> Option<Outcome> {
+        self.0.settled(now)
+    }
+}
+
+/// An exchange, from when it is opened until its outcome.
+pub(crate) struct Machine {
+    pub(crate) config: Config,
+    pub(crate) opened: UnixTime,
+    now: UnixTime,
+    pub(crate) presented: bool,
+    pub(crate) accessed: bool,
+    /// Where the session may be, in the order of the tokens presented; those before `at` are dealt with.
+    pub(crate) candidates: Candidates,
+    pub(crate) at: usize,
+    pub(crate) loading: Loading,
+    /// The living token, if it may have to be sent again.
+    token: Option<Box<Token>>,
+    pub(crate) work: Work,
+    /// The session that is being created.
+    new: Option<New>,
+    /// The mark of this exchange's writes.
+    writer: Nonce,
+    /// For a record that has no seed yet.
+    seed: Seed,
+    mints: u32,
+    conflicts: u32,
+    /// An answer was lost: a write of this exchange may have happened, or may still happen.
+    uncertain: bool,
+    /// The successor that was deleted last.
+    dead: Option<Key>,
+}
+
+struct New {
+    token: Token,
+    key: Key,
+}
+
+impl Machine {
+    pub(crate) fn open(config: &Config, now: UnixTime) -> Self {
+        Self {
+            config: config.clone(),
+            opened: now,
+            now,
+            presented: false,
+            accessed: false,
+            candidates: Candidates::new(),
+            at: 0,
+            loading: Loading::Next,
+            token: None,
+            work: Work::default(),
+            new: None,
+            writer: Nonce::default(),
+            seed: Seed::default(),
+            mints: 0,
+            conflicts: 0,
+            uncertain: false,
+            dead: None,
+        }
+    }
+}
+
+impl Machine {
+    fn handle_loaded(&mut self, key: &Key, found: Option<Stored>) -> Result<(), Error> {
         if self.wants_load() != Some(key) {
             return Err(Error::Misuse);
         }
@@ -161,55 +261,10 @@ impl Exchange {
             false => self.work.untrusted.push(*living),
         }
     }
+}
 
-    /// The handler has answered: what is to be done to make its changes real? `now` is the time of this call.
-    ///
-    /// Store calls: none if nothing was changed (one `touch` after a tenth of the idle timeout); one to create or to save; two for
-    /// a rotation or sign-in; one for a sign-out. More only after conflicts and lost answers.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Commit, Config, Exchange, UnixTime};
-    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-    /// exchange.session()?.insert("theme", "dark")?;
-    /// assert!(matches!(exchange.finish(UnixTime::from_secs(1)), Commit::Mint(_)));
-    /// # Ok::<(), cloakroom_core::Error>(())
-    /// ```
-    pub fn finish(self, now: UnixTime) -> Commit {
-        if let Some(outcome) = self.settled(now) {
-            return Commit::Done(outcome);
-        }
-        let machine = Box::new(Machine {
-            config: self.config,
-            opened: self.opened,
-            now,
-            presented: self.presented,
-            accessed: self.accessed,
-            token: self.token,
-            work: self.work,
-            new: None,
-            writer: Nonce::default(),
-            seed: Seed::default(),
-            mints: 0,
-            conflicts: 0,
-            uncertain: false,
-            dead: None,
-        });
-        machine.start()
-    }
-
-    /// What [`finish`](Exchange::finish) comes to if nothing is to be done, as after most requests; `None` if something is. For drivers
-    /// that keep the exchange in its place until then: dropping it instead of finishing it changes nothing.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Config, Exchange, Fate, UnixTime};
-    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-    /// assert_eq!(exchange.settled(UnixTime::from_secs(1)).unwrap().fate, Fate::Unchanged);
-    /// exchange.session()?.insert("theme", "dark")?;
-    /// assert!(exchange.settled(UnixTime::from_secs(1)).is_none());
-    /// # Ok::<(), cloakroom_core::Error>(())
-    /// ```
-    #[must_use]
-    pub fn settled(&self, now: UnixTime) -> Option<Outcome> {
+impl Machine {
+    fn settled(&self, now: UnixTime) -> Option<Outcome> {
         let base = self.work.base.as_deref();
         let touch = || self.config.touch_due(base?, now);
         (!self.work.is_modified() && touch().is_none()).then(|| Outcome {
@@ -220,34 +275,6 @@ impl Exchange {
             conflicts: 0,
         })
     }
-}
-
-/// An exchange whose handler has answered.
-pub(crate) struct Machine {
-    config: Config,
-    opened: UnixTime,
-    now: UnixTime,
-    presented: bool,
-    accessed: bool,
-    token: Option<Box<Token>>,
-    work: Work,
-    /// The session that is being created.
-    new: Option<New>,
-    /// The mark of this exchange's writes.
-    writer: Nonce,
-    /// For a record that has no seed yet.
-    seed: Seed,
-    mints: u32,
-    conflicts: u32,
-    /// An answer was lost: a write of this exchange may have happened, or may still happen.
-    uncertain: bool,
-    /// The successor that was deleted last.
-    dead: Option<Key>,
-}
-
-struct New {
-    token: Token,
-    key: Key,
 }
 
 impl Machine {

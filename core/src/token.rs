@@ -326,7 +326,12 @@ fn base64url(bytes: &[u8; 32]) -> [u8; MAC_LEN] {
     let (digits, last) = text.as_chunks_mut::<4>();
     for (digits, [a, b, c]) in digits.iter_mut().zip(groups) {
         let bits = u32::from_be_bytes([0, *a, *b, *c]);
-        *digits = [digit(bits >> 18), digit(bits >> 12), digit(bits >> 6), digit(bits)];
+        *digits = [
+            digit(bits >> 18),
+            digit(bits >> 12),
+            digit(bits >> 6),
+            digit(bits),
+        ];
     }
     if let ([a, b], [x, y, z]) = (rest, last) {
         let bits = u32::from_be_bytes([0, *a, *b, 0]);
