@@ -19,8 +19,9 @@
 //! # Ok::<(), cloakroom_core::Error>(())
 //! ```
 
-use ::http::header::{CACHE_CONTROL, COOKIE, Entry, SET_COOKIE, VARY};
+use ::http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use bytes::Bytes;
 
 use crate::{Config, Directive, Error, Issued, Outcome};
 
@@ -130,17 +131,7 @@ pub fn apply(config: &Config, outcome: &Outcome, response: &mut HeaderMap) {
 /// assert_eq!(response.get_all("vary").iter().collect::<Vec<_>>(), ["accept-encoding", "cookie"]);
 /// ```
 pub fn vary(response: &mut HeaderMap) {
-    let cookie = HeaderValue::from_static("cookie");
-    match response.entry(VARY) {
-        Entry::Vacant(entry) => {
-            entry.insert(cookie);
-        }
-        Entry::Occupied(mut entry) => {
-            if !lists(entry.iter(), &[b"*", b"cookie"]) {
-                entry.append(cookie);
-            }
-        }
-    }
+    list(response, VARY, "cookie", &[b"*", b"cookie"]);
 }
 
 /// The status that fits an error, for adapters whose application does not choose one: 503 where trying again may help, 413
@@ -166,24 +157,31 @@ fn set_cookie(config: &Config, issued: &Issued) -> HeaderValue {
         .max_age
         .map(|age| format!("; Max-Age={}", age.as_secs()))
         .unwrap_or_default();
-    line(&[name, "=", issued.token.expose(), attributes, &age])
+    let (name, attributes) = (name.as_bytes(), attributes.as_bytes());
+    line(&[
+        name,
+        b"=",
+        issued.token.as_bytes(),
+        attributes,
+        age.as_bytes(),
+    ])
 }
 
 /// The same name, Path, Domain and flags: otherwise user agents would keep the cookie (RFC 10025, section 5.7).
 fn removal(config: &Config) -> HeaderValue {
     let attributes = &*config.settings().cookie.attributes;
     line(&[
-        config.cookie_name(),
-        "=",
-        attributes,
-        "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        config.cookie_name().as_bytes(),
+        b"=",
+        attributes.as_bytes(),
+        b"; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
     ])
 }
 
-fn line(parts: &[&str]) -> HeaderValue {
+fn line(parts: &[&[u8]]) -> HeaderValue {
     // Every part is visible ASCII: the configuration checks its own, and tokens are base64url or hexadecimal.
-    let mut line =
-        HeaderValue::try_from(parts.concat()).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let line = HeaderValue::from_maybe_shared(Bytes::from(parts.concat()));
+    let mut line = line.unwrap_or_else(|_| HeaderValue::from_static(""));
     line.set_sensitive(true);
     line
 }
@@ -195,13 +193,9 @@ fn replace_cookie(config: &Config, response: &mut HeaderMap, line: HeaderValue) 
             .strip_prefix(config.cookie_name().as_bytes());
         rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
     };
-    if response.get_all(SET_COOKIE).iter().any(own) {
-        let others: Vec<_> = response
-            .get_all(SET_COOKIE)
-            .iter()
-            .filter(|line| !own(line))
-            .cloned()
-            .collect();
+    if response.contains_key(SET_COOKIE) && response.get_all(SET_COOKIE).iter().any(own) {
+        let others = response.get_all(SET_COOKIE).iter();
+        let others: Vec<_> = others.filter(|line| !own(line)).cloned().collect();
         response.remove(SET_COOKIE);
         for other in others {
             response.append(SET_COOKIE, other);
@@ -211,12 +205,18 @@ fn replace_cookie(config: &Config, response: &mut HeaderMap, line: HeaderValue) 
 }
 
 fn no_store(response: &mut HeaderMap) {
-    if !lists(response.get_all(CACHE_CONTROL).iter(), &[b"no-store"]) {
-        response.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    list(response, CACHE_CONTROL, "no-store", &[b"no-store"]);
 }
 
 /// Whether a comma-separated header lists one of these, without regard to case.
+#[inline(always)]
+fn list(response: &mut HeaderMap, name: HeaderName, value: &'static str, unless: &[&[u8]]) {
+    let there = response.contains_key(&name) && lists(response.get_all(&name).iter(), unless);
+    if !there {
+        response.append(name, HeaderValue::from_static(value));
+    }
+}
+
 fn lists<'h>(lines: impl Iterator<Item = &'h HeaderValue>, wanted: &[&[u8]]) -> bool {
     lines
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))

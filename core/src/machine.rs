@@ -528,7 +528,7 @@ impl Machine {
     fn restore(&mut self, target: Target) -> Key {
         match target {
             Target::Base(base) => self.work.base.insert(base).key.clone(),
-            Target::Other(key, _) => key,
+            Target::Other(other) => other.0,
         }
     }
 
@@ -639,7 +639,7 @@ impl Machine {
         };
         Ok(Commit::Replace(Replace {
             machine: self,
-            target: Target::Other(key, old),
+            target: Target::Other(Box::new((key, old))),
             write,
             step,
         }))
@@ -716,7 +716,7 @@ impl Machine {
             }
             _ => Ok(Commit::Delete(Delete {
                 machine: self,
-                target: Target::Other(key, current.record.into_stored()),
+                target: Target::Other(Box::new((key, current.record.into_stored()))),
                 step: DeleteStep::Chain,
             })),
         }
@@ -798,8 +798,8 @@ impl Machine {
     }
 
     /// The client gets the new token.
-    fn issue(self: Box<Self>) -> Result<Commit, Error> {
-        let token = self.new.as_ref().ok_or(Error::Misuse)?.token.clone();
+    fn issue(mut self: Box<Self>) -> Result<Commit, Error> {
+        let token = self.new.take().ok_or(Error::Misuse)?.token;
         let (created, expiry) = self.new_times();
         let max_age = self.max_age(created, expiry);
         Ok(self.done(Fate::Saved, Directive::Issue(Issued { token, max_age })))
@@ -1197,7 +1197,7 @@ impl Reload {
             ReloadStep::Withdraw(fate) => match found {
                 Some(old) => Ok(Commit::Delete(Delete {
                     machine,
-                    target: Target::Other(key, old),
+                    target: Target::Other(Box::new((key, old))),
                     step: DeleteStep::Withdraw(fate),
                 })),
                 None => Ok(machine.done(fate, Directive::Keep)),

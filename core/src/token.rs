@@ -33,6 +33,10 @@ impl Token {
         Self(SmallVec::from_slice(text))
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The token's text, to be handed to the client and to nobody else.
     ///
     /// ```
