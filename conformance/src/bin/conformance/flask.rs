@@ -8,11 +8,13 @@ mod cookie;
 mod copied;
 mod ground;
 mod guide;
+mod ids;
 mod null;
 mod plan;
 mod renewal;
 mod repr;
 mod rust;
+mod several;
 mod table;
 mod venv;
 
@@ -33,8 +35,9 @@ pub(crate) fn cases() -> impl Iterator<Item = impl fmt::Display> {
         .map(|check| line(&format!("flask/{}[SETUP]", check.id), check.sentence));
     let guide = line(&format!("flask/{}[SETUP]", guide::ID), guide::SENTENCE);
     let others = fixed();
-    let attributes = attributes::all()
-        .take(1)
+    let one = blind::each().take(3);
+    let attributes = one
+        .chain(attributes::all().take(1))
         .map(|case| line(&format!("flask/{}[SETUP]", case.id), case.sentence));
     checks
         .chain(others.map(|case| line(&format!("flask/{}", case.id), case.sentence)))
@@ -50,6 +53,8 @@ fn fixed() -> impl Iterator<Item = Other> {
         null::ALL,
         copied::ALL,
         renewal::ALL,
+        several::ALL,
+        ids::ALL,
     ];
     all.into_iter().flatten().copied()
 }
@@ -65,6 +70,12 @@ struct Other {
     sentence: &'static str,
     setup: Setup,
     run: for<'a> fn(&'a Ground, &'a Setup) -> checks::Running<'a>,
+}
+
+impl Other {
+    fn name(&self) -> String {
+        format!("flask/{}[{}]", self.id, self.setup.name())
+    }
 }
 
 /// Runs the cases whose names contain each of `parts`; the table at the end says what came of them.
@@ -86,8 +97,12 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
         setup,
         run: |ground, setup| Box::pin(guide::two_programs(ground, setup)),
     });
-    for other in fixed().chain(attributes::all()).chain(guides) {
-        let name = format!("flask/{}[{}]", other.id, other.setup.name());
+    for other in fixed()
+        .chain(blind::each())
+        .chain(attributes::all())
+        .chain(guides)
+    {
+        let name = other.name();
         if chosen(&name) {
             cases.push((name, other.setup, None, other.sentence, other.run));
         }

@@ -59,7 +59,7 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry {
         name: RedisCluster::NAME,
-        suite: || Ok(store::suite(RedisCluster::new(Ok)?)),
+        suite: || Ok(store::suite(RedisCluster::new()?)),
     },
     Entry {
         name: Standalone::<Valkey>::NAME,
@@ -80,6 +80,10 @@ pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: flask::Files::NAME,
         suite: || Ok(store::suite(flask::Files::new()?)),
+    },
+    Entry {
+        name: flask::CacheLibMd5::NAME,
+        suite: || Ok(store::suite(flask::CacheLibMd5::new()?)),
     },
     Entry {
         name: flask::Werkzeug::NAME,
