@@ -352,7 +352,7 @@ fn is_canonical(text: &[u8]) -> bool {
     };
     body.len() == MAC_LEN - 1
         && body.iter().all(|byte| DIGITS[usize::from(*byte)] < 64)
-        && DIGITS[usize::from(*last)] % 4 == 0
+        && DIGITS[usize::from(*last)].is_multiple_of(4)
 }
 
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
