@@ -35,13 +35,13 @@ pub(super) const ALL: [Mutation; 35] = [
     ),
     that(
         "reads-what-was-retired-without-an-end",
-        "None => self.settle(tokens, at, None),",
-        Code("None => { let base = Some(base).filter(|_| {is}); self.settle(tokens, at, base) }"),
+        "end.is_some_and(|end| self.config.alive(&end, self.opened))",
+        Expression("end.is_none_or(|end| self.config.alive(&end, self.opened))"),
     ),
     that(
         "reads-what-was-retired-though-the-end-is-dead",
-        "let living = self.config.alive(&end, self.opened).then_some(base);",
-        Code("let living = (self.config.alive(&end, self.opened) || {is}).then_some(base);"),
+        "end.is_some_and(|end| self.config.alive(&end, self.opened))",
+        Expression("end.is_some()"),
     ),
     that(
         "ignores-the-end-of-the-grace",
