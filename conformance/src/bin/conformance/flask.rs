@@ -8,6 +8,7 @@ mod cookie;
 mod copied;
 mod ground;
 mod guide;
+mod ids;
 mod null;
 mod plan;
 mod renewal;
@@ -39,7 +40,7 @@ pub(crate) fn cases() -> impl Iterator<Item = impl fmt::Display> {
         .chain(attributes::all().take(1))
         .map(|case| line(&format!("flask/{}[SETUP]", case.id), case.sentence));
     checks
-        .chain(others.map(|case| line(&case.name(), case.sentence)))
+        .chain(others.map(|case| line(&format!("flask/{}", case.id), case.sentence)))
         .chain(attributes)
         .chain([guide])
 }
@@ -53,6 +54,7 @@ fn fixed() -> impl Iterator<Item = Other> {
         copied::ALL,
         renewal::ALL,
         several::ALL,
+        ids::ALL,
     ];
     all.into_iter().flatten().copied()
 }
