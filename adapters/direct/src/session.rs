@@ -97,8 +97,10 @@ impl<S: Store> Backend for Inner<S> {
             return Committing::Pending(Box::pin(async move { sessions.commit(exchange).await }));
         }
         match exchange.finish(sessions.now()) {
-            Commit::Done(outcome) => {
+            Commit::Done(mut outcome) => {
                 sessions.0.observer.finished(&outcome, 0);
+                // Somebody asked: the response depends on the session, even if it could not be loaded.
+                outcome.accessed = true;
                 Committing::Done(outcome)
             }
             commit => {
@@ -228,6 +230,34 @@ impl<K> Session<K> {
             exchange.discard_changes();
         }
         self.backend.clone().commit(&mut state.exchange)
+    }
+
+    /// Drops all that has been changed so far, and goes on with the session as it was loaded: for what is tried and fails in a
+    /// request that goes on.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`.
+    ///
+    /// ```
+    /// # use cloakroom::Session;
+    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
+    /// session.sign_in("ada")?;
+    /// session.discard_changes()?;
+    /// assert_eq!(session.is_modified()?, false);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn discard_changes(&self) -> Result<(), SessionError> {
+        let mut state = self.slot.lock();
+        if state.phase == Phase::Closed {
+            return Err(SessionError::Closed);
+        }
+        // Nobody has asked for it, where there is none: that stays so.
+        if let Some(exchange) = &mut state.exchange {
+            exchange.discard_changes();
+        }
+        Ok(())
     }
 
     /// The configuration.

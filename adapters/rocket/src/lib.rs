@@ -62,9 +62,8 @@ mod attempt;
 mod catcher;
 mod error;
 mod fairing;
+mod guard;
 mod headers;
-mod session;
-mod typed;
 
 pub use cloakroom::{
     Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
@@ -72,5 +71,4 @@ pub use cloakroom::{
 };
 pub use error::Error;
 pub use fairing::SessionFairing;
-pub use session::Session;
-pub use typed::Typed;
+pub use guard::{Session, Typed};

@@ -52,7 +52,13 @@ pub enum Second {}
 /// | `/second` | `Session<Second>` | [`script`](App::script) |
 /// | `/both` | `Session`, `Session<Second>` | [`both`](App::both) |
 /// | `/stream` | `Session` | [`stream`](App::stream), its body not collected but passed on |
+/// | `/attempts` | `Session` | nothing, after [`script`](App::script): leaves the request to a second route, which extracts `Session` and answers with [`next`](App::next) |
+/// | `/attempts/untouched` | `Session` | the same, and the second route extracts nothing and answers with [`untouched`](App::untouched) |
+/// | `/attempts/nobody` | `Session` | the same, and there is no second route |
+/// | `/optional` | `Session`, in what stands before the handler, which performs [`script`](App::script) and fails | the handler goes on: `Session`, [`next`](App::next) |
 /// | `/upgrade` | `Session` | 101 after [`script`](App::script); then [`late`](App::late), as one WebSocket text message |
+///
+/// Those of an [`Ability`](super::Ability) that is not claimed can be left out.
 ///
 /// Around all of them, the layer (or what it is called) with [`sessions`](App::sessions) and with [`error_page`](App::error_page) as its hook for failed
 /// commits, and the one with [`second`](App::second), named [`Second`], with what is the hook's default.
@@ -124,6 +130,16 @@ impl App {
         let more = script::perform(&script.then, Some(other), &self.stage).await;
         results.values.extend(more.values);
         self.reply(results)
+    }
+
+    /// The handler that goes on, where another one did [`script`](App::script) and then left the request to it.
+    pub async fn next(&self, session: &Session, script: &str) -> Reply {
+        match Script::parse(script) {
+            Ok(script) => {
+                self.reply(script::perform(&script.then, Some(session), &self.stage).await)
+            }
+            Err(error) => Reply::refusal(error),
+        }
     }
 
     /// The handler whose body goes on using the session while it is sent.

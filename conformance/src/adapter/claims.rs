@@ -49,6 +49,10 @@ pub enum Ability {
     Cancel,
     /// Handlers see header lines that are not UTF-8.
     Bytes,
+    /// Several routes are tried for a request, one after the other, until one answers: `/attempts`, `/attempts/untouched`, `/attempts/nobody`.
+    Attempts,
+    /// What stands before a handler can fail, and the handler go on: `/optional`.
+    Optional,
 }
 
 impl Claims {
@@ -98,6 +102,8 @@ impl fmt::Display for Ability {
             Self::ErrorPage => "error_page",
             Self::Cancel => "cancel",
             Self::Bytes => "bytes",
+            Self::Attempts => "attempts",
+            Self::Optional => "optional",
         })
     }
 }

@@ -126,6 +126,7 @@ impl Drop for AbortOnDrop {
 ///             Ok((results, outcome)) => Answer::Done(results, match outcome.directive {
 ///                 Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
 ///                 Directive::Clear => Told::Forget,
+///                 _ if outcome.superseded => Told::Stale,
 ///                 _ => Told::Nothing,
 ///             }),
 ///         }
@@ -163,6 +164,9 @@ pub enum Told {
     Keep(String),
     /// To present none any more.
     Forget,
+    /// That there is a newer token than the one it presented: [`Outcome::superseded`](cloakroom::Outcome::superseded). It is told no more, as who has
+    /// the newer one has been told.
+    Stale,
 }
 
 impl fmt::Debug for Told {
@@ -171,6 +175,7 @@ impl fmt::Debug for Told {
             Self::Nothing => "Nothing",
             Self::Keep(_) => "Keep(..)",
             Self::Forget => "Forget",
+            Self::Stale => "Stale",
         })
     }
 }

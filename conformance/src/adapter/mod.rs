@@ -6,9 +6,9 @@
 //!
 //! | way | what it shows | when |
 //! |---|---|---|
-//! | `http1` | all cases | [`Ability::Http`] |
+//! | `http1` | all cases of HTTP | [`Ability::Http`] |
 //! | `http2` | all but those that need raw sockets | [`Ability::Http2`] |
-//! | `messages` | the neutral cases | `Http` denied |
+//! | `messages` | the neutral cases, and those of what only a message tells | `Http` denied |
 //!
 //! # Neutral cases
 //!
@@ -105,11 +105,11 @@ pub fn suite<F: Fixture>(fixture: F) -> Suite {
         }
     };
     if let Err(stop) = http {
-        add(&mut cases::neutral(), "messages", Via::Messages);
+        add(&mut cases::messages(), "messages", Via::Messages);
         trials.push(Trial::stopped(HTTP, format!("{}/http1", F::NAME), stop));
         return Suite::new(trials);
     }
-    add(&mut cases::all(), "http1", Via::Http1);
+    add(&mut cases::http1(), "http1", Via::Http1);
     match http2 {
         Ok(()) => add(
             &mut cases::neutral().chain(cases::http()),

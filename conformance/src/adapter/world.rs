@@ -333,7 +333,7 @@ impl Visitor {
 
     pub(super) fn obey(&mut self, got: &Got) {
         match &got.told {
-            Told::Nothing => {}
+            Told::Nothing | Told::Stale => {}
             Told::Keep(token) => self.token = Some(token.clone()),
             Told::Forget => self.token = None,
         }
@@ -414,14 +414,16 @@ impl Got {
         )
     }
 
-    /// Fails unless it succeeded and told the client nothing.
+    /// Fails unless it succeeded and told the client to do nothing.
     pub(super) fn quiet(self) -> Result<Self, Stop> {
         let got = self.ok()?;
-        same(
-            "what the client was told to do with its token",
-            &got.told,
-            &Told::Nothing,
-        )?;
+        if got.told != Told::Stale {
+            same(
+                "what the client was told to do with its token",
+                &got.told,
+                &Told::Nothing,
+            )?;
+        }
         Ok(got)
     }
 
