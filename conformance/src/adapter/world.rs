@@ -34,6 +34,8 @@ pub(crate) enum Via {
 pub(crate) struct Context {
     pub(super) fixture: Arc<dyn AnyFixture>,
     pub(super) via: Via,
+    /// What the configurations begin with.
+    pub(super) base: Arc<dyn Fn() -> Builder + Send + Sync>,
 }
 
 impl Context {
@@ -81,8 +83,8 @@ impl Context {
         World::start(
             Arc::clone(&self.fixture),
             self.via,
-            build(configure(Config::builder()))?,
-            build(Config::builder().cookie_name("__Host-second"))?,
+            build(configure((self.base)()))?,
+            build((self.base)().cookie_name("__Host-second"))?,
             store,
             clock,
             stage,

@@ -18,7 +18,7 @@ checks! { Context:
 
     "adapter/cookie-as-configured", ["R27", "R17"],
     "name, path, domain, SameSite, Partitioned and Max-Age are as configured",
-    "RFC 10025, section 4.1" => configured;
+    "RFC 10025, section 4.1.2" => configured;
 
     "adapter/insecure-only-when-asked", ["R34"],
     "a cookie without Secure exists only in a configuration that asks for it by name; behind a proxy that ends TLS it is Secure",
@@ -30,11 +30,11 @@ checks! { Context:
 
     "adapter/one-line-per-name", ["R32"],
     "there is one Set-Cookie line for the session, and the application's other cookies keep their lines",
-    "RFC 10025, section 4.1" => one_line;
+    "RFC 10025, sections 3 and 4.1.1" => one_line;
 
     "adapter/cookie-on-every-status", ["R33", "I6"],
     "the cookie is on redirects and client errors, too, and what they changed is saved",
-    "RFC 10025, section 3" => every_status;
+    "RFC 10025, sections 3 and 5.3" => every_status;
 
     "adapter/server-error-saves-nothing", ["R33", "I10"],
     "the changes of a response with a 5xx status are dropped, and it has no cookie",
