@@ -7,19 +7,37 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cloakroom_conformance::{Report, store};
-use disk::Disks;
+use disk::{Disks, Fault, Kind};
 
-type Correct = Disks<false, true>;
-type WriteBehind = Disks<true, true>;
-type Unknown = Disks<false, false>;
+macro_rules! kinds {
+    ($($kind:ident = $name:literal, $fault:ident;)*) => {$(
+        struct $kind;
+
+        impl Kind for $kind {
+            const NAME: &'static str = $name;
+            const FAULT: Fault = Fault::$fault;
+        }
+    )*};
+}
+
+kinds! {
+    Correct = "disk", None;
+    Late = "late", Late;
+    LateTwice = "late-twice", LateTwice;
+    WriteBehind = "write-behind", Behind;
+    // `main` does not know of it.
+    Unknown = "unknown", None;
+}
 
 type Test = fn(&Path);
 
 fn main() -> ExitCode {
-    store::worker::<Correct>();
-    store::worker::<WriteBehind>();
+    store::worker::<Disks<Correct>>();
+    store::worker::<Disks<Late>>();
+    store::worker::<Disks<LateTwice>>();
+    store::worker::<Disks<WriteBehind>>();
 
-    let tests: [(&str, Test); 3] = [
+    let tests: [(&str, Test); 5] = [
         (
             "a_correct_store_passes_in_two_processes_and_after_a_kill",
             correct,
@@ -27,6 +45,14 @@ fn main() -> ExitCode {
         (
             "a_store_that_answers_before_it_writes_is_found",
             write_behind,
+        ),
+        (
+            "a_store_on_which_a_write_in_flight_happens_after_the_kill_passes",
+            late,
+        ),
+        (
+            "a_store_on_which_more_than_the_write_in_flight_happens_after_the_kill_is_found",
+            late_twice,
         ),
         ("a_main_without_the_worker_is_told_so", unknown),
     ];
@@ -59,6 +85,20 @@ fn write_behind(root: &Path) {
     assert!(line.contains(why), "{line}");
 }
 
+// R60, R62
+fn late(root: &Path) {
+    let report = run::<Late>(root, "durable-over-a-kill[late/direct]");
+    assert_eq!(report.tally().passed, 1, "{report}");
+}
+
+// R60
+fn late_twice(root: &Path) {
+    let report = run::<LateTwice>(root, "durable-over-a-kill[late-twice/direct]");
+    let line = report.outcomes()[0].to_string();
+    let why = "deleting a record after a kill";
+    assert!(line.contains(why) && line.contains("Changed"), "{line}");
+}
+
 // The other process, which has no worker for this fixture, runs into `main` and panics: that message in the output is meant.
 fn unknown(root: &Path) {
     let report = run::<Unknown>(root, "load-missing[unknown/processes]");
@@ -66,13 +106,13 @@ fn unknown(root: &Path) {
     assert!(line.contains("must stand at the top of `main`"), "{line}");
 }
 
-fn run<F: store::Attach>(root: &Path, part: &str) -> Report {
+fn run<K: Kind>(root: &Path, part: &str) -> Report {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    let fixture = F::attach(&root.display().to_string());
+    let fixture = <Disks<K> as store::Attach>::attach(&root.display().to_string());
     let suite = store::suite(fixture).only(|name| name.contains(part));
     runtime.block_on(suite.run(|_| {}))
 }

@@ -252,6 +252,8 @@ pub(crate) enum ReloadStep {
     SignOut,
     /// A session that this request emptied.
     Emptied,
+    /// Is the token still the session's, so that its cookie may be sent again?
+    Renew,
     /// The next of a chain of successors.
     Chain,
 }

@@ -60,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) persistent: bool,
     pub(crate) idle_until_closed: Option<Duration>,
     pub(crate) extend_on_read: bool,
+    pub(crate) extend_after: Option<Duration>,
     pub(crate) renew_cookie: bool,
     pub(crate) delete_emptied: bool,
     pub(crate) format: Option<Shared<dyn Format>>,
@@ -142,8 +143,10 @@ impl Config {
         let expiry = expiry.unwrap_or_default();
         let persistent = expiry.persistent.unwrap_or(self.0.persistent);
         let until_closed = self.0.idle_until_closed.filter(|_| !persistent);
+        let idle = expiry.idle.or(until_closed).unwrap_or(configured.idle);
         Lifetime {
-            idle: expiry.idle.or(until_closed).unwrap_or(configured.idle),
+            idle,
+            extend_after: self.0.extend_after.unwrap_or(idle / 10),
             absolute: expiry.absolute.unwrap_or(configured.absolute),
             persistent,
         }
@@ -278,4 +281,8 @@ pub enum SameSite {
     Lax,
     /// Always sent. Needs Secure.
     None,
+    /// No SameSite attribute, for living beside a system that sends none. What that means is each user agent's: Chromium takes it
+    /// for Lax, but for two minutes also sends the cookie on posts of other sites; Firefox and Safari take it for None. So rely on
+    /// the CSRF token.
+    Absent,
 }

@@ -92,6 +92,7 @@ impl Expiry {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
     pub(crate) idle: Duration,
+    pub(crate) extend_after: Duration,
     pub(crate) absolute: Duration,
     pub(crate) persistent: bool,
 }
@@ -110,8 +111,8 @@ impl Lifetime {
         (now + self.idle).min(created + self.absolute)
     }
 
-    /// Whether the expiry is worth moving: it lags by a tenth of the idle timeout, or a clock that was ahead left it
-    /// too late.
+    /// Whether the expiry is worth moving: it lags by what is configured (a tenth of the idle timeout), or a clock that was ahead
+    /// left it too late.
     pub(crate) fn touch_due(
         &self,
         created: UnixTime,
@@ -120,6 +121,6 @@ impl Lifetime {
     ) -> Option<UnixTime> {
         let wanted = self.expires_at(created, now);
         let lag = wanted.since(expires_at).max(expires_at.since(wanted));
-        (!lag.is_zero() && lag >= self.idle / 10).then_some(wanted)
+        (!lag.is_zero() && lag >= self.extend_after).then_some(wanted)
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! ```text
 //! nothing changed ─────▶ Touch, if due ─▶ done
+//!                          └ cookie to be renewed: Reload ─ live ─▶ done: issue the same again
 //! changed, no session ─▶ Mint ─▶ Create ─ Stored ─▶ done: issue
 //!                          ▲─────── Taken
 //! changed, live ───────▶ Mint ─▶ Replace ─ Stored ─▶ done: saved
@@ -791,6 +792,18 @@ impl Machine {
         self.done(fate, directive)
     }
 
+    /// What became meanwhile of the session whose cookie is to be sent again.
+    fn reloaded_renewal(mut self: Box<Self>, found: Option<Box<Base>>) -> Commit {
+        match found {
+            None => self.done(Fate::Gone, Directive::Keep),
+            Some(found) if found.record.retired.is_none() => self.kept(Fate::Unchanged),
+            found => {
+                self.work.base = found;
+                self.done(Fate::Unchanged, Directive::Keep)
+            }
+        }
+    }
+
     fn renewed(&self) -> Option<Issued> {
         let (base, token) = (self.work.base.as_deref()?, self.token.as_deref()?);
         let (record, changed) = (&base.record, self.work.journal.expiry);
@@ -916,8 +929,11 @@ impl Config {
 
     /// Until when the record is to be prolonged, if that is worth a store call.
     fn touch_due(&self, base: &Base, now: UnixTime) -> Option<UnixTime> {
-        self.lags(base, now)
-            .filter(|_| self.settings().extend_on_read)
+        let settings = self.settings();
+        let due = self.lags(base, now).filter(|_| settings.extend_on_read)?;
+        // A cookie that holds the session ends with the browser's session, or is renewed; one of the two.
+        let ends_otherwise = settings.renew_cookie && settings.envelope.is_some();
+        (!ends_otherwise || self.lifetime(base.record.expiry).persistent).then_some(due)
     }
 
     /// When the record is to end, if it has an expiry that is far off.
@@ -1161,6 +1177,10 @@ impl Reload {
                 let found = machine.config.existing(found, &key, now)?;
                 machine.reloaded_emptied(found)
             }
+            ReloadStep::Renew => {
+                let found = machine.config.existing(found, &key, now)?;
+                Ok(machine.reloaded_renewal(found))
+            }
             ReloadStep::SignOut => {
                 let found = machine.config.existing(found, &key, now)?;
                 machine.reloaded_sign_out(found)
@@ -1188,7 +1208,13 @@ impl Touch {
     /// ```
     pub fn then(self, answer: Touched, _now: UnixTime) -> Result<Commit, Error> {
         Ok(match answer {
-            Touched::Extended => self.machine.kept(Fate::Unchanged),
+            // The cookie is sent again only if the token has not been rotated away meanwhile.
+            Touched::Extended if self.machine.renewed().is_some() => Commit::Reload(Reload {
+                machine: self.machine,
+                key: self.key,
+                step: ReloadStep::Renew,
+            }),
+            Touched::Extended => self.machine.done(Fate::Unchanged, Directive::Keep),
             Touched::Gone => self.machine.done(Fate::Gone, Directive::Keep),
         })
     }

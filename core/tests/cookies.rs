@@ -231,6 +231,8 @@ fn attributes_are_sent_as_configured() {
     );
     assert_eq!(strict.same_site(), Some(cookie::SameSite::Strict));
     assert_eq!(strict.http_only(), None);
+    let absent = parse(Config::builder().same_site(SameSite::Absent));
+    assert_eq!(absent.same_site(), None);
     let other = parse(
         Config::builder()
             .cookie_name("s")

@@ -99,6 +99,64 @@ fn a_renewal_that_meets_the_end_of_the_session_sends_nothing() {
 }
 
 #[test]
+fn a_life_is_extended_as_often_as_configured() {
+    let often = |builder: Builder| builder.persistent(true).renew_cookie(true);
+    let mut world = world(|builder| often(builder).extend_after(Duration::ZERO));
+    let token = world.issue(None, insert("a", 1));
+    world.take_calls();
+    // Within a second there is nothing to extend.
+    keeps(&world.request(Some(&token), read), Fate::Unchanged);
+    assert_eq!(world.take_calls(), ["load"]);
+    for handler in [read, |session: &mut Session<'_>| {
+        session.insert("a", 3).expect("a good value");
+    }] {
+        let outcome = world.later(1).request(Some(&token), handler);
+        assert_eq!(issued(&outcome).as_deref(), Some(&*token));
+        let key = world.key(&token);
+        let end = world.records[&key].expires_at.as_secs();
+        assert_eq!(end, world.now + 30 * DAY);
+    }
+    // A request that does not use its session does nothing.
+    world.take_calls();
+    let config = world.config.clone();
+    let untouched = cloakroom_core::Exchange::open(&config, [token.as_bytes()], world.now());
+    let commit = untouched.finish(world.later(1).now());
+    keeps(&world.run(commit).expect("no error"), Fate::Unchanged);
+    assert!(world.take_calls().is_empty());
+
+    let day = Duration::from_secs(DAY);
+    let mut world = self::world(|builder| builder.extend_after(day));
+    let token = world.issue(None, insert("a", 1));
+    for (seconds, wanted) in [
+        (DAY - 1, &["load"][..]),
+        (1, &["load", "touch"]),
+        (DAY - 1, &["load"]),
+    ] {
+        world.later(seconds).take_calls();
+        world.request(Some(&token), read);
+        assert_eq!(world.take_calls(), wanted);
+    }
+}
+
+#[test]
+fn a_renewal_never_gives_back_a_token_that_was_rotated_away_meanwhile() {
+    // R06
+    let mut world = world(|builder| builder.persistent(true).renew_cookie(true));
+    for action in ["touch", "reload"] {
+        let token = world.issue(None, insert("a", 1));
+        let reading = world.later(4 * DAY).begin(Some(&token), read);
+        let reading = world.until(reading, action);
+        let newer = world.issue(Some(&token), sign_in("ada"));
+        let outcome = world.run(reading).expect("no error");
+        keeps(&outcome, Fate::Unchanged);
+        assert!(outcome.superseded);
+        assert!(!world.see(&newer, is_new));
+        let outcome = world.request(Some(&newer), support::sign_out);
+        assert_eq!(outcome.directive, Directive::Clear);
+    }
+}
+
+#[test]
 fn reading_extends_no_life_where_only_writes_do() {
     let mut world = world(|builder| builder.extend_on_read(false));
     let token = world.issue(None, insert("a", 1));
@@ -165,7 +223,11 @@ fn what_does_not_fit_together_is_refused() {
     let persistent = || builder().lifetimes(years).persistent(true);
     assert_eq!(refused(persistent()), "absolute_timeout");
     assert_eq!(refused(persistent().renew_cookie(true)), "idle_timeout");
-    let config: Config = toml::from_str("idle_timeout_until_closed = 60\nrenew_cookie = true")
-        .expect("good settings");
+    let renewals = |passed| builder().extend_after(passed);
+    assert_eq!(refused(renewals(seconds(1_801))), "extend_after");
+    assert_eq!(refused(renewals(Duration::from_millis(1))), "extend_after");
+    let config: Config =
+        toml::from_str("idle_timeout_until_closed = 60\nrenew_cookie = true\nextend_after = 0")
+            .expect("good settings");
     drop(config);
 }

@@ -1,6 +1,10 @@
 //! Flask's formats and signatures.
 
-use cloakroom_flask::{Serializer, Signer, Value};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cloakroom_core::{Config, Error, Exchange, UnixTime};
+use cloakroom_flask::{Serializer, SessionType, Settings, Signer, Value};
+use std::io::Read as _;
 
 const ALL: [Serializer; 5] = [
     Serializer::Msgpack,
@@ -62,4 +66,49 @@ pub fn flask_signatures(data: &[u8]) {
         bent[at] ^= 1;
         assert_eq!(signer.unsign(&bent), None, "a flipped bit at {at}");
     }
+}
+
+const NOW: u64 = 1_700_000_000;
+const SECRET: &str = "a secret that is not in any corpus, 9b1c";
+
+/// Bytes as Flask's own session: as a cookie they are none; in a cookie with a good signature, plainly or deflated, and as what
+/// somebody else deflated, they are a session that can be read and written, or a typed error.
+pub fn flask_cookies(data: &[u8]) {
+    let mut settings = Settings::new(SessionType::Cookie);
+    settings.secret_key = Some(SECRET.to_owned().into());
+    let config = settings.config().expect("good settings");
+    assert!(read(&config, data).is_ok_and(|len| len.is_none()), "forged");
+
+    let mut deflated = Vec::new();
+    flate2::read::ZlibEncoder::new(data, flate2::Compression::fast())
+        .read_to_end(&mut deflated)
+        .expect("bytes can be deflated");
+    let payloads = [
+        URL_SAFE_NO_PAD.encode(data),
+        format!(".{}", URL_SAFE_NO_PAD.encode(data)),
+        format!(".{}", URL_SAFE_NO_PAD.encode(deflated)),
+        String::from_utf8_lossy(data).into_owned(),
+    ];
+    let signer = Signer::new(SECRET, Signer::COOKIE_SESSION);
+    let [plain, _, compressed, _] = payloads.map(|payload| {
+        let found = read(&config, signer.sign_at(&payload, NOW).as_bytes());
+        if let Err(error) = &found {
+            assert!(matches!(error, Error::Corrupt), "{error}");
+        }
+        found.ok()
+    });
+    assert_eq!(plain, compressed, "deflated it is another session");
+}
+
+/// How many values the session in this cookie has.
+fn read(config: &Config, cookie: &[u8]) -> Result<Option<usize>, Error> {
+    let mut exchange = Exchange::open(config, [cookie], UnixTime::from_secs(NOW));
+    assert_eq!(exchange.wants_load(), None, "a store call without a store");
+    let session = exchange.session()?;
+    let names: Vec<String> = session.keys().map(str::to_owned).collect();
+    for name in &names {
+        let _ = session.get::<String>(name);
+        let _ = session.get::<Vec<u64>>(name);
+    }
+    Ok((!session.is_new()).then_some(names.len()))
 }

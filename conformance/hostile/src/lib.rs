@@ -10,13 +10,15 @@
 )]
 
 mod cookies;
+mod files;
 mod formats;
 mod records;
 mod sealed;
 mod tokens;
 
 pub use cookies::{cookies, set_cookie};
-pub use formats::{flask_formats, flask_signatures};
+pub use files::files;
+pub use formats::{flask_cookies, flask_formats, flask_signatures};
 pub use records::records;
 pub use sealed::sealed_cookies;
 pub use tokens::tokens;
@@ -27,7 +29,7 @@ use cloakroom_simulator::{Bytes, Ground, Simulator};
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("cookies", cookies),
     ("set_cookie", set_cookie),
     ("tokens", tokens),
@@ -36,7 +38,26 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("schedules", schedules),
     ("flask_formats", flask_formats),
     ("flask_signatures", flask_signatures),
+    ("flask_cookies", flask_cookies),
+    ("files", files),
 ];
+
+/// What a target may have allocated at one moment: this, and [`PER_BYTE`] for each byte of the input. Most of the first is what
+/// the largest of them, the world of a schedule, takes whatever the input is.
+const AT_LEAST: u64 = 512 << 10;
+const PER_BYTE: u64 = 512;
+
+/// Feeds bytes to a target, and sees to it that they do not make it take more memory than their number allows.
+pub fn feed(target: Target, data: &[u8]) {
+    let used = allocation_counter::measure(|| target(data));
+    let allowed = AT_LEAST + PER_BYTE * data.len() as u64;
+    assert!(
+        used.bytes_max <= allowed,
+        "{} bytes of input take {} bytes of memory",
+        data.len(),
+        used.bytes_max
+    );
+}
 
 /// Sequences of operations on the machine, with faults: see the simulator.
 pub fn schedules(data: &[u8]) {

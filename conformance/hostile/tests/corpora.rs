@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloakroom_hostile::TARGETS;
+use cloakroom_hostile::{TARGETS, feed};
 
 fn corpus(name: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
@@ -22,7 +22,7 @@ fn no_file_of_any_corpus_breaks_a_promise() {
         for file in files {
             let data = fs::read(&file).expect("readable");
             assert!(data.len() <= 4_096, "{} is large", file.display());
-            let fed = std::panic::catch_unwind(|| target(&data));
+            let fed = std::panic::catch_unwind(|| feed(target, &data));
             assert!(fed.is_ok(), "{} with {}", name, file.display());
         }
     }
@@ -36,12 +36,12 @@ fn no_file_that_is_bent_breaks_a_promise() {
             let data = fs::read(&file).expect("readable");
             for n in 0..data.len().min(64) {
                 let at = n * data.len() / data.len().min(64);
-                target(&data[..at]);
+                feed(target, &data[..at]);
                 let mut bent = data.clone();
                 bent[at] ^= 1 << (n % 8);
-                target(&bent);
+                feed(target, &bent);
             }
-            target(&[&data[..], &data[..]].concat());
+            feed(target, &[&data[..], &data[..]].concat());
         }
     }
 }

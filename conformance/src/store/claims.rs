@@ -111,7 +111,8 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// Whatever has been answered is still there after the process was killed (`SIGKILL`), whatever was in flight happened as a
-    /// whole or not at all, and the place can be used again.
+    /// whole or not at all, and the place can be used again. A write in flight may still happen after the process is dead, once:
+    /// a server goes on with what it was told.
     #[must_use]
     pub fn survives_kill(self) -> Self
     where

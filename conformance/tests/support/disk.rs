@@ -1,8 +1,9 @@
 //! A store that processes share: all records of a place in one file, read and written whole under a lock. Slow and correct, and
-//! with one fault.
+//! with the fault of its kind.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -14,11 +15,23 @@ use cloakroom_store::{
 
 type Records = BTreeMap<String, Stored>;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// Replaces are answered and not written.
+    Behind,
+    /// One replace of each round is under way until the record is to be deleted, as on a server that is slow: no fault.
+    Late,
+    /// The same, and then there is still another write.
+    LateTwice,
+}
+
 pub(crate) struct Disk {
     file: PathBuf,
     clock: FakeClock,
-    /// With the fault: what was answered and not written.
-    behind: Option<Mutex<Records>>,
+    fault: Fault,
+    /// What was answered and not written.
+    behind: Mutex<Records>,
 }
 
 impl Disk {
@@ -28,9 +41,7 @@ impl Disk {
         lock.lock().map_err(failed)?;
         let mut records = decode(&fs::read_to_string(&self.file).unwrap_or_default());
         let before = records.clone();
-        if let Some(behind) = &self.behind {
-            records.extend(behind.lock().unwrap().clone());
-        }
+        records.extend(self.behind.lock().unwrap().clone());
         records.retain(|_, record| record.expires_at > self.clock.now());
         let answer = act(&mut records);
         if records != before {
@@ -39,6 +50,36 @@ impl Disk {
             fs::rename(&new, &self.file).map_err(failed)?;
         }
         Ok(answer)
+    }
+
+    /// Where the write of this record is that is under way.
+    fn under_way(&self, key: &Key) -> PathBuf {
+        self.file
+            .with_extension(key.as_str().rsplit(':').next().unwrap())
+    }
+
+    /// Whether a replace of this record is slow. In the last round of the kill none is, because all answers are waited for.
+    fn is_slow(&self, key: &Key) -> bool {
+        let late = matches!(self.fault, Fault::Late | Fault::LateTwice);
+        let name = key.as_str();
+        late && name.contains("round-") && name.ends_with("-7") && !name.contains("round-8-")
+    }
+
+    /// What was under way happens now.
+    fn arrive(&self, key: &Key, records: &mut Records) {
+        if !self.is_slow(key) {
+            return;
+        }
+        let file = self.under_way(key);
+        let Ok(late) = fs::read_to_string(&file) else {
+            return;
+        };
+        fs::remove_file(&file).unwrap();
+        let late = decode(&late);
+        if self.fault == Fault::LateTwice && records.get(key.as_str()) != late.get(key.as_str()) {
+            fs::write(&file, encode(&late).replace('2', "3")).unwrap();
+        }
+        records.extend(late);
     }
 }
 
@@ -96,15 +137,19 @@ impl Store for Disk {
         write: &Write,
     ) -> Result<Replaced, StoreError> {
         let new = Stored::new(write.bytes.clone(), write.expires_at, 0);
+        let name = key.as_str().to_owned();
+        if self.is_slow(key) {
+            fs::write(self.under_way(key), encode(&[(name, new)].into())).map_err(failed)?;
+            return std::future::pending().await;
+        }
         self.step(|records| match records.get_mut(key.as_str()) {
             None => Replaced::Gone,
             Some(record) if record.bytes != old.bytes => Replaced::Changed,
             Some(record) => {
-                match &self.behind {
-                    Some(behind) => {
-                        behind.lock().unwrap().insert(key.as_str().to_owned(), new);
-                    }
-                    None => *record = new,
+                if self.fault == Fault::Behind {
+                    self.behind.lock().unwrap().insert(name, new);
+                } else {
+                    *record = new;
                 }
                 Replaced::Stored
             }
@@ -122,36 +167,43 @@ impl Store for Disk {
     }
 
     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
-        self.step(|records| match records.get(key.as_str()) {
-            None => Deleted::Gone,
-            Some(record) if record.bytes != old.bytes => Deleted::Changed,
-            Some(_) => {
-                records.remove(key.as_str());
-                Deleted::Deleted
+        self.step(|records| {
+            self.arrive(key, records);
+            match records.get(key.as_str()) {
+                None => Deleted::Gone,
+                Some(record) if record.bytes != old.bytes => Deleted::Changed,
+                Some(_) => {
+                    records.remove(key.as_str());
+                    Deleted::Deleted
+                }
             }
         })
     }
 }
 
-/// A directory with a file for each place. `BEHIND`: replaces are answered and not written. `KNOWN`: `main` knows of it.
-pub(crate) struct Disks<const BEHIND: bool, const KNOWN: bool> {
-    root: PathBuf,
+/// What a suite is run on.
+pub(crate) trait Kind: Send + Sync + 'static {
+    const NAME: &'static str;
+    const FAULT: Fault;
 }
 
-impl<const BEHIND: bool, const KNOWN: bool> Fixture for Disks<BEHIND, KNOWN> {
+/// A directory with a file for each place.
+pub(crate) struct Disks<K> {
+    root: PathBuf,
+    kind: PhantomData<K>,
+}
+
+impl<K: Kind> Fixture for Disks<K> {
     type Store = Disk;
-    const NAME: &'static str = match (BEHIND, KNOWN) {
-        (false, true) => "disk",
-        (true, _) => "write-behind",
-        (false, false) => "unknown",
-    };
+    const NAME: &'static str = K::NAME;
     const MAX_VALUE: usize = 4096;
 
     async fn open(&self, place: &Place) -> Result<Disk, FixtureError> {
         Ok(Disk {
             file: self.root.join(place.name()),
             clock: place.clock().clone(),
-            behind: BEHIND.then(Mutex::default),
+            fault: K::FAULT,
+            behind: Mutex::default(),
         })
     }
 
@@ -167,13 +219,15 @@ impl<const BEHIND: bool, const KNOWN: bool> Fixture for Disks<BEHIND, KNOWN> {
     }
 }
 
-impl<const BEHIND: bool, const KNOWN: bool> Attach for Disks<BEHIND, KNOWN> {
+impl<K: Kind> Attach for Disks<K> {
     fn address(&self) -> String {
         self.root.display().to_string()
     }
 
     fn attach(address: &str) -> Self {
-        let root = address.into();
-        Self { root }
+        Self {
+            root: address.into(),
+            kind: PhantomData,
+        }
     }
 }

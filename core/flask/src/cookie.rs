@@ -31,11 +31,12 @@ impl Envelope for SignedCookie {
         };
         let signed_at = UnixTime::from_secs(signed_at);
         // Flask accepts the last second of the lifetime, and refuses what was signed in the future.
-        let expires_at = signed_at + self.lifetime + Duration::from_secs(1);
-        if signed_at > now || now >= expires_at {
+        let last = signed_at + self.lifetime;
+        if signed_at > now || now > last {
             return Ok(None);
         }
         let record = unpack(payload).ok_or(Error::Corrupt)?;
+        let expires_at = last.max(now + Duration::from_secs(1));
         Ok(Some(Stored::new(record, expires_at, 0)))
     }
 

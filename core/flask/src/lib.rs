@@ -80,7 +80,7 @@
 //!   overwritten the record meanwhile.
 //!
 //! Not kept from Flask-Session: an id that the client made up is never adopted, a session that nobody touched is not written, a pickle is
-//! never executed. A cookie without a SameSite setting says Lax, which is what browsers make of its absence.
+//! never executed.
 //!
 //! Flask's own cookie has the limits of every session in a cookie (see `cloakroom_core::Envelope`): a copy works until it expires, and of two
 //! concurrent responses the last one wins. The client can read it, also what is in `_cloakroom`.

@@ -1,5 +1,6 @@
 //! The settings of a Flask application that concern its sessions.
 
+mod cookie;
 mod keys;
 
 pub use keys::SettingsError;
@@ -104,8 +105,12 @@ pub struct Settings {
     pub session_use_signer: bool,
     /// SESSION_KEY_PREFIX. Default `session:`.
     pub session_key_prefix: String,
-    /// SESSION_ID_LENGTH: random bytes in the ids made here, 16 to 128. Default 32. UUIDs are recognised as well.
+    /// SESSION_ID_LENGTH: random bytes in the ids made here, 16 to 128. Default 32. Ids of the default length and UUIDs are
+    /// recognised as well.
     pub session_id_length: usize,
+    /// SESSION_ID_UUID, a key of this project: whether the ids made here are UUIDs of version 4, as those of Flask-Session before 0.6
+    /// (122 random bits). Default `false`: every version takes the longer ones too.
+    pub session_id_uuid: bool,
     /// SESSION_SERIALIZATION_FORMAT, or for the older versions of Flask-Session one of the pickles. `None`: as Flask-Session 0.8 has
     /// it, pickle on files and msgpack elsewhere; files are pickled in any case. The other formats are read in any case.
     pub session_serialization_format: Option<Serializer>,
@@ -133,24 +138,27 @@ pub struct Settings {
     pub session_cleanup_n_requests: Option<u32>,
     /// SESSION_COOKIE_NAME. Default `session`.
     pub session_cookie_name: String,
-    /// SESSION_COOKIE_DOMAIN.
+    /// SESSION_COOKIE_DOMAIN. As Flask does: a port behind it and dots before it are left out.
     pub session_cookie_domain: Option<String>,
-    /// SESSION_COOKIE_PATH; otherwise APPLICATION_ROOT.
+    /// SESSION_COOKIE_PATH; otherwise APPLICATION_ROOT. As Flask does: what may not stand in a path is percent-encoded.
     pub session_cookie_path: Option<String>,
     /// SESSION_COOKIE_HTTPONLY. Default `true`.
     pub session_cookie_httponly: bool,
     /// SESSION_COOKIE_SECURE. Default `false`, as in Flask: set it.
     pub session_cookie_secure: bool,
-    /// SESSION_COOKIE_SAMESITE. `None`: Lax, which is what browsers make of its absence.
+    /// SESSION_COOKIE_SAMESITE. `None`: as in Flask there is no such attribute ([`SameSite::Absent`], with what browsers make of it);
+    /// set it to Lax, in both.
     pub session_cookie_samesite: Option<SameSite>,
-    /// SESSION_COOKIE_PARTITIONED. Default `false`.
+    /// SESSION_COOKIE_PARTITIONED, with which the cookie is Secure. Default `false`. Flask-Session does not read it: with a SESSION_TYPE it
+    /// has no effect here either, or browsers would keep two cookies.
     pub session_cookie_partitioned: bool,
     /// PERMANENT_SESSION_LIFETIME. Default 31 days.
     pub permanent_session_lifetime: Duration,
     /// How long a session lives that is not permanent. `None`: as long. The Redis snippet that older applications have copied says
     /// one day.
     pub transient_session_lifetime: Option<Duration>,
-    /// SESSION_REFRESH_EACH_REQUEST: whether reading extends a session's life. Default `true`.
+    /// SESSION_REFRESH_EACH_REQUEST: whether each request that uses its session extends its life, and sends the cookie again if the
+    /// session is permanent. Default `true`. If not, only writing does. A request that does not use its session does nothing.
     pub session_refresh_each_request: bool,
     /// APPLICATION_ROOT. Default `/`.
     pub application_root: String,
@@ -173,6 +181,7 @@ impl Settings {
             session_use_signer: false,
             session_key_prefix: "session:".into(),
             session_id_length: sid::DEFAULT_BYTES,
+            session_id_uuid: false,
             session_serialization_format: None,
             session_redis: None,
             session_memcached: Vec::new(),
@@ -273,30 +282,13 @@ impl Settings {
                 "must be 16 (OWASP asks for 128 bits) to 128",
             );
         }
-        if !self.session_cookie_secure {
-            if self.session_cookie_samesite == Some(SameSite::None) {
-                return fail(
-                    "SESSION_COOKIE_SAMESITE",
-                    "`None` needs SESSION_COOKIE_SECURE, or user agents drop the cookie; set that, or use Lax or Strict",
-                );
-            }
-            if self.session_cookie_partitioned {
-                return fail(
-                    "SESSION_COOKIE_PARTITIONED",
-                    "needs SESSION_COOKIE_SECURE, or user agents drop the cookie; set that",
-                );
-            }
-            let name = self.session_cookie_name.to_ascii_lowercase();
-            if ["__host-", "__http-", "__secure-"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-            {
-                return fail(
-                    "SESSION_COOKIE_NAME",
-                    "needs SESSION_COOKIE_SECURE because of its prefix; set that, or use another name",
-                );
-            }
+        if self.session_id_uuid && self.session_id_length != sid::DEFAULT_BYTES {
+            return fail(
+                "SESSION_ID_LENGTH",
+                "has no effect on UUIDs; remove it, or SESSION_ID_UUID",
+            );
         }
+        let builder = self.cookie(Config::builder())?;
         let signer = match (self.session_use_signer, self.signer(Signer::FLASK_SESSION)) {
             (true, None) => {
                 return fail(
@@ -308,22 +300,14 @@ impl Settings {
         };
         // Flask's own sessions are not permanent until they are made so.
         let permanent = self.session_permanent && self.session_type != SessionType::Cookie;
-        let path = self
-            .session_cookie_path
-            .as_ref()
-            .unwrap_or(&self.application_root);
-        let mut builder = Config::builder()
-            .cookie_name(&*self.session_cookie_name)
-            .path(&**path)
-            .http_only(self.session_cookie_httponly)
-            .same_site(self.session_cookie_samesite.unwrap_or_default())
-            .partitioned(self.session_cookie_partitioned)
+        let mut builder = builder
             .persistent(permanent)
             .lifetimes(Lifetimes {
                 idle: self.permanent_session_lifetime,
                 absolute: Lifetimes::UNLIMITED,
             })
             .extend_on_read(self.session_refresh_each_request)
+            .extend_after(Duration::ZERO)
             .renew_cookie(true)
             .delete_emptied(true)
             .format(Dict {
@@ -345,24 +329,18 @@ impl Settings {
                 .key_prefix(&*self.session_key_prefix)
                 .token_scheme(Sids {
                     bytes: self.session_id_length,
+                    uuid: self.session_id_uuid,
                     signer,
                 }),
         };
-        if let Some(domain) = &self.session_cookie_domain {
-            builder = builder.domain(&**domain);
-        }
         if let Some(lifetime) = self.transient_session_lifetime {
             builder = builder.idle_timeout_until_closed(lifetime);
-        }
-        if !self.session_cookie_secure {
-            builder = builder.insecure_for_development();
         }
         let built = builder.clone().build().map_err(|error| {
             let setting = match error.field() {
                 "cookie_name" => "SESSION_COOKIE_NAME",
                 "domain" => "SESSION_COOKIE_DOMAIN",
-                "path" if self.session_cookie_path.is_none() => "APPLICATION_ROOT",
-                "path" => "SESSION_COOKIE_PATH",
+                "path" => self.path_key(),
                 "http_only" => "SESSION_COOKIE_HTTPONLY",
                 "same_site" => "SESSION_COOKIE_SAMESITE",
                 "partitioned" => "SESSION_COOKIE_PARTITIONED",

@@ -18,10 +18,12 @@ pub(crate) const DEFAULT_BYTES: usize = 32;
 const UUID_LEN: usize = 36;
 
 /// Recognises what any version of Flask-Session makes: a UUID (up to 0.5), or random bytes in base64url (since 0.6), of the
-/// default length or the configured one. Makes the latter.
+/// default length or the configured one. Makes the latter, or UUIDs.
 pub(crate) struct Sids {
     /// Random bytes of a new id.
     pub(crate) bytes: usize,
+    /// Whether new ids are UUIDs instead.
+    pub(crate) uuid: bool,
     pub(crate) signer: Option<Signer>,
 }
 
@@ -55,7 +57,10 @@ impl TokenScheme for Sids {
     }
 
     fn mint(&self, random: &[u8; 32]) -> (String, String) {
-        let id = URL_SAFE_NO_PAD.encode(stretch(random, self.bytes));
+        let id = match self.uuid {
+            true => uuid(random),
+            false => URL_SAFE_NO_PAD.encode(stretch(random, self.bytes)),
+        };
         let token = match &self.signer {
             None => id.clone(),
             Some(signer) => signer.sign(&id),
@@ -83,6 +88,25 @@ fn encoded_len(bytes: usize) -> usize {
 fn is_base64(id: &[u8], bytes: usize) -> bool {
     let mut buffer = [0; MAX_BYTES + 2];
     id.len() == encoded_len(bytes) && URL_SAFE_NO_PAD.decode_slice(id, &mut buffer) == Ok(bytes)
+}
+
+/// A UUID of version 4 (RFC 9562, section 5.4): 122 of the random bits.
+fn uuid(random: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(UUID_LEN);
+    for (at, byte) in random.iter().take(16).enumerate() {
+        let byte = match at {
+            6 => byte & 0x0f | 0x40,
+            8 => byte & 0x3f | 0x80,
+            _ => *byte,
+        };
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 0x0f] {
+            text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+        }
+    }
+    text
 }
 
 /// Python's `str(uuid.uuid4())`.

@@ -203,9 +203,11 @@ fn permanent_and_its_refresh() {
 
     let read = |session: &mut cloakroom_core::Session<'_>| assert!(!session.is_empty());
     keeps(&world.request(Some(COOKIE), read), Fate::Unchanged);
-    let outcome = world.later(4 * DAYS).request(Some(COOKIE), read);
-    assert_eq!(max_age(&outcome.directive), Some(LIFETIME));
-    assert_eq!(flask_reads(&issued(&outcome).unwrap()).1, world.now);
+    for seconds in [1, LIFETIME - 1] {
+        let outcome = world.later(seconds).request(Some(COOKIE), read);
+        assert_eq!(max_age(&outcome.directive), Some(LIFETIME));
+        assert_eq!(flask_reads(&issued(&outcome).unwrap()).1, world.now);
+    }
 
     let mut settings = settings();
     settings.session_refresh_each_request = false;
@@ -214,6 +216,29 @@ fn permanent_and_its_refresh() {
         &world.later(4 * DAYS).request(Some(COOKIE), read),
         Fate::Unchanged,
     );
+}
+
+#[test]
+fn a_session_that_is_not_permanent_is_not_renewed_by_reading_and_ends_by_its_age() {
+    let read = |session: &mut cloakroom_core::Session<'_>| assert!(!session.is_empty());
+    let mut world = world();
+    let cookie = world.issue(None, insert("n", 1));
+    for seconds in [1, LIFETIME - 1] {
+        keeps(
+            &world.later(seconds).request(Some(&cookie), read),
+            Fate::Unchanged,
+        );
+    }
+    // A write signs it anew, still without an end for the browser.
+    let outcome = world.request(Some(&cookie), insert("n", 2));
+    let Directive::Issue(renewed) = outcome.directive else {
+        panic!()
+    };
+    assert_eq!(renewed.max_age, None);
+    assert_eq!(flask_reads(renewed.token.expose()).1, world.now);
+    world.later(1);
+    assert!(world.see(&cookie, is_new));
+    assert!(!world.see(renewed.token.expose(), is_new));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings by Flask's keys.
 
-use cloakroom_core::SameSite;
+use cloakroom_core::{Commit, Created, Exchange, SameSite, UnixTime, http as mapping};
 use cloakroom_flask::{Serializer, SessionType, Settings, SettingsError, TimeDelta, Value};
 use std::time::Duration;
 
@@ -160,6 +160,76 @@ fn an_unknown_key_is_named_and_others_keys_are_passed_over() {
     );
 }
 
+/// The attributes of a cookie, in alphabetical order.
+fn attributes<const N: usize>(entries: [(&str, Value); N]) -> String {
+    let config = of(entries).unwrap().config().unwrap();
+    let now = UnixTime::from_secs(1_700_000_000);
+    let mut exchange = Exchange::open(&config, [], now);
+    exchange.session().unwrap().insert("a", 1).unwrap();
+    let mut commit = exchange.finish(now);
+    let outcome = loop {
+        commit = match commit {
+            Commit::Mint(mint) => mint.with([7; 64]).unwrap(),
+            Commit::Create(create) => create.then(Created::Stored, now).unwrap(),
+            Commit::Done(outcome) => break outcome,
+            _ => panic!(),
+        };
+    };
+    let mut response = http::HeaderMap::new();
+    mapping::apply(&config, &outcome, &mut response);
+    let line = response["set-cookie"].to_str().unwrap();
+    let mut attributes: Vec<_> = line.split("; ").skip(1).collect();
+    attributes.sort_unstable();
+    attributes.join("; ")
+}
+
+#[test]
+fn the_cookies_attributes_are_those_of_werkzeug() {
+    let with = |key: &'static str, value: Value| {
+        attributes([("SECRET_KEY", "secret".into()), (key, value)])
+    };
+    let plain = "HttpOnly; Path=/";
+    for key in [
+        "SESSION_COOKIE_DOMAIN",
+        "SESSION_COOKIE_PATH",
+        "SESSION_COOKIE_SAMESITE",
+    ] {
+        assert_eq!(with(key, Value::None), plain);
+    }
+    for key in ["SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH"] {
+        assert_eq!(with(key, false.into()), plain);
+        assert_eq!(with(key, "".into()), plain);
+    }
+    for domain in ["example.org", ".example.org", "..example.org:5000"] {
+        let with_domain = with("SESSION_COOKIE_DOMAIN", domain.into());
+        assert_eq!(with_domain, "Domain=example.org; HttpOnly; Path=/");
+    }
+    for (path, sent) in [
+        ("/shop", "/shop"),
+        ("/a b;c", "/a%20b%3Bc"),
+        ("/caf\u{e9}", "/caf%C3%A9"),
+        ("/%41", "/%41"),
+    ] {
+        for key in ["SESSION_COOKIE_PATH", "APPLICATION_ROOT"] {
+            assert_eq!(with(key, path.into()), format!("HttpOnly; Path={sent}"));
+        }
+    }
+    assert_eq!(with("SESSION_COOKIE_HTTPONLY", false.into()), "Path=/");
+    let secure = with("SESSION_COOKIE_SECURE", true.into());
+    assert_eq!(secure, "HttpOnly; Path=/; Secure");
+    let samesite = with("SESSION_COOKIE_SAMESITE", "strict".into());
+    assert_eq!(samesite, "HttpOnly; Path=/; SameSite=Strict");
+    let partitioned = with("SESSION_COOKIE_PARTITIONED", true.into());
+    assert_eq!(partitioned, "HttpOnly; Partitioned; Path=/; Secure");
+    // Flask-Session passes it over.
+    let stored = [
+        ("SESSION_TYPE", "redis".into()),
+        ("SESSION_PERMANENT", false.into()),
+        ("SESSION_COOKIE_PARTITIONED", true.into()),
+    ];
+    assert_eq!(attributes(stored), plain);
+}
+
 #[test]
 fn what_contradicts_itself_is_named() {
     let redis = || ("SESSION_TYPE", Value::from("redis"));
@@ -201,8 +271,12 @@ fn what_contradicts_itself_is_named() {
             "SESSION_COOKIE_SAMESITE",
         ),
         (
-            refused([secret(), ("SESSION_COOKIE_PARTITIONED", true.into())]),
-            "SESSION_COOKIE_PARTITIONED",
+            refused([
+                redis(),
+                ("SESSION_ID_LENGTH", 48.into()),
+                ("SESSION_ID_UUID", true.into()),
+            ]),
+            "SESSION_ID_LENGTH",
         ),
         (
             refused([secret(), ("SESSION_COOKIE_NAME", "__Host-shop".into())]),

@@ -262,42 +262,74 @@ fn permanent_sets_the_entry_and_the_cookies_age() {
 }
 
 #[test]
-fn a_permanent_cookie_is_renewed_with_its_record() {
+fn each_request_that_uses_a_permanent_session_renews_it_and_its_cookie() {
+    let read = |session: &mut cloakroom_core::Session<'_>| assert_eq!(session.len(), 2);
     let mut both = Both::new();
     both.flask_writes(SID, &alice());
-    both.world.take_calls();
-    // Not each time: a tenth of the lifetime must have passed.
-    keeps(
-        &both
-            .world
-            .request(Some(SID), |session| assert_eq!(session.len(), 2)),
-        Fate::Unchanged,
-    );
-    assert_eq!(both.world.take_calls(), ["load"]);
-    both.world.later(4 * DAYS);
-    let outcome = both
-        .world
-        .request(Some(SID), |session| assert_eq!(session.len(), 2));
-    assert_eq!(both.world.take_calls(), ["load", "touch"]);
-    assert_eq!(issued(&outcome).as_deref(), Some(SID));
-    both.world.later(4 * DAYS);
-    let outcome = both.world.request(Some(SID), insert("n", 1));
-    assert_eq!(issued(&outcome).as_deref(), Some(SID));
+    let end = |both: &Both| {
+        let stored = both.world.records.values().next().unwrap();
+        stored.expires_at.as_secs() - both.world.now
+    };
+    for handler in [read, |session: &mut cloakroom_core::Session<'_>| {
+        session.insert("name", "Ada").unwrap();
+    }] {
+        let outcome = both.world.later(1).request(Some(SID), handler);
+        let Directive::Issue(renewed) = outcome.directive else {
+            panic!()
+        };
+        assert_eq!(renewed.token.expose(), SID);
+        assert_eq!(renewed.max_age.unwrap().as_secs(), LIFETIME);
+        assert_eq!(end(&both), LIFETIME);
+    }
 
+    // Switched off: only writing does.
     let mut settings = Settings::new(SessionType::Redis);
     settings.session_refresh_each_request = false;
     let mut both = Both::with(&settings);
     both.flask_writes(SID, &alice());
     both.world.later(4 * DAYS).take_calls();
-    keeps(
-        &both
-            .world
-            .request(Some(SID), |session| assert_eq!(session.len(), 2)),
-        Fate::Unchanged,
-    );
+    keeps(&both.world.request(Some(SID), read), Fate::Unchanged);
     assert_eq!(both.world.take_calls(), ["load"]);
     let outcome = both.world.request(Some(SID), insert("n", 1));
     assert_eq!(issued(&outcome).as_deref(), Some(SID));
+    assert_eq!(end(&both), LIFETIME);
+}
+
+#[test]
+fn a_session_that_is_not_permanent_is_renewed_in_the_store_alone() {
+    let mut settings = Settings::new(SessionType::Redis);
+    settings.session_permanent = false;
+    let mut both = Both::with(&settings);
+    both.flask_writes(SID, &dict([("user_id", 42.into())]));
+    both.world.later(1).take_calls();
+    let outcome = both
+        .world
+        .request(Some(SID), |session| assert!(!session.is_empty()));
+    keeps(&outcome, Fate::Unchanged);
+    assert_eq!(both.world.take_calls(), ["load", "touch"]);
+}
+
+#[test]
+fn new_ids_are_uuids_where_that_is_asked_for() {
+    let mut settings = Settings::new(SessionType::Redis);
+    settings.session_id_uuid = true;
+    settings.session_use_signer = true;
+    settings.secret_key = Some("dev-secret-key-0123456789abcdef".to_owned().into());
+    let mut both = Both::with(&settings);
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let token = both.world.issue(None, insert("n", 1));
+        let (sid, signature) = token.split_at(36);
+        assert_eq!(signature.len(), 28);
+        let fields: Vec<_> = sid.split('-').collect();
+        assert_eq!(
+            fields.iter().map(|field| field.len()).collect::<Vec<_>>(),
+            [8, 4, 4, 4, 12]
+        );
+        assert!(fields[2].starts_with('4') && fields[3].starts_with(['8', '9', 'a', 'b']));
+        assert!(seen.insert(sid.to_owned()));
+        assert_eq!(both.world.number(&token, "n"), Some(1));
+    }
 }
 
 #[test]

@@ -22,8 +22,7 @@ impl Builder {
         self
     }
 
-    /// Whether reading extends a session's life (rarely: once a tenth of the idle timeout has passed), or only writing does.
-    /// Default `true`.
+    /// Whether reading extends a session's life (see [`extend_after`](Builder::extend_after)), or only writing does. Default `true`.
     ///
     /// ```
     /// # use cloakroom_core::Config;
@@ -35,11 +34,28 @@ impl Builder {
         self
     }
 
+    /// How much of the idle timeout has to pass before a request extends a session's life again, and renews its cookie if that is
+    /// [configured](Builder::renew_cookie); whole seconds, at most the idle timeout. Default: a tenth of it. With 0 each request that
+    /// uses its session does so, at the price of a `touch` each time; not twice within a second.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// let config = Config::builder().extend_after(std::time::Duration::ZERO).build()?;
+    /// # Ok::<(), cloakroom_core::ConfigError>(())
+    /// ```
+    pub fn extend_after(mut self, passed: Duration) -> Self {
+        self.extend_after = Some(passed);
+        self
+    }
+
     /// Whether a cookie with a Max-Age is sent again when the session's life is extended, or its expiry is set. Its Max-Age is
     /// the idle timeout then. Default `false`: it is sent once, with what is left of the absolute timeout.
     ///
-    /// Such a response, if it arrives after that of a sign-in on another request, gives the client back the older token,
-    /// which is dead once the grace is over. So prefer the default, unless a system beside this one sends its cookies so.
+    /// Before a request that only reads renews it, it looks whether its token still is the session's: one store call more. Yet its
+    /// response, if it arrives after that of a sign-in on another request, gives the client back the older token, which is dead
+    /// once the grace is over. So prefer the default, unless a system beside this one sends its cookies so.
+    ///
+    /// A session in the [cookie itself](Builder::envelope) is then extended by reading only if its cookie has a Max-Age.
     ///
     /// ```
     /// # use cloakroom_core::Config;

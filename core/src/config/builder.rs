@@ -33,6 +33,8 @@ pub struct Builder {
     #[serde(deserialize_with = "optional_seconds")]
     pub(super) idle_timeout_until_closed: Option<Duration>,
     pub(super) extend_on_read: bool,
+    #[serde(deserialize_with = "optional_seconds")]
+    pub(super) extend_after: Option<Duration>,
     pub(super) renew_cookie: bool,
     pub(super) delete_emptied: bool,
     #[serde(deserialize_with = "seconds")]
@@ -71,6 +73,7 @@ impl Default for Builder {
             persistent: false,
             idle_timeout_until_closed: None,
             extend_on_read: true,
+            extend_after: None,
             renew_cookie: false,
             delete_emptied: false,
             idle_timeout: lifetimes.idle,
@@ -407,6 +410,7 @@ impl Builder {
             persistent: self.persistent,
             idle_until_closed: self.idle_timeout_until_closed,
             extend_on_read: self.extend_on_read,
+            extend_after: self.extend_after,
             renew_cookie: self.renew_cookie,
             delete_emptied: self.delete_emptied,
             format: self.format.clone(),
@@ -427,9 +431,10 @@ impl Builder {
         cookie.set_secure(!self.insecure_for_development);
         cookie.set_http_only(self.http_only);
         cookie.set_same_site(match self.same_site {
-            SameSite::Strict => cookie::SameSite::Strict,
-            SameSite::Lax => cookie::SameSite::Lax,
-            SameSite::None => cookie::SameSite::None,
+            SameSite::Strict => Some(cookie::SameSite::Strict),
+            SameSite::Lax => Some(cookie::SameSite::Lax),
+            SameSite::None => Some(cookie::SameSite::None),
+            SameSite::Absent => None,
         });
         cookie.set_partitioned(self.partitioned);
         cookie.to_string().split_off("=".len())

@@ -140,6 +140,14 @@ pub(super) fn times(builder: &Builder) -> Result<(), ConfigError> {
             "must be a whole number of seconds, at least one, and not longer than the absolute timeout",
         );
     }
+    if let Some(passed) = builder.extend_after
+        && (!whole(passed) || passed > builder.idle_timeout)
+    {
+        return fail(
+            "extend_after",
+            "must be a whole number of seconds, and not longer than the idle timeout",
+        );
+    }
     let sent = match builder.renew_cookie {
         true => builder.idle_timeout,
         false => builder.absolute_timeout,

@@ -41,7 +41,9 @@ pub use shared::{SharedDirectory, SharedStore};
 /// - **An error means unknown**: after a [`StoreError`] the write may or may not have happened; it may even still happen
 ///   later. The machine deals with that. Never answer with an outcome you did not see.
 /// - **Bounded**: an operation on a server that does not answer ends with a transient error after a stated time.
-/// - **Cancel-safe**: dropping a future leaves the record as it was or as it was to be, and the store usable.
+/// - **Cancel-safe**: dropping a future leaves the record as it was or as it was to be, and the store usable. As after an
+///   error, and as after the end of the process, a write on its way may still happen later, once: a server goes on with what it
+///   was told. `replace` and `delete` then find the record changed, or it finds theirs.
 ///
 /// Records are opaque: never look into the bytes. Keys are printable ASCII of at most 250 bytes, and may be hostile in any
 /// other way (`/`, `..`, `%`, quotes).

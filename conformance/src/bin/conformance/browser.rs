@@ -6,6 +6,7 @@
 mod cases;
 mod chromium;
 mod demo;
+mod set_cookie;
 mod stores;
 
 use std::fmt;

@@ -46,7 +46,7 @@ usage: cargo conformance [COMMAND]
   flask          the real Flask and Flask-Session from PyPI beside a Rust application; a further word chooses cases or a backend
   services       two services on NATS that share sessions on Redis, as programs; a further word chooses cases
   fuzz [--seconds N]
-                 the fuzzers, for N seconds each, by cargo-fuzz; a further word chooses some; not part of a run without a
+                 the fuzzers, for N seconds each, by cargo-fuzz, which it installs; a further word chooses some; not part of a run without a
                  command, which feeds their corpora to the same functions
   histories      many clients at once on each real store, what each was told, and when, checked afterwards; a further word chooses a store
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more

@@ -1,11 +1,16 @@
 //! The real Flask and Flask-Session beside a Rust application, on the same servers: the guide's two files, run.
 
+mod attributes;
 mod blind;
 mod checks;
 mod client;
 mod cookie;
+mod copied;
 mod ground;
+mod guide;
+mod null;
 mod plan;
+mod renewal;
 mod repr;
 mod rust;
 mod table;
@@ -26,8 +31,27 @@ pub(crate) fn cases() -> impl Iterator<Item = impl fmt::Display> {
     let checks = checks::ALL
         .iter()
         .map(|check| line(&format!("flask/{}[SETUP]", check.id), check.sentence));
-    let others = blind::ALL.iter().chain(cookie::ALL);
-    checks.chain(others.map(|case| line(&format!("flask/{}", case.id), case.sentence)))
+    let guide = line(&format!("flask/{}[SETUP]", guide::ID), guide::SENTENCE);
+    let others = fixed();
+    let attributes = attributes::all()
+        .take(1)
+        .map(|case| line(&format!("flask/{}[SETUP]", case.id), case.sentence));
+    checks
+        .chain(others.map(|case| line(&format!("flask/{}", case.id), case.sentence)))
+        .chain(attributes)
+        .chain([guide])
+}
+
+/// Cases on setups of their own, each with a name of its own.
+fn fixed() -> impl Iterator<Item = Other> {
+    let all = [
+        blind::ALL,
+        cookie::ALL,
+        null::ALL,
+        copied::ALL,
+        renewal::ALL,
+    ];
+    all.into_iter().flatten().copied()
 }
 
 fn line(id: &str, sentence: &str) -> String {
@@ -35,7 +59,8 @@ fn line(id: &str, sentence: &str) -> String {
 }
 
 /// A case on a setup of its own.
-pub(super) struct Other {
+#[derive(Clone, Copy)]
+struct Other {
     id: &'static str,
     sentence: &'static str,
     setup: Setup,
@@ -55,7 +80,13 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
             }
         }
     }
-    for other in blind::ALL.iter().chain(cookie::ALL) {
+    let guides = guide::setups().map(|setup| Other {
+        id: guide::ID,
+        sentence: guide::SENTENCE,
+        setup,
+        run: |ground, setup| Box::pin(guide::two_programs(ground, setup)),
+    });
+    for other in fixed().chain(attributes::all()).chain(guides) {
         let name = format!("flask/{}[{}]", other.id, other.setup.name());
         if chosen(&name) {
             cases.push((name, other.setup, None, other.sentence, other.run));
@@ -67,7 +98,12 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
     }
     let mut needed: Vec<Setup> = setups;
     let special = cases.iter().map(|(_, setup, ..)| *setup);
-    needed.extend(special.filter(|setup| setup.quiet));
+    for setup in special.filter(|setup| setup.variant.is_some()) {
+        // Several cases may have the same.
+        if needed.iter().all(|other| other.name() != setup.name()) {
+            needed.push(setup);
+        }
+    }
     needed.retain(|setup| {
         let name = setup.name();
         // A case may look at the permanent sessions beside the others.
@@ -76,7 +112,8 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
             .iter()
             .any(|(_, of, ..)| of.name() == name || of.row() == row)
     });
-    let ground = Ground::new(&needed).await;
+    let programs = cases.iter().any(|(name, ..)| name.contains(guide::ID));
+    let ground = Ground::new(&needed, programs).await;
     let mut table = Table::default();
     for (name, setup, check, sentence, run) in cases {
         let verdict = match (&ground, check) {
@@ -92,8 +129,9 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
                 Ok(_) => verdict(run(ground, &setup)).await,
             },
         };
-        if let Some(check) = check {
-            table.enter(&setup, check.id, Some(&verdict));
+        match check {
+            Some(check) => table.enter(&setup, check.id, Some(&verdict)),
+            None => table.enter_other(&name, &verdict),
         }
         match verdict {
             Verdict::Passed => {

@@ -1,15 +1,22 @@
-//! The fuzzers: built with coverage and run by cargo-fuzz, one after the other, each from its corpus.
+//! The fuzzers: built with coverage by cargo-fuzz, which is installed for it, and run one after the other, each from its corpus.
 
+use std::env;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use cloakroom_conformance::Tally;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::{say, workspace};
 
 /// How long each of them runs, unless told otherwise.
 const SECONDS: u32 = 20;
+
+/// The cargo-fuzz that is installed where there is none.
+const CARGO_FUZZ: &str = "0.13.1";
 
 /// Runs them: `--seconds N` for each, and a further word chooses some.
 pub(crate) async fn test(arguments: &[String]) -> Tally {
@@ -33,22 +40,31 @@ pub(crate) async fn test(arguments: &[String]) -> Tally {
             return tally;
         }
     };
-    let wanted = targets
+    let wanted: Vec<_> = targets
         .into_iter()
-        .filter(|name| parts.iter().all(|part| name.contains(part.as_str())));
-    for name in wanted {
-        match run(&name, seconds).await {
-            Ok(true) => {
-                say(format_args!("ok      fuzz/{name}: {seconds} s"));
-                tally.passed += 1;
-            }
-            Ok(false) => {
-                say(format_args!("FAILED  fuzz/{name}"));
-                tally.failed += 1;
-            }
-            Err(error) => {
+        .filter(|name| parts.iter().all(|part| name.contains(part.as_str())))
+        .collect();
+    let programs = match build().await {
+        Ok(programs) => programs,
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            for name in wanted {
                 say(format_args!("skipped fuzz/{name}: {error}"));
                 tally.skipped += 1;
+            }
+            return tally;
+        }
+        Err(error) => {
+            say(format_args!("FAILED  fuzz: {error}"));
+            tally.failed += 1;
+            return tally;
+        }
+    };
+    for name in wanted {
+        match run(&programs, &name, seconds).await {
+            Ok(()) => tally.passed += 1,
+            Err(error) => {
+                say(format_args!("FAILED  fuzz/{name}: {error}"));
+                tally.failed += 1;
             }
         }
     }
@@ -61,7 +77,7 @@ fn directory() -> PathBuf {
 
 fn targets() -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory().join("fuzz_targets"))? {
+    for entry in fs::read_dir(directory().join("fuzz_targets"))? {
         let path = entry?.path();
         names.extend(
             path.file_stem()
@@ -72,36 +88,164 @@ fn targets() -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether the fuzzer found nothing.
-async fn run(name: &str, seconds: u32) -> io::Result<bool> {
-    if !workspace::cargo()
-        .args(["fuzz", "--version"])
+/// Builds all of them, and says where they are.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::Unsupported`] with what to do, if cargo-fuzz cannot be had.
+async fn build() -> io::Result<PathBuf> {
+    let built = env::current_exe()?;
+    let Some(target) = built.parent().and_then(Path::parent) else {
+        return Err(io::Error::other("there is no directory to build in"));
+    };
+    let (cargo_fuzz, place) = (cargo_fuzz(target).await?, target.join("fuzz"));
+    let status = Command::new(cargo_fuzz)
+        // No sanitizer: there is no unsafe code, and none is needed for coverage, nor the nightly compiler.
+        .args(["fuzz", "build", "--sanitizer", "none", "--fuzz-dir"])
+        .arg(directory())
+        .arg("--target-dir")
+        .arg(&place)
+        .current_dir(directory())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
         .status()
-        .await?
-        .success()
-    {
-        return Err(io::Error::other(
-            "cargo-fuzz is not there: cargo install cargo-fuzz",
-        ));
+        .await?;
+    if !status.success() {
+        let message = "they could not be built (libFuzzer needs a C++ compiler)";
+        return Err(io::Error::other(message));
     }
+    // Below the name of the compiler's target, which nobody has to know here.
+    let programs = fs::read_dir(&place)?
+        .flatten()
+        .map(|entry| entry.path().join("release"))
+        .find(|programs| programs.join("tokens").exists());
+    programs.ok_or_else(|| io::Error::other("cargo-fuzz built nothing"))
+}
+
+/// The program cargo-fuzz: the user's, or one beside what cargo builds.
+async fn cargo_fuzz(target: &Path) -> io::Result<PathBuf> {
+    let own = Path::new("cargo-fuzz");
+    let known = Command::new(own)
+        .args(["fuzz", "--version"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await;
+    if known.is_ok_and(|status| status.success()) {
+        return Ok(own.to_owned());
+    }
+    let root = target.join("conformance");
+    let program = root.join("bin/cargo-fuzz");
+    if program.exists() {
+        return Ok(program);
+    }
+    say("fuzz    installing cargo-fuzz …");
+    let status = workspace::cargo()
+        .args(["install", "--quiet", "--locked", "cargo-fuzz"])
+        .args(["--version", CARGO_FUZZ, "--root"])
+        .arg(&root)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await?;
+    match status.success() {
+        true => Ok(program),
+        false => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "cargo-fuzz is not there, and could not be installed: cargo install cargo-fuzz",
+        )),
+    }
+}
+
+/// Runs one for this long, and says what it did.
+async fn run(programs: &Path, name: &str, seconds: u32) -> io::Result<()> {
     let corpus = directory().join("corpus").join(name);
     // What is found goes elsewhere: what is worth it is added to the corpus by hand.
     let found = tempfile::Builder::new()
         .prefix("cloakroom-fuzz-")
         .tempdir()?;
-    let mut command: Command = workspace::cargo();
-    command
-        // No sanitizer: there is no unsafe code, and none is needed for coverage.
-        .args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir"])
-        .arg(directory())
-        .arg(name)
-        .arg(found.path())
-        .arg(corpus)
-        .arg("--")
+    let artifacts = found.path().join("breaks-");
+    let discovered = found.path().join("corpus");
+    fs::create_dir(&discovered)?;
+    let mut fuzzer = Command::new(programs.join(name))
         .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-artifact_prefix={}", artifacts.display()))
         // Neither more memory than this, nor more time for one input.
         .args(["-max_len=4096", "-rss_limit_mb=512", "-timeout=20"])
-        .args(["-print_final_stats=0", "-verbosity=0"])
-        .kill_on_drop(true);
-    Ok(command.status().await?.success())
+        .arg(discovered)
+        .arg(corpus)
+        // What keeps files keeps them in memory where it can, and nothing is left behind if it is killed.
+        .env("TMPDIR", found.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut told = Vec::new();
+    if let Some(stderr) = fuzzer.stderr.take() {
+        let mut lines = BufReader::new(stderr).split(b'\n');
+        while let Some(line) = lines.next_segment().await? {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            // Each of these is an input that reached something new: the last of them tells all.
+            let progress = |line: &String| Progress::of(line).is_some();
+            if progress(&line) && told.last().is_some_and(progress) {
+                told.pop();
+            }
+            told.push(line);
+        }
+    }
+    let status = fuzzer.wait().await?;
+    let did = told.iter().rev().find_map(|line| Progress::of(line));
+    match (status.success(), did) {
+        (true, Some(Progress { runs, edges })) if edges > 0 => {
+            say(format_args!(
+                "ok      fuzz/{name}: {seconds} s, {runs} inputs, {edges} edges covered"
+            ));
+            Ok(())
+        }
+        (true, _) => Err(io::Error::other("it did not tell what it covered")),
+        (false, _) => {
+            told.iter().for_each(say);
+            let kept = found.keep();
+            let kept = kept.display();
+            Err(io::Error::other(format!(
+                "{status}; the input is in {kept}"
+            )))
+        }
+    }
+}
+
+/// How far a fuzzer has come.
+#[derive(Debug, PartialEq)]
+struct Progress {
+    runs: u64,
+    edges: u64,
+}
+
+impl Progress {
+    /// The numbers of `#293247 DONE   cov: 370 ft: 842 corp: 126/7281b lim: 2832 exec/s: 26658 rss: 39Mb`.
+    fn of(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix('#')?.split_whitespace();
+        let runs = words.next()?.parse().ok()?;
+        words.find(|word| *word == "cov:")?;
+        let edges = words.next()?.parse().ok()?;
+        Some(Self { runs, edges })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn what_libfuzzer_prints_at_the_end_is_read_and_nothing_else() {
+        let line =
+            "#293247\tDONE   cov: 370 ft: 842 corp: 126/7281b lim: 2832 exec/s: 26658 rss: 39Mb";
+        let (runs, edges) = (293_247, 370);
+        assert_eq!(Progress::of(line), Some(Progress { runs, edges }));
+        for other in ["", "#", "Done 5 runs in 1 second(s)", "#5 DONE corp: 1/1b"] {
+            assert_eq!(Progress::of(other), None, "{other}");
+        }
+    }
 }

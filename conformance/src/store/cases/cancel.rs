@@ -138,8 +138,8 @@ async fn usable(
 }
 
 /// Fails unless the record is one of these and can be written. What was dropped may still happen meanwhile (on a server, on
-/// another thread), so that a first attempt to write may find the record changed, but not a third: only one operation was
-/// dropped.
+/// another thread), so that a first attempt to write may find the record changed, but not a second: only one operation was
+/// dropped, and it changes the record once.
 async fn written_after(
     store: &Handle,
     context: &Context,
@@ -147,7 +147,7 @@ async fn written_after(
     possible: &[Option<&Write>],
 ) -> Result<Write, Stop> {
     let next = context.write("written afterwards");
-    for _ in 0..3 {
+    for _ in 0..2 {
         let found = store.load(name).await?;
         let known = possible.iter().any(|write| match write {
             None => found.is_none(),

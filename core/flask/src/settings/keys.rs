@@ -67,11 +67,13 @@ const OF_STORES: [(&str, SessionType); 11] = [
     ("SESSION_CLEANUP_N_REQUESTS", SessionType::Sqlalchemy),
 ];
 /// Keys that only Flask-Session has, whatever the SESSION_TYPE.
-const OF_FLASK_SESSION: [&str; 5] = [
+const OF_FLASK_SESSION: [&str; 6] = [
     "SESSION_PERMANENT",
     "SESSION_USE_SIGNER",
     "SESSION_KEY_PREFIX",
     "SESSION_ID_LENGTH",
+    // This project's own.
+    "SESSION_ID_UUID",
     "SESSION_SERIALIZATION_FORMAT",
 ];
 /// Keys that Flask and Flask-Session both know.
@@ -208,6 +210,7 @@ impl Settings {
             session_id_length: keys
                 .number("SESSION_ID_LENGTH")?
                 .unwrap_or(defaults.session_id_length),
+            session_id_uuid: keys.bool("SESSION_ID_UUID", defaults.session_id_uuid)?,
             session_serialization_format: keys.serializer()?,
             session_redis: keys.text("SESSION_REDIS")?,
             session_memcached: keys.texts("SESSION_MEMCACHED")?,
@@ -235,8 +238,8 @@ impl Settings {
             session_cookie_name: keys
                 .text("SESSION_COOKIE_NAME")?
                 .unwrap_or(defaults.session_cookie_name),
-            session_cookie_domain: keys.text("SESSION_COOKIE_DOMAIN")?,
-            session_cookie_path: keys.text("SESSION_COOKIE_PATH")?,
+            session_cookie_domain: keys.text_or_false("SESSION_COOKIE_DOMAIN")?,
+            session_cookie_path: keys.text_or_false("SESSION_COOKIE_PATH")?,
             session_cookie_httponly: keys
                 .bool("SESSION_COOKIE_HTTPONLY", defaults.session_cookie_httponly)?,
             session_cookie_secure: keys
@@ -340,6 +343,15 @@ impl Keys {
 
     fn text(&mut self, key: &str) -> Read<Option<String>> {
         self.take(key, "a text", text)
+    }
+
+    /// Older versions of Flask tell "none" by `False`.
+    fn text_or_false(&mut self, key: &str) -> Read<Option<String>> {
+        let found = self.take(key, "a text", |value| match value {
+            Value::Bool(false) => Some(None),
+            value => text(value).map(Some),
+        });
+        Ok(found?.flatten())
     }
 
     fn bool(&mut self, key: &str, default: bool) -> Read<bool> {

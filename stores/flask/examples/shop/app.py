@@ -4,6 +4,7 @@
 
 Without SESSION_TYPE the session is Flask's own, in the cookie.
 """
+import json
 import os
 
 from flask import Flask, jsonify, request, session
@@ -67,16 +68,28 @@ def use_sessions(app):
 
 
 def memcached(servers):
+    servers = servers if isinstance(servers, list) else servers.split(",")
     try:
         from memcache import Client
 
-        return Client(servers.split(","))
+        return Client(servers)
     except ImportError:
         from pymemcache import HashClient
 
-        return HashClient(servers.split(","))
+        return HashClient(servers)
+
+
+def environment():
+    """The variables with these keys, read as Flask's `from_prefixed_env` does: as JSON, or else as a text."""
+    config = {}
+    for key, text in os.environ.items():
+        if key.startswith(("SESSION_", "SECRET_", "PERMANENT_")):
+            try:
+                config[key] = json.loads(text)
+            except ValueError:
+                config[key] = text
+    return config
 
 
 if __name__ == "__main__":
-    keys = ("SESSION_", "SECRET_", "PERMANENT_")
-    create_app({key: value for key, value in os.environ.items() if key.startswith(keys)}).run(port=5000)
+    create_app(environment()).run(port=int(os.environ.get("PORT", 5000)))

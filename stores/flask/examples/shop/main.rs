@@ -17,11 +17,15 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "it says where it listens")]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let settings = Settings::from_env(std::env::vars())?;
     let store = cloakroom_flask_stores::open(&settings).await?;
     let app = with_sessions(routes(), store, &settings)?;
-    serve(TcpListener::bind("127.0.0.1:5001").await?, app).await?;
+    let port = std::env::var("PORT").map_or(Ok(5001), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    serve(listener, app).await?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ fn flask() -> Builder {
     let mut settings = Settings::new(SessionType::Redis);
     settings.secret_key = Some("conformance".to_owned().into());
     settings.session_use_signer = true;
+    settings.session_id_uuid = true;
     settings.session_cookie_secure = true;
     let builder = settings.builder().unwrap_or_default();
     builder

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::chromium::{Browser, Programs};
 use super::demo::{Demo, Site};
-use super::{Case, Run, stores};
+use super::{Case, Run, set_cookie, stores};
 use crate::program::{Failure, fail, same};
 
 /// `"id", ["R01", ..], "sentence", "source" => Browser(function), Program(function) or, in `stores`, Store(function) or Redis(function);`
@@ -28,6 +28,7 @@ cases! {
     "demo/on-sqlite", ["R61", "R21"], "the demo on SQLite: visits are counted, a device is listed, and both outlast the program", "README, \"The two commands\"" => Store(sqlite);
     "demo/on-redis", ["R61", "R21"], "the demo on Redis, likewise", "README, \"The two commands\"" => Redis(redis);
     "browser/cookie-on-loopback", ["R34", "R27", "R17"], "a browser keeps the default cookie on loopback without TLS, with all it asks for", "RFC 10025, 4.1.3.2; ASVS 5.0, 3.3.1 to 3.3.4" => Browser(cookie_on_loopback);
+    "browser/set-cookie-lines", ["R27", "R28", "R19", "R32"], "a browser keeps, sends back and removes each cookie that a configuration can lead to as the line says, and as another parser reads it", "RFC 10025, 5.6 and 5.7" => Browser(set_cookie_lines);
     "browser/looking-gets-no-cookie", ["R25"], "who only looks at an empty cart gets no cookie", "CVE-2015-5143" => Browser(looking_gets_no_cookie);
     "browser/sign-in-changes-the-token", ["R06", "R33"], "signing in, which answers with a redirect, changes the cookie and keeps the cart", "ASVS 5.0, 7.2.4" => Browser(sign_in_changes_the_token);
     "browser/two-tabs-keep-both-changes", ["R53", "I3"], "what two tabs change, each on a page from before the other's change, is all kept", "invariant 3" => Browser(two_tabs_keep_both_changes);
@@ -126,6 +127,10 @@ async fn cookie_on_loopback(demo: Arc<Demo>, programs: Arc<Programs>) -> Result<
         )?;
     }
     browser.close().await
+}
+
+async fn set_cookie_lines(_: Arc<Demo>, programs: Arc<Programs>) -> Result<(), Failure> {
+    set_cookie::is_kept(&programs).await
 }
 
 async fn looking_gets_no_cookie(demo: Arc<Demo>, programs: Arc<Programs>) -> Result<(), Failure> {

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -100,6 +101,8 @@ async fn install() {
 /// A browser of its own, with a profile of its own. Ends when dropped.
 pub(super) struct Browser {
     client: Client,
+    /// Where the driver listens.
+    url: String,
     // The driver before the profile, so that nobody writes there when it is removed.
     _driver: Process,
     _profile: TempDir,
@@ -125,12 +128,14 @@ impl Browser {
                 .ok()
         };
         let port = driver.says(port).await?;
+        let url = format!("http://127.0.0.1:{port}");
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(programs, &profile))
-            .connect(&format!("http://127.0.0.1:{port}"))
+            .connect(&url)
             .await?;
         Ok(Self {
             client,
+            url,
             _driver: driver,
             _profile: profile,
         })
@@ -199,6 +204,44 @@ impl Browser {
             .find(|cookie| cookie.name() == "__Host-session"))
     }
 
+    /// All cookies that the browser keeps, whatever page they are for, by their names: by the DevTools protocol, because WebDriver
+    /// does not tell all of a cookie.
+    pub(super) async fn all_cookies(&self) -> Result<HashMap<String, Kept>, Failure> {
+        let Some(session) = self.client.session_id().await? else {
+            return fail("the browser has no session");
+        };
+        let url = format!("{}/session/{session}/goog/cdp/execute", self.url);
+        let command = json!({ "cmd": "Storage.getCookies", "params": {} });
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let request = client.post(url).body(command.to_string());
+        let answer = request.send().await?.text().await?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        let Some(cookies) = answer["value"]["cookies"].as_array() else {
+            return fail(format!("the browser does not tell its cookies: {answer}"));
+        };
+        let mut kept = HashMap::new();
+        for cookie in cookies {
+            let text = |name: &str| cookie[name].as_str().unwrap_or_default().to_owned();
+            let is = |name: &str| cookie[name] == true;
+            let name = text("name");
+            let expires = cookie["expires"].as_f64().filter(|_| !is("session"));
+            let one = Kept {
+                value: text("value"),
+                domain: text("domain"),
+                path: text("path"),
+                expires: expires.map(|seconds| seconds as u64),
+                secure: is("secure"),
+                http_only: is("httpOnly"),
+                same_site: cookie["sameSite"].as_str().map(str::to_owned),
+                partitioned: !cookie["partitionKey"].is_null(),
+            };
+            if kept.insert(name.clone(), one).is_some() {
+                return fail(format!("the browser keeps {name} twice"));
+            }
+        }
+        Ok(kept)
+    }
+
     /// What scripts of this page see of the cookies.
     pub(super) async fn cookies_for_scripts(&self) -> Result<String, Failure> {
         let cookies = self
@@ -222,6 +265,21 @@ impl Browser {
     pub(super) async fn switch_to(&self, tab: &Tab) -> Result<(), Failure> {
         Ok(self.client.switch_to_window(tab.0.clone()).await?)
     }
+}
+
+/// A cookie as the browser keeps it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Kept {
+    pub(super) value: String,
+    /// With a dot before it if others below this host get the cookie too.
+    pub(super) domain: String,
+    pub(super) path: String,
+    /// In seconds since 1970; none: it ends with the browser.
+    pub(super) expires: Option<u64>,
+    pub(super) secure: bool,
+    pub(super) http_only: bool,
+    pub(super) same_site: Option<String>,
+    pub(super) partitioned: bool,
 }
 
 /// A tab of a browser.

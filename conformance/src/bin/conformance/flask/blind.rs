@@ -4,7 +4,7 @@ use super::Other;
 use super::checks::Running;
 use super::client::{App, Browser};
 use super::ground::Ground;
-use super::plan::{Backend, Format, Setup};
+use super::plan::{self, Backend, Format, Setup};
 use super::venv::Release;
 use crate::program::{Failure, fail, same};
 
@@ -14,7 +14,7 @@ const NEWEST: Setup = Setup {
     format: Format::Msgpack,
     signed: false,
     permanent: true,
-    quiet: false,
+    variant: None,
 };
 
 const OLDEST: Setup = Setup {
@@ -23,11 +23,11 @@ const OLDEST: Setup = Setup {
     format: Format::Pickle,
     signed: true,
     permanent: true,
-    quiet: false,
+    variant: None,
 };
 
 const QUIET: Setup = Setup {
-    quiet: true,
+    variant: Some(&plan::QUIET),
     ..NEWEST
 };
 

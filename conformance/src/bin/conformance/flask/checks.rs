@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use super::client::{App, differences};
+use super::client::{App, Browser, differences};
 use super::ground::{Ground, is};
 use super::plan::{Backend, Setup};
 use crate::program::{Failure, fail, same};
@@ -50,7 +50,7 @@ fn everything(setup: &Setup) -> String {
     )
 }
 
-async fn rust_reads(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+pub(super) async fn rust_reads(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
     let mut browser = ground.browser(setup);
     browser.post(App::Flask, &everything(setup)).await?;
     let there = browser.dump(App::Flask).await?;
@@ -63,7 +63,7 @@ async fn rust_reads(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
     differences("at Rust", &here, &there)
 }
 
-async fn flask_reads(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+pub(super) async fn flask_reads(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
     // What the same values are in a session that Flask itself wrote, as far as it can read its own.
     let mut flasks = ground.browser(setup);
     let mut permanent = *setup;
@@ -81,11 +81,11 @@ async fn flask_reads(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
     differences("at Flask", &got, &want)
 }
 
-async fn rust_changes(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+pub(super) async fn rust_changes(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
     changes(ground, setup, App::Flask).await
 }
 
-async fn flask_changes(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+pub(super) async fn flask_changes(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
     changes(ground, setup, App::Rust).await
 }
 
@@ -111,9 +111,19 @@ async fn changes(ground: &Ground, setup: &Setup, writer: App) -> Result<(), Fail
     browser.sees("after a change by the first", &want).await
 }
 
-async fn logout(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+/// Makes the browser of another visitor.
+pub(super) type Visitor<'a> = &'a (dyn Fn() -> Browser + Sync);
+
+pub(super) async fn logout(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    logout_at_either(&|| ground.browser(setup), setup.backend).await
+}
+
+pub(super) async fn logout_at_either(
+    visitor: Visitor<'_>,
+    backend: Backend,
+) -> Result<(), Failure> {
     for app in [App::Flask, App::Rust] {
-        let mut browser = ground.browser(setup);
+        let mut browser = visitor();
         browser.form(app.other(), "/login", "name=ada").await?;
         let before = browser.clone();
         browser.post(app, "/logout").await?;
@@ -127,7 +137,7 @@ async fn logout(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
             nobody(&format!("{at:?} after a logout at {app:?}"), &text)?;
         }
         // A session in the cookie alone cannot be ended by anybody but its age.
-        if setup.backend != Backend::Cookie {
+        if backend != Backend::Cookie {
             for at in [App::Rust, App::Flask] {
                 let mut copy = before.clone();
                 let text = copy.get(at, "/").await?;
@@ -143,8 +153,12 @@ fn nobody(what: &str, text: &str) -> Result<(), Failure> {
     same(what, shop, serde_json::json!({"name": null, "cart": []}))
 }
 
-async fn one_browser(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
-    let mut browser = ground.browser(setup);
+pub(super) async fn one_browser(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    to_and_fro(&|| ground.browser(setup)).await
+}
+
+pub(super) async fn to_and_fro(visitor: Visitor<'_>) -> Result<(), Failure> {
+    let mut browser = visitor();
     let mut app = App::Rust;
     browser.form(App::Flask, "/login", "name=Zo%C3%AB").await?;
     let mut cart = Vec::new();
@@ -162,7 +176,7 @@ async fn one_browser(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
         app = app.other();
     }
     // The same the other way round.
-    let mut browser = ground.browser(setup);
+    let mut browser = visitor();
     browser.form(App::Rust, "/login", "name=ada").await?;
     browser.form(App::Flask, "/cart", "item=tea").await?;
     let text = browser.get(App::Rust, "/").await?;

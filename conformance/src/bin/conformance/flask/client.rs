@@ -1,7 +1,6 @@
 //! A browser of one visitor: one cookie jar for both applications, which are behind one host.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use http::header::{COOKIE, SET_COOKIE};
 use reqwest::{Method, Response};
@@ -32,25 +31,27 @@ pub(super) struct Browser {
     client: reqwest::Client,
     flask: String,
     rust: String,
+    /// The cookie's name.
+    pub(super) name: &'static str,
     /// The session's cookie, as a browser keeps it.
     pub(super) cookie: Option<String>,
     /// Whether the last one that was set outlives the browser's session.
     pub(super) persistent: Option<bool>,
+    /// The line that the last response set it with.
+    pub(super) line: Option<String>,
 }
 
 impl Browser {
-    pub(super) fn new(
-        client: &reqwest::Client,
-        flask: SocketAddr,
-        rust: SocketAddr,
-        name: &str,
-    ) -> Self {
+    /// For the applications at these URLs, which do not end with a slash.
+    pub(super) fn new(client: &reqwest::Client, flask: String, rust: String) -> Self {
         Self {
             client: client.clone(),
-            flask: format!("http://{flask}/{name}"),
-            rust: format!("http://{rust}/{name}"),
+            flask,
+            rust,
+            name: "session",
             cookie: None,
             persistent: None,
+            line: None,
         }
     }
 
@@ -72,7 +73,7 @@ impl Browser {
         };
         let mut request = self.client.request(method, format!("{base}{path}"));
         if let Some(cookie) = &self.cookie {
-            request = request.header(COOKIE, format!("session={cookie}"));
+            request = request.header(COOKIE, format!("{}={cookie}", self.name));
         }
         if let Some(form) = form {
             request = request
@@ -80,6 +81,7 @@ impl Browser {
                 .body(form.to_owned());
         }
         let response = request.send().await?;
+        self.line = None;
         for line in response.headers().get_all(SET_COOKIE) {
             self.set_cookie(line.to_str().unwrap_or_default());
         }
@@ -90,10 +92,11 @@ impl Browser {
         let mut parts = line.split("; ");
         let Some(value) = parts
             .next()
-            .and_then(|first| first.strip_prefix("session="))
+            .and_then(|first| first.strip_prefix(self.name)?.strip_prefix('='))
         else {
             return;
         };
+        self.line = Some(line.to_owned());
         let attributes: Vec<_> = parts.map(str::to_ascii_lowercase).collect();
         let ends = |end: &&String| end.starts_with("expires=") || end.starts_with("max-age=");
         let removed = attributes

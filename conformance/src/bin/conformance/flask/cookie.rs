@@ -14,7 +14,7 @@ const COOKIE: Setup = Setup {
     format: Format::Tagged,
     signed: true,
     permanent: false,
-    quiet: false,
+    variant: None,
 };
 
 pub(super) const ALL: &[Other] = &[

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use super::client::Browser;
 use super::plan::{Backend, Setup};
 use super::rust;
 use super::venv::{self, Release};
-use crate::program::{Failure, Process, fail};
+use crate::program::{Failure, Process, example, fail};
 use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
 
 pub(super) struct Ground {
@@ -23,6 +23,9 @@ pub(super) struct Ground {
     flask: Vec<SocketAddr>,
     rust: SocketAddr,
     client: reqwest::Client,
+    pythons: [PathBuf; 3],
+    /// The guide's `main.rs`, if a case runs it.
+    shop: Option<PathBuf>,
     /// Ends the Rust application.
     abort: AbortHandle,
     _flask: Vec<Process>,
@@ -95,7 +98,8 @@ impl Places {
 }
 
 impl Ground {
-    pub(super) async fn new(setups: &[Setup]) -> Result<Self, Missing> {
+    /// `programs`: whether the guide's files are run as programs of their own too.
+    pub(super) async fn new(setups: &[Setup], programs: bool) -> Result<Self, Missing> {
         // Servers end with the thread that started them: this one.
         let places = Places::start(setups)?;
         let pythons = tokio::task::spawn_blocking(venv::pythons).await;
@@ -121,6 +125,10 @@ impl Ground {
             let port = process.says(|line| line.strip_prefix("port ")?.parse().ok());
             addresses.push((Ipv4Addr::LOCALHOST, port.await?).into());
         }
+        let shop = match programs {
+            true => Some(example("shop").await?),
+            false => None,
+        };
         // Flask first: it makes the tables.
         let (rust, abort) = rust::serve(here).await?;
         let client = reqwest::Client::builder()
@@ -131,6 +139,8 @@ impl Ground {
             flask: addresses,
             rust,
             client,
+            pythons,
+            shop,
             abort,
             _flask: flask,
             places,
@@ -140,7 +150,26 @@ impl Ground {
     /// A visitor's browser, for the two applications of this setup.
     pub(super) fn browser(&self, setup: &Setup) -> Browser {
         let flask = self.flask[setup.release as usize];
-        Browser::new(&self.client, flask, self.rust, &setup.name())
+        let (rust, name) = (self.rust, setup.name());
+        let mut browser = self.browser_at(
+            format!("http://{flask}/{name}"),
+            format!("http://{rust}/{name}"),
+        );
+        browser.name = setup.cookie_name();
+        browser
+    }
+
+    /// A visitor's browser for two applications elsewhere.
+    pub(super) fn browser_at(&self, flask: String, rust: String) -> Browser {
+        Browser::new(&self.client, flask, rust)
+    }
+
+    pub(super) fn python(&self, release: Release) -> &Path {
+        &self.pythons[release as usize]
+    }
+
+    pub(super) fn shop(&self) -> Option<&Path> {
+        self.shop.as_deref()
     }
 
     pub(super) fn places(&self) -> &Places {
@@ -160,17 +189,21 @@ fn start(
     release: Release,
     directory: &Path,
 ) -> Result<Process, Missing> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = directory.join(format!("{}.json", release.name()));
     fs::write(&file, Value::Object(configurations.clone()).to_string())?;
     let mut command = Command::new(python);
     command
-        .arg(here.join("src/bin/conformance/flask/serve.py"))
-        .arg(here.join("../stores/flask/examples/shop/app.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/conformance/flask/serve.py"))
+        .arg(app_py())
         .arg(file)
         // What fails is in its answers.
         .stderr(Stdio::null());
     Ok(Process::start("Flask", &mut command)?)
+}
+
+/// The guide's application in Flask.
+pub(super) fn app_py() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../stores/flask/examples/shop/app.py")
 }
 
 /// What the cases cannot do without.

@@ -83,6 +83,26 @@ impl Format {
     }
 }
 
+/// Keys beyond those of the plan, for a case of its own.
+#[derive(Debug)]
+pub(super) struct Variant {
+    pub(super) name: &'static str,
+    /// Keys, and their values in JSON; `null` takes one of the plan away.
+    pub(super) keys: &'static [(&'static str, &'static str)],
+}
+
+/// What Flask-Session 0.8 needs to write only what was changed.
+pub(super) static QUIET: Variant = Variant {
+    name: "quiet",
+    keys: &[("SESSION_REFRESH_EACH_REQUEST", "false")],
+};
+
+/// A copy of the snippet instead of Flask-Session.
+pub(super) static SNIPPET: Variant = Variant {
+    name: "snippet",
+    keys: &[],
+};
+
 /// One configuration, of which there is an application in Flask and one in Rust.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
@@ -91,8 +111,7 @@ pub(super) struct Setup {
     pub(super) format: Format,
     pub(super) signed: bool,
     pub(super) permanent: bool,
-    /// SESSION_REFRESH_EACH_REQUEST is off.
-    pub(super) quiet: bool,
+    pub(super) variant: Option<&'static Variant>,
 }
 
 impl Setup {
@@ -121,7 +140,7 @@ impl Setup {
                                 format: *format,
                                 signed,
                                 permanent,
-                                quiet: false,
+                                variant: None,
                             });
                         }
                     }
@@ -134,7 +153,7 @@ impl Setup {
     /// What it is called in the output and in the applications' paths.
     pub(super) fn name(&self) -> String {
         format!(
-            "{}-{}-{}-{}-{}{}",
+            "{}-{}-{}-{}-{}{}{}",
             self.backend.name(),
             self.release.name(),
             self.format.name(),
@@ -144,7 +163,8 @@ impl Setup {
             } else {
                 "browser"
             },
-            if self.quiet { "-quiet" } else { "" },
+            if self.variant.is_some() { "-" } else { "" },
+            self.variant.map_or("", |variant| variant.name),
         )
     }
 
@@ -170,6 +190,32 @@ impl Setup {
 
     /// The configuration of both applications, by Flask's keys; `place` is where the backend is.
     pub(super) fn configuration(&self, place: &str) -> Map<String, Value> {
+        if self.is_snippet() {
+            // Not a key of Flask's: `serve.py` has the snippet, Rust the settings for it.
+            let mut keys = Map::new();
+            keys.insert("SNIPPET".into(), json!(place));
+            return keys;
+        }
+        let mut keys = self.planned(place);
+        for (key, text) in self.variant.map_or(&[][..], |variant| variant.keys) {
+            let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+            keys.insert((*key).to_owned(), value);
+        }
+        keys
+    }
+
+    pub(super) fn cookie_name(&self) -> &'static str {
+        let mut keys = self.variant.map_or(&[][..], |variant| variant.keys).iter();
+        let name = keys.find(|(key, _)| *key == "SESSION_COOKIE_NAME");
+        name.map_or("session", |(_, text)| text.trim_matches('"'))
+    }
+
+    pub(super) fn is_snippet(&self) -> bool {
+        self.variant
+            .is_some_and(|variant| variant.name == SNIPPET.name)
+    }
+
+    fn planned(&self, place: &str) -> Map<String, Value> {
         let mut keys = Map::new();
         let mut set = |key: &str, value: Value| keys.insert(key.to_owned(), value);
         set("SECRET_KEY", json!("dev-secret-key-0123456789abcdef"));
@@ -179,9 +225,6 @@ impl Setup {
         set("SESSION_TYPE", json!(session_type));
         set("SESSION_PERMANENT", json!(self.permanent));
         set("SESSION_USE_SIGNER", json!(self.signed));
-        if self.quiet {
-            set("SESSION_REFRESH_EACH_REQUEST", json!(false));
-        }
         if let Some(format) = self.format_key() {
             set("SESSION_SERIALIZATION_FORMAT", json!(format));
         }

@@ -33,7 +33,7 @@ pub(super) async fn serve(
     let mut all = Router::new();
     for (setup, keys) in setups {
         let name = setup.name();
-        match app(keys).await {
+        match app(&setup, keys).await {
             Ok(app) => all = all.nest(&format!("/{name}"), app),
             Err(error) => return fail(format!("the Rust application for {name}: {error}")),
         }
@@ -45,6 +45,7 @@ pub(super) async fn serve(
 }
 
 async fn app(
+    setup: &Setup,
     keys: Map<String, serde_json::Value>,
 ) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let probes = Router::new()
@@ -53,11 +54,22 @@ async fn app(
         .route("/probe/set", post(put))
         .route("/probe/drop", post(drop_one))
         .route("/probe/count", post(count))
+        .route("/probe/untouched", get(untouched))
+        .route("/probe/new", get(is_new))
+        .route("/probe/refused", post(refused))
+        .route("/probe/clear", post(clear))
         .route("/probe/hold", post(hold))
         .route("/probe/release", post(release))
         .route("/probe/go", post(go))
         .with_state(Arc::new(Gate::default()));
-    let settings: Settings = serde_json::from_value(keys.into())?;
+    let settings: Settings = match keys.get("SNIPPET") {
+        Some(place) if setup.is_snippet() => {
+            let mut settings = Settings::redis_snippet();
+            settings.session_redis = place.as_str().map(str::to_owned);
+            settings
+        }
+        _ => serde_json::from_value(keys.into())?,
+    };
     let store = cloakroom_flask_stores::open(&settings).await?;
     shop::with_sessions(shop::routes().merge(probes), store, &settings)
 }
@@ -162,6 +174,28 @@ async fn drop_one(session: Session, Query(entry): Query<Entry>) -> Result<Status
 
 async fn count(session: Session) -> Result<StatusCode, Error> {
     session.update("count", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn untouched() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+async fn is_new(session: Session) -> Result<Json<bool>, Error> {
+    Ok(Json(session.is_new()?))
+}
+
+/// Why a write is refused.
+async fn refused(session: Session) -> Result<String, StatusCode> {
+    match session.insert("a", 1) {
+        Err(error) => Ok(error.to_string()),
+        Ok(()) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// As in Flask: not a sign-out, but a session that is left empty.
+async fn clear(session: Session) -> Result<StatusCode, Error> {
+    session.clear()?;
     Ok(StatusCode::NO_CONTENT)
 }
 

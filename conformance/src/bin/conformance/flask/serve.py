@@ -83,6 +83,24 @@ def probes(app):
     def untouched():
         return "", 204
 
+    @app.route("/probe/new")
+    def new():
+        return jsonify(session.new)
+
+    # Why a write is refused.
+    @app.route("/probe/refused", methods=["POST"])
+    def refused():
+        try:
+            session["a"] = 1
+        except RuntimeError as error:
+            return str(error)
+        return "it was not", 500
+
+    @app.route("/probe/clear", methods=["POST"])
+    def clear():
+        session.clear()
+        return "", 204
+
     # A request that loads its session, and stays until another one lets it go on.
     @app.route("/probe/hold", methods=["POST"])
     def hold():
@@ -125,10 +143,21 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
+def make(create_app, config):
+    redis = config.pop("SNIPPET", None)
+    app = create_app(config)
+    if redis:
+        from redis import Redis
+        from snippet import RedisSessionInterface
+
+        app.session_interface = RedisSessionInterface(Redis.from_url(redis))
+    return probes(app)
+
+
 def main(app_py, configurations):
     create_app = runpy.run_path(app_py)["create_app"]
     with open(configurations) as file:
-        apps = {"/" + name: probes(create_app(config)) for name, config in json.load(file).items()}
+        apps = {"/" + name: make(create_app, config) for name, config in json.load(file).items()}
 
     def nowhere(_, start_response):
         start_response("404 Not Found", [("Content-Length", "0")])

@@ -12,6 +12,8 @@ use super::plan::Setup;
 pub(super) struct Table {
     /// Rows in the order of the plan; each has a cell for each check.
     rows: Vec<(String, BTreeMap<&'static str, Cell>)>,
+    /// The other cases, by the first word of their names.
+    others: BTreeMap<String, Cell>,
 }
 
 #[derive(Default)]
@@ -33,23 +35,56 @@ impl Table {
             }
         };
         let cell = self.rows[at].1.entry(check).or_default();
+        if let Some(verdict) = verdict {
+            cell.count(verdict);
+        }
+    }
+
+    /// What came of a case `flask/GROUP/…`.
+    pub(super) fn enter_other(&mut self, name: &str, verdict: &Verdict) {
+        let group = name.split('/').nth(1).unwrap_or_default();
+        let cell = self.others.entry(group.to_owned()).or_default();
+        cell.count(verdict);
+    }
+}
+
+impl Cell {
+    fn count(&mut self, verdict: &Verdict) {
         match verdict {
-            None => {}
-            Some(Verdict::Passed) => {
-                cell.passed += 1;
-                cell.ran += 1;
+            Verdict::Passed => {
+                self.passed += 1;
+                self.ran += 1;
             }
-            Some(Verdict::Skipped(_)) => cell.skipped += 1,
-            Some(_) => cell.ran += 1,
+            Verdict::Skipped(_) => self.skipped += 1,
+            _ => self.ran += 1,
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            cell if cell.skipped > 0 => f.pad("skip"),
+            cell if cell.ran == 0 => f.pad("-"),
+            cell => f.pad(&format!("{}/{}", cell.passed, cell.ran)),
         }
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rows.is_empty() {
-            return Ok(());
+        if !self.rows.is_empty() {
+            self.matrix(f)?;
         }
+        for (group, cell) in &self.others {
+            write!(f, "\n{group:<27} {cell:>5}")?;
+        }
+        writeln!(f)
+    }
+}
+
+impl Table {
+    fn matrix(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
         for check in checks::ALL {
             writeln!(f, "{:<4} {}", check.title, check.sentence)?;
@@ -65,13 +100,10 @@ impl fmt::Display for Table {
         for (row, cells) in &self.rows {
             write!(f, "\n{row:<27}")?;
             for check in checks::ALL {
-                let text = match cells.get(check.id) {
-                    None => String::new(),
-                    Some(cell) if cell.skipped > 0 => "skip".to_owned(),
-                    Some(cell) if cell.ran == 0 => "-".to_owned(),
-                    Some(cell) => format!("{}/{}", cell.passed, cell.ran),
-                };
-                write!(f, " {text:>5}")?;
+                match cells.get(check.id) {
+                    None => write!(f, " {:>5}", "")?,
+                    Some(cell) => write!(f, " {cell:>5}")?,
+                }
             }
         }
         writeln!(f)
