@@ -18,6 +18,7 @@ mod sign_in;
 mod sign_out;
 mod token;
 mod values;
+mod wire;
 
 use super::world::Context;
 use crate::case::Check;
@@ -63,7 +64,10 @@ pub(super) fn messages() -> impl Iterator<Item = Checks> {
 
 /// What HTTP/1.1 has, where a suite's client can write every byte.
 pub(super) fn http1() -> impl Iterator<Item = Checks> {
-    neutral().chain(http()).chain(bytes::CHECKS)
+    neutral()
+        .chain(http())
+        .chain(bytes::CHECKS)
+        .chain(wire::CHECKS)
 }
 
 pub(super) fn all() -> impl Iterator<Item = Checks> {

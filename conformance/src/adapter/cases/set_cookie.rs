@@ -219,7 +219,7 @@ async fn one_line(context: Context) -> Result<(), Stop> {
 
 async fn every_status(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
-    for status in [201, 204, 302, 303, 307, 400, 401, 404, 422, 499] {
+    for status in [201, 204, 302, 303, 304, 307, 400, 401, 404, 422, 499] {
         let mut visitor = world.visitor();
         let got = with_status(&world, &mut visitor, insert("a", status), status).await?;
         got.head()?.is(status)?;

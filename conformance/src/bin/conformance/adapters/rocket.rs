@@ -176,10 +176,11 @@ async fn upgrade(app: &State<App>, session: Session, script: Script) -> Upgrade 
 }
 
 #[catch(default)]
-fn page(status: Status, request: &Request<'_>) -> Result<Answer, Status> {
-    let error = Error::of(request).ok_or(status)?;
-    let app = request.rocket().state::<App>().ok_or(status)?;
-    Ok(Answer(app.error_page(error.cause())))
+fn page(status: Status, request: &Request<'_>) -> Result<Answer, (Status, ())> {
+    match (Error::of(request), request.rocket().state::<App>()) {
+        (Some(error), Some(app)) => Ok(Answer(app.error_page(error.cause()))),
+        _ => Err((status, ())),
+    }
 }
 
 struct Answer(Reply);

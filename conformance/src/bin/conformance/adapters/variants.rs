@@ -28,6 +28,7 @@ fn flask() -> Builder {
         .persistent(false)
         .renew_cookie(false)
         .delete_emptied(false)
+        .extend_after(Duration::from_secs(180))
         .idle_timeout(Duration::from_secs(1_800))
         .absolute_timeout(Duration::from_secs(43_200))
 }
