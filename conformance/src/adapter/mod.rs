@@ -119,7 +119,7 @@ pub fn suite_under<F: Fixture>(fixture: F, variants: Vec<Variant>) -> Suite {
     let mut trials = Vec::new();
     let mut add = |checks: Checks<'_>, way: &str, via, variant: &Variant| {
         for check in checks {
-            let (fixture, run, base) = (Arc::clone(&fixture), check.run, Arc::clone(&variant.base));
+            let (fixture, run, base) = (Arc::clone(&fixture), check.run, variant.base.clone());
             let way = format!("{}/{way}", F::NAME);
             trials.push(match (variant.without)(check.case.id) {
                 Some(why) => Trial::stopped(check.case, way, Stop::DoesNotApply(why.to_owned())),

@@ -10,8 +10,16 @@ use cloakroom::{Builder, Config};
 #[derive(Clone)]
 pub struct Variant {
     pub(super) name: &'static str,
-    pub(super) base: Arc<dyn Fn() -> Builder + Send + Sync>,
     pub(super) without: Arc<dyn Fn(&str) -> Option<&'static str> + Send + Sync>,
+    pub(super) base: Base,
+}
+
+/// What the configurations begin with.
+#[derive(Clone)]
+pub(super) struct Base {
+    pub(super) builder: Arc<dyn Fn() -> Builder + Send + Sync>,
+    /// Sessions are in a store, and not at the client.
+    pub(super) stored: bool,
 }
 
 impl Variant {
@@ -30,9 +38,31 @@ impl Variant {
     ) -> Self {
         Self {
             name,
-            base: Arc::new(base),
             without: Arc::new(without),
+            base: Base {
+                builder: Arc::new(base),
+                stored: true,
+            },
         }
+    }
+
+    /// Sessions are in the cookie itself: each change gives the client a new one, and nothing is in a store. The cases do not look there
+    /// then; those that are about a store do not apply.
+    ///
+    /// ```
+    /// use cloakroom::{Config, Envelope};
+    /// use cloakroom_conformance::adapter::Variant;
+    ///
+    /// fn sealed(envelope: impl Envelope + Clone) -> Variant {
+    ///     let base = move || Config::builder().envelope(envelope.clone());
+    ///     let races = |id: &str| (id == "adapter/two-tabs").then_some("the last response wins");
+    ///     Variant::new("sealed", base, races).in_the_cookie()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn in_the_cookie(mut self) -> Self {
+        self.base.stored = false;
+        self
     }
 }
 

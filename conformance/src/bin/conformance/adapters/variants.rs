@@ -9,8 +9,8 @@ use cloakroom_sealed::{Sealed, SealingKey};
 
 pub(super) fn all() -> Vec<Variant> {
     vec![
-        Variant::new("flask", flask, |_| None),
-        Variant::new("sealed", sealed, |_| None),
+        Variant::new("flask", flask, without_in_flask),
+        Variant::new("sealed", sealed, without_sealed).in_the_cookie(),
     ]
 }
 
@@ -36,3 +36,99 @@ fn flask() -> Builder {
 fn sealed() -> Builder {
     Config::builder().envelope(Sealed::new(SealingKey::new([7; 32])))
 }
+
+fn without_in_flask(id: &str) -> Option<&'static str> {
+    let id = id.strip_prefix("adapter/")?;
+    let why = match id {
+        "unknown-token-is-not-adopted" | "sign-out-creates-nothing" => {
+            "ids are signed: one that this application did not issue costs no load"
+        }
+        "insecure-only-when-asked" => "the cookie's name is a setting of Flask's",
+        _ => return None,
+    };
+    Some(why)
+}
+
+fn without_sealed(id: &str) -> Option<&'static str> {
+    let id = id.strip_prefix("adapter/")?;
+    let is = |ids: &[&str]| ids.contains(&id);
+    if is(&STORE) {
+        Some("there is no store")
+    } else if is(&LAST) {
+        Some("of two requests at once the last response wins")
+    } else if is(&COPIES) {
+        Some("a copy of the cookie is the session as it was, until it expires")
+    } else if is(&EACH) {
+        Some("each change is a new cookie")
+    } else {
+        None
+    }
+}
+
+/// What is about the calls of a store, its failures, its lost replies, and what it holds.
+const STORE: [&str; 32] = [
+    "read-is-one-load",
+    "counter-is-two-calls",
+    "create-is-one-call",
+    "rotate-is-three-calls",
+    "sign-out-is-two-calls",
+    "same-value-is-no-write",
+    "touch-is-rare",
+    "collision-leaves-the-other",
+    "collisions-are-bounded",
+    "write-before-rotation-is-kept",
+    "rotation-refused-at-each-call",
+    "rotation-cut-at-each-call",
+    "lost-reply-counts-once",
+    "lost-reply-among-others",
+    "lost-reply-at-create",
+    "lost-reply-at-rotation",
+    "lost-reply-at-sign-out",
+    "lost-reply-at-touch",
+    "outage-at-load",
+    "outage-at-commit",
+    "outage-at-create",
+    "outage-at-sign-out",
+    "outage-spares-others",
+    "damaged-record-is-left-alone",
+    "newer-record-is-left-alone",
+    "nothing-before-the-handler-is-done",
+    "commit-before-head",
+    "disconnect-while-saving",
+    "load-failure-is-answered",
+    "error-page-of-the-application",
+    "error-page-by-default",
+    "rotation-chains-are-followed",
+];
+
+const LAST: [&str; 12] = [
+    "double-click-on-sign-in",
+    "two-rotations-one-wins",
+    "sign-out-beats-write",
+    "sign-out-beats-read",
+    "sign-out-beats-rotation",
+    "sign-in-outlives-sign-out",
+    "double-click-on-sign-out",
+    "two-tabs",
+    "last-writer-wins",
+    "increments-add-up",
+    "overtaken-increment",
+    "two-servers-increments",
+];
+
+const COPIES: [&str; 8] = [
+    "destroy-then-insert",
+    "sign-in-rotates",
+    "grace-of-zero",
+    "grace-ends-with-sign-out",
+    "grace-ends-with-the-session",
+    "superseded-write-is-dropped",
+    "sign-out-deletes",
+    "sign-out-with-old-token",
+];
+
+const EACH: [&str; 3] = [
+    "no-needless-cookie",
+    "no-store-only-with-a-cookie",
+    "two-servers",
+];
