@@ -57,6 +57,12 @@ pub enum Ability {
 
 impl Claims {
     /// The adapter has this ability, and the fixture the routes that show it.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::{Ability, Claims};
+    ///
+    /// let claims = Claims::default().can(Ability::Http).can(Ability::Http2);
+    /// ```
     #[must_use]
     pub fn can(mut self, ability: Ability) -> Self {
         self.0.insert(ability, None);
@@ -64,6 +70,12 @@ impl Claims {
     }
 
     /// The adapter does not have this ability and is not meant to, for this reason.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::{Ability, Claims};
+    ///
+    /// let claims = Claims::default().never(Ability::Http, "lines over TCP have no headers");
+    /// ```
     #[must_use]
     pub fn never(mut self, ability: Ability, reason: &'static str) -> Self {
         self.0.insert(ability, Some(reason));

@@ -51,6 +51,14 @@ pub trait Fixture: Send + Sync + Sized + 'static {
 }
 
 /// A server that a fixture started. Dropping it stops the server.
+///
+/// ```
+/// use cloakroom_conformance::adapter::{App, Fixture, FixtureError, Server};
+///
+/// async fn server(fixture: &impl Fixture, app: App) -> Result<Server, FixtureError> {
+///     fixture.start(app).await
+/// }
+/// ```
 pub struct Server {
     pub(super) reached: Reached,
     _keep: Box<dyn Any + Send + Sync>,
@@ -147,6 +155,17 @@ pub trait Client: Send + Sync + 'static {
 }
 
 /// What a client of messages got for an answer.
+///
+/// ```
+/// use cloakroom_conformance::adapter::{Answer, Told};
+///
+/// fn answer(results: Result<String, cloakroom::Error>) -> Answer {
+///     match results {
+///         Ok(results) => Answer::Done(results, Told::Nothing),
+///         Err(error) => Answer::Failed(error.to_string()),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Answer {
     /// The results, as [`App::perform`] gave them, and what became of the token.
@@ -156,6 +175,12 @@ pub enum Answer {
 }
 
 /// What a client was told to do with its token.
+///
+/// ```
+/// use cloakroom_conformance::adapter::Told;
+///
+/// assert_eq!(format!("{:?}", Told::Keep("a secret".to_owned())), "Keep(..)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Told {
     /// Nothing: it keeps what it has.

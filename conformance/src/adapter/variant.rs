@@ -7,6 +7,12 @@ use cloakroom::{Builder, Config};
 ///
 /// For what sits beside the protocol (a format, a scheme of tokens, an envelope), so that it is shown over a real socket. See
 /// [`suite_under`](super::suite_under).
+///
+/// ```
+/// use cloakroom_conformance::adapter::Variant;
+///
+/// assert_eq!(format!("{:?}", Variant::default()), r#"Variant { name: "default", .. }"#);
+/// ```
 #[derive(Clone)]
 pub struct Variant {
     pub(super) name: &'static str,

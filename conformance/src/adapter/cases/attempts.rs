@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::adapter::Ability;
 use crate::adapter::script::{Op, Script, get, increment, insert, sign_in};
 use crate::adapter::world::Context;
-use crate::case::{Stop, checks, ensure, same};
+use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
     "adapter/another-route-answers", ["R64", "I10"],

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::adapter::script::{Op, get, increment, insert, sign_in};
 use crate::adapter::world::Context;
-use crate::case::{Stop, checks, ensure, same};
+use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
     "adapter/anonymous-read-is-free", ["R25", "I2"],

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::token::UNKNOWN;
 use crate::adapter::script::{Op, Script, get, insert};
 use crate::adapter::world::{Context, Got, World};
-use crate::case::{Stop, checks, ensure, same};
+use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
     "adapter/token-only-in-the-cookie", ["R09"],

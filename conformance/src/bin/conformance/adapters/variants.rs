@@ -101,7 +101,8 @@ const STORE: [&str; 32] = [
     "rotation-chains-are-followed",
 ];
 
-const LAST: [&str; 12] = [
+const LAST: [&str; 13] = [
+    "browser-round-trip",
     "double-click-on-sign-in",
     "two-rotations-one-wins",
     "sign-out-beats-write",
@@ -116,7 +117,8 @@ const LAST: [&str; 12] = [
     "two-servers-increments",
 ];
 
-const COPIES: [&str; 8] = [
+const COPIES: [&str; 9] = [
+    "two-servers",
     "destroy-then-insert",
     "sign-in-rotates",
     "grace-of-zero",
@@ -127,8 +129,9 @@ const COPIES: [&str; 8] = [
     "sign-out-with-old-token",
 ];
 
-const EACH: [&str; 3] = [
+const EACH: [&str; 4] = [
+    "pipelined-requests",
+    "disconnect-in-the-body",
     "no-needless-cookie",
     "no-store-only-with-a-cookie",
-    "two-servers",
 ];
