@@ -4,6 +4,7 @@
 mod check;
 mod clients;
 mod local;
+mod traced;
 
 use std::time::Duration;
 

@@ -52,8 +52,8 @@ pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
                 | Act::Rotate(came)
                 | Act::SignOut(came) => match came {
                     Came::Acknowledged => summary.acknowledged += 1,
-                    Came::Unknown => summary.unknown += 1,
-                    Came::Dropped => {}
+                    Came::Unknown | Came::Gone { lost: true } => summary.unknown += 1,
+                    Came::Dropped | Came::Gone { lost: false } => {}
                 },
                 Act::Read(_) => summary.reads += 1,
                 Act::Nothing => {}
@@ -68,6 +68,7 @@ pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
 
 fn check_life(life: Life, events: &[&Event]) -> Result<(), String> {
     signed_out(events)?;
+    gone(events)?;
     let mut lists: Vec<&[u32]> = Vec::new();
     for event in events {
         if let Act::Read(Some(seen)) = &event.act {
@@ -121,10 +122,46 @@ fn signed_out(events: &[&Event]) -> Result<(), String> {
     Ok(())
 }
 
+/// Changes are dropped for the reason that the session has ended only if somebody had begun to sign out by then.
+fn gone(events: &[&Event]) -> Result<(), String> {
+    let sign_outs = events.iter().filter_map(|event| match event.act {
+        Act::SignOut(came) if came != Came::Dropped => Some(event.begin),
+        _ => None,
+    });
+    let first = sign_outs.min();
+    for event in events {
+        if let Act::Append(_, came) | Act::Set(_, came) | Act::Rotate(came) = event.act
+            && matches!(came, Came::Gone { .. })
+            && first.is_none_or(|first| event.end < first)
+        {
+            let steps = steps(event);
+            return Err(format!(
+                "a change was dropped because the session had ended, and nobody signed out{steps}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What the event asked of the store, for whoever has to find out what went wrong.
+fn steps(event: &Event) -> String {
+    let steps: Vec<_> = event.steps.iter().map(ToString::to_string).collect();
+    match steps.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", steps.join("; ")),
+    }
+}
+
+/// Whether it is certain that a change did not happen. One of a session that has ended may have been there until then, if the answer
+/// to its write was lost: it landed, was seen, and was gone with the session before its client could look for it.
+fn dropped(came: Came) -> bool {
+    matches!(came, Came::Dropped | Came::Gone { lost: false })
+}
+
 /// Until when changes must show in a read: until it began; or, with a token that was rotated away, until that rotation began.
 fn fresh_until(events: &[&Event], read: &Event) -> Instant {
     let rotations = events.iter().filter(|event| {
-        let rotates = matches!(event.act, Act::Rotate(came) if came != Came::Dropped);
+        let rotates = matches!(event.act, Act::Rotate(came) if !dropped(came));
         rotates && event.turn == read.turn && event.begin < read.end
     });
     rotations
@@ -147,8 +184,9 @@ fn list(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
             continue;
         };
         match (came, there.contains(&number)) {
-            (Came::Dropped, true) => {
-                return Err(format!("change {number} was dropped, and is there"));
+            (came, true) if dropped(came) => {
+                let steps = steps(event);
+                return Err(format!("change {number} was dropped, and is there{steps}"));
             }
             (Came::Acknowledged, false) if event.end < until => {
                 return Err(format!(
@@ -192,9 +230,10 @@ fn value(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
     let Some((write, _, came)) = sets().find(|(_, number, _)| *number == value) else {
         return Err("a value is there that nobody wrote on this session".to_owned());
     };
-    if came == Came::Dropped || read.end < write.begin {
+    if dropped(came) || read.end < write.begin {
+        let steps = steps(write);
         return Err(format!(
-            "value {value} is there, and was dropped, or not yet written"
+            "value {value} is there, and was dropped, or not yet written{steps}"
         ));
     }
     match acknowledged().find(|(later, _, _)| write.end < later.begin) {
@@ -223,6 +262,7 @@ mod tests {
                 act,
                 begin: at(begin),
                 end: at(end),
+                steps: Vec::new(),
             })
             .collect()
     }
@@ -300,6 +340,34 @@ mod tests {
                 (0, 1, 0, dropped),
                 (2, 3, 0, read(&[1, 2])),
             ],
+        );
+    }
+
+    #[test]
+    fn a_change_whose_session_has_ended_was_there_at_most_if_its_answer_was_lost() {
+        let gone = |lost| Act::Append(2, Came::Gone { lost });
+        let out = |came| (3, 4, 0, Act::SignOut(came));
+        let events = |lost, came| {
+            [
+                (0, 1, 0, append(1)),
+                (1, 5, 0, gone(lost)),
+                (2, 3, 0, read(&[1, 2])),
+                out(came),
+            ]
+        };
+        holds(&events(true, Came::Acknowledged));
+        holds(&events(true, Came::Unknown));
+        finds("was dropped", &events(false, Came::Acknowledged));
+        // The sign-out found no session: it has ended nothing.
+        finds("nobody signed out", &events(true, Came::Dropped));
+        let too_late = [
+            (0, 1, 0, append(1)),
+            (1, 2, 0, gone(true)),
+            out(Came::Acknowledged),
+        ];
+        finds(
+            "nobody signed out",
+            &[&too_late[..], &[(0, 1, 0, read(&[]))]].concat(),
         );
     }
 

@@ -9,6 +9,8 @@ use cloakroom_core::Session;
 use cloakroom_store::SharedStore;
 use tokio::task::JoinSet;
 
+use super::traced::{Step, Traced};
+
 const VISITORS: usize = 4;
 const CLIENTS: usize = 16;
 
@@ -24,6 +26,8 @@ pub(super) struct Event {
     pub(super) act: Act,
     pub(super) begin: Instant,
     pub(super) end: Instant,
+    /// What it asked of the store.
+    pub(super) steps: Vec<Step>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +50,11 @@ pub(super) enum Came {
     Acknowledged,
     /// Dropped, or there was no session.
     Dropped,
+    /// Dropped, because the session ended meanwhile. If the answer to a write was `lost` before, the write may have happened, and be
+    /// seen, until the session ended; whether it did nobody can tell any more, and the session is gone either way.
+    Gone {
+        lost: bool,
+    },
     /// An error: it may have happened, and may still happen.
     Unknown,
 }
@@ -81,7 +90,7 @@ struct Visitor {
 }
 
 struct Shared {
-    nodes: Vec<Sessions<SharedStore>>,
+    stores: Vec<SharedStore>,
     visitors: Vec<Mutex<Visitor>>,
     lives: AtomicU32,
     numbers: AtomicU32,
@@ -91,31 +100,19 @@ struct Shared {
 
 pub(super) struct Clients {
     shared: Arc<Shared>,
-    tasks: JoinSet<Result<Vec<Event>, Failure>>,
+    tasks: JoinSet<Vec<Event>>,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Clients {
-    pub(super) async fn start(nodes: Vec<SharedStore>) -> Result<Self, Failure> {
-        let nodes: Vec<_> = nodes.into_iter().map(Sessions::new).collect();
-        let lives = AtomicU32::new(0);
-        let mut visitors = Vec::new();
-        for _ in 0..VISITORS {
-            visitors.push(Mutex::new(sign_in(&nodes[0], &lives).await?));
-        }
-        let shared = Arc::new(Shared {
-            nodes,
-            visitors,
-            lives,
-            numbers: AtomicU32::new(0),
-            events: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
-        });
+    pub(super) async fn start(stores: Vec<SharedStore>) -> Result<Self, Failure> {
+        let shared = Shared::new(stores).await?;
         let mut tasks = JoinSet::new();
         for client in 0..CLIENTS {
-            let shared = Arc::clone(&shared);
-            tasks.spawn(async move { shared.work(client).await });
+            let node = client % shared.stores.len();
+            let at_node = shared.client(node);
+            tasks.spawn(async move { at_node.work(client).await });
         }
         Ok(Self { shared, tasks })
     }
@@ -130,13 +127,13 @@ impl Clients {
         self.shared.stop.store(true, Ordering::Relaxed);
         let mut history = Vec::new();
         while let Some(events) = self.tasks.join_next().await {
-            history.extend(events??);
+            history.extend(events?);
         }
         for visitor in 0..VISITORS {
-            for node in 0..self.shared.nodes.len() {
-                let mut tries = 0;
+            for node in 0..self.shared.stores.len() {
+                let (mut tries, client) = (0, self.shared.client(node));
                 loop {
-                    let event = self.shared.read(node, visitor).await;
+                    let event = client.read(visitor).await;
                     let read = matches!(event.act, Act::Read(_));
                     history.push(event);
                     tries += 1;
@@ -156,35 +153,68 @@ impl Clients {
 }
 
 impl Shared {
-    async fn work(&self, client: usize) -> Result<Vec<Event>, Failure> {
-        let mut dice = Dice(client as u64);
-        let (mut events, node) = (Vec::new(), client % self.nodes.len());
-        while !self.stop.load(Ordering::Relaxed) {
+    /// Each visitor is signed in.
+    async fn new(stores: Vec<SharedStore>) -> Result<Arc<Self>, Error> {
+        let lives = AtomicU32::new(0);
+        let mut visitors = Vec::new();
+        for _ in 0..VISITORS {
+            visitors.push(Mutex::new(sign_in(&stores[0], &lives).await?));
+        }
+        Ok(Arc::new(Self {
+            stores,
+            visitors,
+            lives,
+            numbers: AtomicU32::new(0),
+            events: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+        }))
+    }
+
+    fn client(self: &Arc<Self>, node: usize) -> Client {
+        let store = Traced::new(self.stores[node].clone());
+        Client {
+            shared: Arc::clone(self),
+            sessions: Sessions::new(store.clone()),
+            store,
+        }
+    }
+}
+
+/// One that does one thing after the other, at one node.
+struct Client {
+    shared: Arc<Shared>,
+    sessions: Sessions<Traced>,
+    store: Traced,
+}
+
+impl Client {
+    async fn work(&self, seed: usize) -> Vec<Event> {
+        let (mut dice, mut events) = (Dice(seed as u64), Vec::new());
+        while !self.shared.stop.load(Ordering::Relaxed) {
             let visitor = dice.below(VISITORS);
             let event = match dice.below(100) {
-                0..45 => self.append(node, visitor).await,
-                45..58 => self.set(node, visitor).await,
-                58..91 => self.read(node, visitor).await,
-                91..97 => self.rotate(node, visitor).await,
-                _ => self.sign_out(node, visitor).await,
+                0..45 => self.append(visitor).await,
+                45..58 => self.set(visitor).await,
+                58..91 => self.read(visitor).await,
+                91..97 => self.rotate(visitor).await,
+                _ => self.sign_out(visitor).await,
             };
             events.push(event);
-            self.events.fetch_add(1, Ordering::Relaxed);
+            self.shared.events.fetch_add(1, Ordering::Relaxed);
             // Who is never kept waiting must not keep others waiting.
             tokio::task::yield_now().await;
         }
-        Ok(events)
+        events
     }
 
     fn visitor(&self, visitor: usize) -> Visitor {
-        let visitor = self.visitors[visitor].lock();
+        let visitor = self.shared.visitors[visitor].lock();
         visitor.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// One request; the handler is not run without a session.
     async fn request<R>(
         &self,
-        node: usize,
         visitor: &Visitor,
         handler: impl FnOnce(&mut Session<'_>) -> Result<R, cloakroom_core::Error>,
     ) -> Result<Option<(R, Outcome)>, Error> {
@@ -192,23 +222,22 @@ impl Shared {
             true => Ok(None),
             false => handler(session).map(Some),
         };
-        let sessions = &self.nodes[node];
-        let (value, outcome) = sessions.with(Some(&visitor.token), handler).await?;
+        let (value, outcome) = self.sessions.with(Some(&visitor.token), handler).await?;
         Ok(value.map(|value| (value, outcome)))
     }
 
     async fn change(
         &self,
-        node: usize,
         visitor: &Visitor,
         handler: impl FnOnce(&mut Session<'_>) -> Result<(), cloakroom_core::Error>,
     ) -> (Came, Option<String>) {
-        match self.request(node, visitor, handler).await {
+        match self.request(visitor, handler).await {
             Ok(Some(((), outcome))) => {
                 let came = match outcome.fate {
                     Fate::Saved => Came::Acknowledged,
-                    // The session has ended. If an answer was lost before, the change may have been in it until then.
-                    Fate::Gone if outcome.conflicts > 0 => Came::Unknown,
+                    Fate::Gone => Came::Gone {
+                        lost: self.store.lost_write(),
+                    },
                     _ => Came::Dropped,
                 };
                 let token = match &outcome.directive {
@@ -222,11 +251,11 @@ impl Shared {
         }
     }
 
-    async fn append(&self, node: usize, visitor: usize) -> Event {
+    async fn append(&self, visitor: usize) -> Event {
         let (number, visitor) = (self.number(), self.visitor(visitor));
         let begin = Instant::now();
         let (came, _) = self
-            .change(node, &visitor, |session| {
+            .change(&visitor, |session| {
                 session.update("list", move |list: Option<Vec<u32>>| {
                     let mut list = list.unwrap_or_default();
                     list.push(number);
@@ -236,22 +265,22 @@ impl Shared {
                 Ok(())
             })
             .await;
-        visitor.event(Act::Append(number, came), begin)
+        self.event(&visitor, Act::Append(number, came), begin)
     }
 
-    async fn set(&self, node: usize, visitor: usize) -> Event {
+    async fn set(&self, visitor: usize) -> Event {
         let (number, visitor) = (self.number(), self.visitor(visitor));
         let begin = Instant::now();
         let (came, _) = self
-            .change(node, &visitor, |session| session.insert("value", number))
+            .change(&visitor, |session| session.insert("value", number))
             .await;
-        visitor.event(Act::Set(number, came), begin)
+        self.event(&visitor, Act::Set(number, came), begin)
     }
 
-    async fn read(&self, node: usize, visitor: usize) -> Event {
+    async fn read(&self, visitor: usize) -> Event {
         let visitor = self.visitor(visitor);
         let begin = Instant::now();
-        let read = self.request(node, &visitor, |session| {
+        let read = self.request(&visitor, |session| {
             Ok(Seen {
                 life: session.get("life")?.unwrap_or(Life::MAX),
                 list: session.get("list")?.unwrap_or_default(),
@@ -263,19 +292,19 @@ impl Shared {
             Ok(seen) => Act::Read(seen.map(|(seen, _)| seen)),
             Err(_) => Act::Nothing,
         };
-        visitor.event(act, begin)
+        self.event(&visitor, act, begin)
     }
 
-    async fn rotate(&self, node: usize, at: usize) -> Event {
+    async fn rotate(&self, at: usize) -> Event {
         let visitor = self.visitor(at);
         let begin = Instant::now();
         let (came, token) = self
-            .change(node, &visitor, |session| {
+            .change(&visitor, |session| {
                 session.rotate();
                 Ok(())
             })
             .await;
-        let event = visitor.event(Act::Rotate(came), begin);
+        let event = self.event(&visitor, Act::Rotate(came), begin);
         match (came, token) {
             (Came::Acknowledged, Some(token)) => self.go_on(
                 at,
@@ -293,27 +322,27 @@ impl Shared {
         event
     }
 
-    async fn sign_out(&self, node: usize, at: usize) -> Event {
+    async fn sign_out(&self, at: usize) -> Event {
         let visitor = self.visitor(at);
         let begin = Instant::now();
         let handler = |session: &mut Session<'_>| {
             session.sign_out();
             Ok(())
         };
-        let came = match self.request(node, &visitor, handler).await {
+        let came = match self.request(&visitor, handler).await {
             // It was there when the handler ran, and is not any more.
             Ok(Some(_)) => Came::Acknowledged,
             Ok(None) => Came::Dropped,
             Err(_) => Came::Unknown,
         };
-        let event = visitor.event(Act::SignOut(came), begin);
+        let event = self.event(&visitor, Act::SignOut(came), begin);
         self.start_again(at, &visitor).await;
         event
     }
 
     /// The visitor has another token, unless another client was first.
     fn go_on(&self, at: usize, before: &Visitor, after: Visitor) {
-        let mut visitor = self.visitors[at]
+        let mut visitor = self.shared.visitors[at]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if (visitor.life, visitor.turn) == (before.life, before.turn) {
@@ -323,17 +352,29 @@ impl Shared {
 
     /// Signs the visitor in again. If that fails, its requests go on with what there was.
     async fn start_again(&self, at: usize, before: &Visitor) {
-        if let Ok(after) = sign_in(&self.nodes[0], &self.lives).await {
+        if let Ok(after) = sign_in(&self.shared.stores[0], &self.shared.lives).await {
             self.go_on(at, before, after);
         }
     }
 
+    fn event(&self, visitor: &Visitor, act: Act, begin: Instant) -> Event {
+        Event {
+            life: visitor.life,
+            turn: visitor.turn,
+            act,
+            begin,
+            end: Instant::now(),
+            steps: self.store.take(),
+        }
+    }
+
     fn number(&self) -> u32 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
+        self.shared.numbers.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-async fn sign_in(sessions: &Sessions<SharedStore>, lives: &AtomicU32) -> Result<Visitor, Error> {
+async fn sign_in(store: &SharedStore, lives: &AtomicU32) -> Result<Visitor, Error> {
+    let sessions = Sessions::new(store.clone());
     let life = lives.fetch_add(1, Ordering::Relaxed);
     let handler = |session: &mut Session<'_>| {
         session.insert("life", life)?;
@@ -351,14 +392,48 @@ async fn sign_in(sessions: &Sessions<SharedStore>, lives: &AtomicU32) -> Result<
     })
 }
 
-impl Visitor {
-    fn event(&self, act: Act, begin: Instant) -> Event {
-        Event {
-            life: self.life,
-            turn: self.turn,
-            act,
-            begin,
-            end: Instant::now(),
+#[cfg(test)]
+mod tests {
+    use cloakroom_conformance::Instrumented;
+    use cloakroom_conformance::instrumented::Operation;
+    use cloakroom_memory::MemoryStore;
+
+    use super::super::check::check;
+    use super::*;
+
+    // R20, R62: what the checker must know of. The write landed, its answer was lost, another client read it and signed out, and then
+    // the machine looked for it: the session has ended, and whether the change was in it nobody can tell any more.
+    #[tokio::test]
+    async fn a_change_may_be_seen_and_gone_before_its_client_can_look_for_it() {
+        let store = Instrumented::new(MemoryStore::builder().build());
+        let control = store.control();
+        let shared = Shared::new(vec![SharedStore::new(store)]);
+        let shared = shared.await.expect("sessions");
+        let (writer, other) = (shared.client(0), shared.client(0));
+        control.on(Operation::Replace).lose_reply();
+        let look = control.on(Operation::Load).skip(1).pause_before();
+        let append = tokio::spawn(async move { writer.append(0).await });
+        look.reached().await;
+        let (read, out) = (other.read(0).await, other.sign_out(0).await);
+        look.open();
+        let append = append.await.expect("an event");
+
+        let Act::Append(number, came) = append.act else {
+            panic!("it appends");
+        };
+        assert_eq!(came, Came::Gone { lost: true });
+        let answers: Vec<_> = append.steps.iter().map(Step::to_string).collect();
+        for (step, [operation, answer]) in
+            answers
+                .iter()
+                .zip([["load", "bytes"], ["replace", "✗"], ["load", "nothing"]])
+        {
+            assert!(
+                step.starts_with(operation) && step.ends_with(answer),
+                "{answers:?}"
+            );
         }
+        assert!(matches!(&read.act, Act::Read(Some(seen)) if seen.list == [number]));
+        check(&[append, read, out]).expect("nothing is wrong");
     }
 }

@@ -55,9 +55,14 @@ pub(crate) fn start(directory: &Path, tls: bool) -> io::Result<Server> {
     user.own(directory)?;
     let path = |name: &str| directory.join(name).display().to_string();
     let data = format!("--datadir={}", path("data"));
+    // Its own: a server that starts removes what it takes for remains of another, also those of one that runs.
+    let temporary = format!("--tmpdir={}", path("tmp"));
+    fs::create_dir(directory.join("tmp"))?;
+    user.own(&directory.join("tmp"))?;
     let arguments = [
         "--no-defaults",
         &data,
+        &temporary,
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
     ];
@@ -79,6 +84,7 @@ pub(crate) fn start(directory: &Path, tls: bool) -> io::Result<Server> {
     let arguments = [
         "--no-defaults",
         &data,
+        &temporary,
         &format!("--port={port}"),
         "--bind-address=127.0.0.1",
         &format!("--socket={}", path("socket")),

@@ -8,6 +8,7 @@ pub(crate) mod mariadb;
 pub(crate) mod memcached;
 mod mongodb;
 mod nats;
+mod ports;
 pub(crate) mod postgres;
 mod process;
 mod pypi;
@@ -29,8 +30,9 @@ pub(crate) use mariadb::MariaDb;
 pub(crate) use memcached::Memcached;
 pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
+pub(crate) use ports::free_port;
 pub(crate) use postgres::Postgres;
-pub(crate) use process::{Server, free_port};
+pub(crate) use process::Server;
 pub(crate) use pypi::pypi;
 pub(crate) use redis::{
     Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls, Valkey, agree, arrived, execute,

@@ -1,13 +1,16 @@
 //! A server of this run's own.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
 
 /// How long a server may take until it accepts connections.
 const START: Duration = Duration::from_secs(20);
@@ -18,6 +21,8 @@ pub(crate) struct Server {
     command: Mutex<Command>,
     child: Mutex<Child>,
     address: SocketAddr,
+    /// What it says, which nobody reads unless it does not start.
+    log: NamedTempFile,
 }
 
 impl Server {
@@ -25,18 +30,19 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When it does not start, ends at once, or does not listen in time.
+    /// When it does not start, ends at once, or does not listen in time; then with the end of what it said.
     pub(crate) fn start<S: AsRef<OsStr>>(
         program: &Path,
         arguments: impl IntoIterator<Item = S>,
         port: u16,
     ) -> io::Result<Self> {
+        let log = NamedTempFile::with_prefix("cloakroom-log-")?;
         let mut command = command(program);
         command
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stdout(log.as_file().try_clone()?)
+            .stderr(log.as_file().try_clone()?);
         // A Ctrl-C in the terminal is this process's affair: it stops its servers in order.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -45,6 +51,7 @@ impl Server {
             command: command.into(),
             child: child.into(),
             address: (Ipv4Addr::LOCALHOST, port).into(),
+            log,
         };
         server.wait()?;
         Ok(server)
@@ -90,16 +97,32 @@ impl Server {
     fn wait(&self) -> io::Result<()> {
         let begin = Instant::now();
         while TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err() {
-            if let Some(status) = self.child().try_wait()? {
-                return Err(io::Error::other(format!("the server ended: {status}")));
-            }
-            if begin.elapsed() > START {
-                let message = format!("the server does not listen after {} s", START.as_secs());
-                return Err(io::Error::other(message));
-            }
-            thread::sleep(Duration::from_millis(10));
+            let why = match self.child().try_wait()? {
+                Some(status) => format!("the server ended: {status}"),
+                None if begin.elapsed() > START => {
+                    format!("the server does not listen after {} s", START.as_secs())
+                }
+                None => {
+                    thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
+            };
+            let (address, said) = (self.address, self.last_words());
+            return Err(io::Error::other(format!("{address}: {why}; {said}")));
         }
         Ok(())
+    }
+
+    /// The end of what the server said.
+    fn last_words(&self) -> String {
+        const LINES: usize = 12;
+        let said = fs::read(self.log.path()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<_> = said.lines().filter(|line| !line.is_empty()).collect();
+        match &lines[lines.len().saturating_sub(LINES)..] {
+            [] => "it said nothing".to_owned(),
+            lines => format!("it said:\n        | {}", lines.join("\n        | ")),
+        }
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
@@ -125,16 +148,29 @@ fn command(program: &Path) -> Command {
     Command::new(program)
 }
 
-/// A port of the loopback at which nothing listens.
-pub(crate) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
-}
-
 /// What a program says to `--version`, its first line.
 pub(crate) fn version(program: &Path) -> io::Result<String> {
     let output = Command::new(program).arg("--version").output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_does_not_start_says_why() {
+        let port = super::super::free_port().expect("a port");
+        let script = "echo the disk is full; echo and the port is taken >&2; exit 3";
+        let error = Server::start(Path::new("/bin/sh"), ["-c", script], port).expect_err("it ends");
+        let error = error.to_string();
+        for part in [
+            "exit status: 3",
+            "the disk is full",
+            "and the port is taken",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
 }
