@@ -134,13 +134,14 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
         let mut sessions = self.sessions.clone();
-        let table = self.table.filter(|table| rocket.figment().contains(table));
-        match table.map(|table| rocket.figment().extract_inner::<Config>(table)) {
-            None => {}
-            Some(Ok(config)) => sessions = sessions.with_config(config),
-            Some(Err(error)) => {
-                tracing::error!(%error, table, "the settings of the sessions are wrong");
-                return Err(rocket);
+        let settings = rocket.figment();
+        if let Some(table) = self.table.filter(|table| settings.contains(table)) {
+            match settings.extract_inner::<Config>(table) {
+                Ok(config) => sessions = sessions.with_config(config),
+                Err(error) => {
+                    tracing::error!(%error, table, "the settings of the sessions are wrong");
+                    return Err(rocket);
+                }
             }
         }
         if rocket.state::<Opener<K>>().is_some() {

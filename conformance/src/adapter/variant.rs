@@ -16,9 +16,12 @@ use cloakroom::{Builder, Config};
 #[derive(Clone)]
 pub struct Variant {
     pub(super) name: &'static str,
-    pub(super) without: Arc<dyn Fn(&str) -> Option<&'static str> + Send + Sync>,
+    pub(super) without: Arc<Without>,
     pub(super) base: Base,
 }
+
+/// Why a case does not apply, if it does not.
+type Without = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
 
 /// What the configurations begin with.
 #[derive(Clone)]
