@@ -350,6 +350,27 @@ fn an_expiry_of_its_own_survives_later_requests_writes_rotations_and_sign_ins() 
     check_end(&world, &token, world.now + 600);
 }
 
+// R26: a touch compares nothing. The contract of the stores says what may come of it: this, and no more.
+#[test]
+fn a_touch_that_arrives_after_a_new_expiry_holds_until_the_next_request() {
+    for (idle, absolute, meanwhile) in [(5_000, 50_000, 700), (60, 50_000, 700), (60, 650, 650)] {
+        let own = Expiry::new()
+            .idle(seconds(idle))
+            .absolute(seconds(absolute));
+        let mut world = with(600, 6_000, 30);
+        let token = world.issue(None, insert("n", 1));
+        world.later(100);
+        let touch = world.begin(Some(&token), |_| {});
+        world.request(Some(&token), |session| session.set_expiry(own));
+        check_end(&world, &token, START + 100 + idle);
+        keeps(&world.run(touch).expect("no error"), Fate::Unchanged);
+        check_end(&world, &token, START + meanwhile);
+        world.later(1);
+        keeps(&world.request(Some(&token), |_| {}), Fate::Unchanged);
+        check_end(&world, &token, START + 101 + idle);
+    }
+}
+
 #[test]
 fn an_expiry_as_configured_already_changes_nothing() {
     let mut world = World::new();

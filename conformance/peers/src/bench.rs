@@ -1,31 +1,29 @@
-//! What a request costs above the bare handler of its framework, in process, on a store in memory: allocations, instructions
-//! (valgrind's callgrind), time, and calls of the store.
+//! What a request costs above the bare handler of its framework, in process: allocations, instructions (valgrind's callgrind),
+//! processor time, and what is asked of the store. On a store in memory one request after the other; on Redis 64 visitors at once,
+//! as on a server that has something to do.
 //!
-//! Every application has the same four handlers, and a session of ten values, 979 bytes in all. Instructions are counted by running
-//! the same requests N and 2 N times and taking the difference, so that the start does not count; time is the best of five runs.
+//! Instructions are counted by running the same requests N and 2 N times and taking the difference, so that the start does not
+//! count; the time is the process's own, the best of several runs, and so is not that of whatever else the machine does.
 
-pub mod actix;
-pub mod axum_based;
-mod calls;
-mod poem_based;
+mod monitor;
 
 use std::alloc::System;
+use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+use crate::apps::{self, Application, Error, Place, calls};
+use monitor::Monitor;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Sends a request with a path and a Cookie line, and gives what the response sets.
-pub type Application = Box<dyn FnMut(&str, &str) -> String>;
-
-type Error = Box<dyn std::error::Error>;
-
 /// What is measured, and on which bare handler it stands.
-const LIBRARIES: [(&str, &str); 5] = [
-    ("cloakroom-axum", "axum"),
+const LIBRARIES: [(&str, &str); 6] = [
+    ("commands", "axum"),
+    ("cloakroom", "axum"),
     ("tower-sessions", "axum"),
     ("axum_session", "axum"),
     ("actix-session", "actix-web"),
@@ -42,45 +40,73 @@ const SCENARIOS: [(&str, &str); 7] = [
     ("rotate", "/rotate"),
 ];
 
-const REQUESTS: u64 = 300;
+/// How often the visitors come while they are counted. On Redis there are 64 of them.
+const TURNS: [u64; 2] = [300, 10];
+/// How often they come in each of the runs that are timed.
+const TIMED: [u64; 2] = [3_000, 40];
+const RUNS: usize = 7;
 
-/// The whole table, as lines of `library scenario allocations instructions ns calls`, separated by tabs.
-pub fn bench() -> Result<(), Error> {
-    println!("library\tscenario\tallocations\tinstructions\tns\tcalls");
-    for (library, framework) in LIBRARIES {
-        for (scenario, _) in SCENARIOS {
-            let over = |library: &str| -> Result<[f64; 4], Error> {
-                let mut all = measured(library, scenario)?;
-                all[1] = instructions(library, scenario)?;
-                Ok(all)
-            };
-            // The bare handler gets the same requests.
-            let (with, without) = (over(library)?, over(framework)?);
-            println!(
-                "{library}\t{scenario}\t{:.0}\t{:.0}\t{:.0}\t{:.2}",
-                with[0] - without[0],
-                with[1] - without[1],
-                with[2] - without[2],
-                with[3],
-            );
-        }
+/// The whole table, separated by tabs.
+pub fn bench(redis: &str) -> Result<(), Error> {
+    println!("store\tlibrary\tscenario\tallocations\tinstructions\tns\tcalls");
+    for store in ["memory", redis] {
+        table(store)?;
     }
+    let sha = hashing()?;
     println!(
-        "SHA-256\tone of 32 bytes\t0\t{:.0}\t{:.0}\t0",
-        instructions("sha", "read")?,
-        sha_time()
+        "-\tSHA-256\tone of 32 bytes\t0\t{:.0}\t{:.0}\t0",
+        sha[1], sha[2]
     );
     Ok(())
 }
 
+fn table(store: &str) -> Result<(), Error> {
+    let place = Place::new(store);
+    let name = match place {
+        Place::Memory => "memory",
+        Place::Redis(_) => "Redis",
+    };
+    let mut bare = BTreeMap::new();
+    for (library, framework) in LIBRARIES {
+        if library == "commands" && name == "memory" {
+            continue;
+        }
+        for (scenario, _) in SCENARIOS {
+            // The bare handler gets the same requests.
+            let without = match bare.get(&(framework, scenario)) {
+                Some(known) => *known,
+                None => {
+                    let found = measured(framework, scenario, store)?;
+                    bare.insert((framework, scenario), found);
+                    found
+                }
+            };
+            let with = measured(library, scenario, store)?;
+            let over = |at: usize| (with[at] - without[at]).max(0.0);
+            // axum_session has no store in memory: its sessions are in its own map.
+            let calls = match (library, place) {
+                ("axum_session", Place::Memory) => "-".to_owned(),
+                _ => format!("{:.2}", with[3]),
+            };
+            println!(
+                "{name}\t{library}\t{scenario}\t{:.1}\t{:.0}\t{:.0}\t{calls}",
+                over(0),
+                over(1),
+                over(2),
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Runs a scenario so many times, to be put under callgrind.
-pub fn run(library: &str, scenario: &str, requests: u64) -> Result<(), Error> {
-    if library == "sha" {
-        (0..requests).for_each(hash);
+pub fn run(library: &str, scenario: &str, store: &str, turns: u64) -> Result<(), Error> {
+    if library == "SHA-256" {
+        (0..turns).for_each(hash);
         return Ok(());
     }
-    let mut subject = Subject::new(library, scenario)?;
-    (0..requests).for_each(|_| subject.send());
+    let mut visitors = Visitors::new(library, scenario, Place::new(store))?;
+    (0..turns).for_each(|_| visitors.come());
     Ok(())
 }
 
@@ -91,125 +117,151 @@ fn hash(n: u64) {
     std::hint::black_box(sha2::Sha256::digest(token));
 }
 
-fn sha_time() -> f64 {
-    let start = Instant::now();
-    (0..100_000).for_each(hash);
-    start.elapsed().as_nanos() as f64 / 100_000.0
+fn hashing() -> Result<[f64; 3], Error> {
+    let time = timed(100_000, || (0..100_000).for_each(hash));
+    let instructions = instructions(["SHA-256", "-", "memory"], TURNS[0], 1)?;
+    Ok([0.0, instructions, time])
 }
 
-struct Subject {
+struct Visitors {
     application: Application,
     path: &'static str,
-    cookie: String,
-    /// The client goes by what it is told: each request has the token that the last one issued.
-    follows: bool,
+    cookies: Vec<String>,
+    /// A client goes by what it is told: each request has the token that the last one issued.
+    follow: bool,
 }
 
-impl Subject {
-    fn new(library: &str, scenario: &str) -> Result<Self, Error> {
-        let mut application = application(library)?;
-        let mut own = application("/fill", "");
-        if own.is_empty() {
-            // The bare handler gets a cookie as well.
-            own = format!("id={}", "A".repeat(43));
+impl Visitors {
+    fn new(library: &str, scenario: &str, place: Place<'_>) -> Result<Self, Error> {
+        let mut application = apps::in_process(library, place)?;
+        let count = match place {
+            Place::Memory => 1,
+            Place::Redis(_) => 64,
+        };
+        let mut cookies = application("/fill", &vec![String::new(); count]);
+        for cookie in &mut cookies {
+            if cookie.is_empty() {
+                // The bare handler gets a cookie as well.
+                *cookie = format!("id={}", "A".repeat(43));
+            }
         }
-        let path = SCENARIOS
-            .iter()
-            .find(|(name, _)| *name == scenario)
-            .ok_or("no such scenario")?
-            .1;
+        let path = SCENARIOS.iter().find(|(name, _)| *name == scenario);
+        let (_, path) = *path.ok_or("no such scenario")?;
         let foreign: String = (0..8)
             .map(|n| format!("_tracker_{n}=GA1.2.1234567890.170000000{n}; "))
             .collect();
-        let cookie = match scenario {
-            "create" => String::new(),
-            "untouched, 8 cookies" => format!("{foreign}{own}"),
+        match scenario {
+            "create" => cookies.fill(String::new()),
+            "untouched, 8 cookies" => {
+                for cookie in &mut cookies {
+                    cookie.insert_str(0, &foreign);
+                }
+            }
             "unknown token" => {
                 // That of a session that has ended: well-formed, and rightly signed.
-                application("/end", &own);
-                own
+                application("/end", &cookies);
             }
-            _ => own,
-        };
+            _ => {}
+        }
         Ok(Self {
             application,
             path,
-            cookie,
-            follows: scenario == "rotate",
+            cookies,
+            follow: scenario == "rotate",
         })
     }
 
-    fn send(&mut self) {
-        let set = (self.application)(self.path, &self.cookie);
-        if self.follows && !set.is_empty() {
-            self.cookie = set;
+    fn come(&mut self) {
+        let set = (self.application)(self.path, &self.cookies);
+        if self.follow {
+            for (cookie, set) in self.cookies.iter_mut().zip(set) {
+                if !set.is_empty() {
+                    *cookie = set;
+                }
+            }
         }
     }
 }
 
-fn application(library: &str) -> Result<Application, Error> {
-    Ok(match library {
-        "axum" => axum_based::bare(),
-        "cloakroom-axum" => axum_based::cloakroom(),
-        "tower-sessions" => axum_based::tower_sessions(),
-        "axum_session" => axum_based::axum_session(),
-        "actix-web" => actix::bare(),
-        "actix-session" => actix::sessions(),
-        "poem-bare" => poem_based::bare(),
-        "poem" => poem_based::sessions(),
-        other => return Err(format!("no such library: {other}").into()),
-    })
-}
-
-/// Allocations, nothing, nanoseconds, calls.
-fn measured(library: &str, scenario: &str) -> Result<[f64; 4], Error> {
-    let mut subject = Subject::new(library, scenario)?;
-    (0..200).for_each(|_| subject.send());
-    let (region, calls) = (Region::new(ALLOCATOR), calls::so_far());
-    (0..REQUESTS).for_each(|_| subject.send());
+/// Per request: allocations, instructions, nanoseconds, calls of the store.
+fn measured(library: &str, scenario: &str, store: &str) -> Result<[f64; 4], Error> {
+    let place = Place::new(store);
+    let mut visitors = Visitors::new(library, scenario, place)?;
+    let at = usize::from(matches!(place, Place::Redis(_)));
+    let count = visitors.cookies.len() as u64;
+    let requests = (TURNS[at] * count) as f64;
+    (0..TURNS[at]).for_each(|_| visitors.come());
+    let (region, before) = (Region::new(ALLOCATOR), calls::so_far());
+    (0..TURNS[at]).for_each(|_| visitors.come());
     let change = region.change();
-    let each = |count: u64| (count as f64 / REQUESTS as f64 * 100.0).round() / 100.0;
-    let allocations = each((change.allocations + change.reallocations) as u64).round();
-    let calls = each(calls::so_far() - calls);
-    let mut best = Duration::MAX;
-    for _ in 0..5 {
-        let start = Instant::now();
-        (0..4_000).for_each(|_| subject.send());
-        best = best.min(start.elapsed() / 4_000);
-    }
-    Ok([allocations, 0.0, best.as_nanos() as f64, calls])
+    let allocations = (change.allocations + change.reallocations) as f64 / requests;
+    let calls = match place {
+        Place::Memory => (calls::so_far() - before) as f64 / requests,
+        Place::Redis(url) => {
+            let monitor = Monitor::new(url)?;
+            visitors.come();
+            monitor.commands()? as f64 / count as f64
+        }
+    };
+    let time = (0..RUNS)
+        .map(|_| {
+            timed(TIMED[at] * count, || {
+                (0..TIMED[at]).for_each(|_| visitors.come())
+            })
+        })
+        .fold(f64::MAX, f64::min);
+    // A tenth's precision: tables that double now and then are not the request's.
+    let instructions = instructions([library, scenario, store], TURNS[at], count)?;
+    Ok([allocations, instructions, time, calls])
 }
 
-fn instructions(library: &str, scenario: &str) -> Result<f64, Error> {
-    let (once, twice) = (
-        collected(library, scenario, REQUESTS)?,
-        collected(library, scenario, 2 * REQUESTS)?,
-    );
-    Ok((twice - once) / REQUESTS as f64)
+/// Nanoseconds of this process for each of so many.
+fn timed(count: u64, act: impl FnOnce()) -> f64 {
+    let now = || {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+    };
+    let begin = now();
+    act();
+    (now() - begin) / count as f64
 }
 
-fn collected(library: &str, scenario: &str, requests: u64) -> Result<f64, Error> {
+fn instructions(what: [&str; 3], turns: u64, count: u64) -> Result<f64, Error> {
+    let (once, twice) = (collected(what, turns)?, collected(what, 2 * turns)?);
+    Ok((twice - once) / (turns * count) as f64)
+}
+
+fn collected(what: [&str; 3], turns: u64) -> Result<f64, Error> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
-        .args(["run", library, scenario, &requests.to_string()])
+        .arg("run")
+        .args(what)
+        .arg(turns.to_string())
         .output()?;
     let report = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = report
-        .lines()
-        .find(|line| line.contains("Collected"))
-        .ok_or(report.clone())?;
+    let line = report.lines().find(|line| line.contains("Collected"));
+    let line = line.ok_or_else(|| report.clone())?;
     Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
 }
 
-/// The name and value that a response sets, if it sets something.
-fn pair(line: Option<&[u8]>) -> String {
-    let line = line.unwrap_or_default();
-    let end = line
-        .iter()
-        .position(|byte| *byte == b';')
-        .unwrap_or(line.len());
-    String::from_utf8_lossy(&line[..end]).into_owned()
+/// What a session of ten values takes in the memory of each store, the tables around it included.
+pub fn heap() -> Result<(), Error> {
+    println!("library\tbytes");
+    let hundred = vec![String::new(); 100];
+    for (library, _) in LIBRARIES
+        .into_iter()
+        .filter(|(name, _)| *name != "commands")
+    {
+        let mut application = apps::in_process(library, Place::Memory)?;
+        application("/fill", &hundred);
+        let region = Region::new(ALLOCATOR);
+        (0..100).for_each(|_| drop(application("/fill", &hundred)));
+        let change = region.change();
+        let held = change
+            .bytes_allocated
+            .saturating_sub(change.bytes_deallocated);
+        println!("{library}\t{:.0}", held as f64 / 10_000.0);
+    }
+    Ok(())
 }
-
-pub const BODY: &str = "a response of some length";

@@ -8,7 +8,8 @@ type Error = Box<dyn std::error::Error>;
 
 pub async fn serve(name: &str, port: u16, redis: &str) -> Result<(), Error> {
     match name {
-        "tower-sessions" => tower_sessions::serve(port).await,
+        "tower-sessions" => tower_sessions::in_memory(port).await,
+        "tower-sessions-redis" => tower_sessions::on_redis(port, redis).await,
         "axum_session" => axum_session::serve(port, redis).await,
         "actix-session" => actix_session::serve(port, redis).await,
         other => Err(format!("no page of {other}").into()),

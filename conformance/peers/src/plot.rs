@@ -1,124 +1,196 @@
-//! Draws the measured files as plots: bars per scenario, one colour per library, readable on light and dark ground.
+//! Draws what was measured as bars, and writes the tables of COMPARE.md, both from the files in `conformance/measured`.
 
-use std::fmt::Write as _;
+mod bars;
+mod tables;
+
 use std::path::Path;
 
-type Error = Box<dyn std::error::Error>;
-
-/// Middle tones, told apart by people who do not see all colours, on white and on black.
-const COLOURS: [&str; 5] = ["#0a84d6", "#e07b00", "#2f9e6e", "#b45cc4", "#8a8a8a"];
-
-/// A column of `requests.tsv` and where its plot goes.
-const PLOTS: [(usize, &str, &str); 2] = [
-    (
-        3,
-        "instructions.svg",
-        "instructions above the bare handler, thousands",
-    ),
-    (2, "allocations.svg", "allocations above the bare handler"),
-];
+use crate::apps::Error;
+use bars::{Bar, Plot};
 
 pub fn plot(directory: &Path) -> Result<(), Error> {
-    let text = std::fs::read_to_string(directory.join("requests.tsv"))?;
-    let rows: Vec<Vec<&str>> = text
-        .lines()
-        .filter(|line| {
-            !line.starts_with('#') && !line.starts_with("library") && !line.starts_with("SHA")
+    requests(directory)?;
+    sockets(directory)?;
+    memory(directory)?;
+    contention(directory)?;
+    tables::write(directory)
+}
+
+/// A file of lines of fields that tabs separate. The first line names the fields; those that begin with `#` are remarks.
+pub struct Measured {
+    rows: Vec<Vec<String>>,
+}
+
+impl Measured {
+    pub fn read(directory: &Path, name: &str) -> Result<Self, Error> {
+        let path = directory.join(name);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let lines = text.lines().filter(|line| !line.starts_with('#')).skip(1);
+        let fields = |line: &str| line.split('\t').map(str::to_owned).collect();
+        Ok(Self {
+            rows: lines.map(fields).collect(),
         })
-        .map(|line| line.split('\t').collect())
-        .collect();
-    for (column, file, title) in PLOTS {
-        let scale = if column == 2 { 1.0 } else { 1_000.0 };
-        let value = |row: &Vec<&str>| Some(row[column].parse::<f64>().ok()? / scale);
-        let svg = bars(
+    }
+
+    /// The rows whose first fields are these.
+    pub fn rows<'a>(&'a self, first: &[&str]) -> Vec<&'a [String]> {
+        let fits = |row: &&Vec<String>| row.iter().zip(first).all(|(is, wanted)| is == wanted);
+        self.rows.iter().filter(fits).map(Vec::as_slice).collect()
+    }
+
+    /// What is in this column, each once, in the order of the file.
+    pub fn names(&self, first: &[&str], column: usize) -> Vec<&str> {
+        let mut names = Vec::new();
+        for row in self.rows(first) {
+            if !names.contains(&row[column].as_str()) {
+                names.push(&row[column]);
+            }
+        }
+        names
+    }
+
+    pub fn number(&self, first: &[&str], column: usize) -> Option<f64> {
+        self.rows(first).first()?.get(column)?.parse().ok()
+    }
+}
+
+fn requests(directory: &Path) -> Result<(), Error> {
+    let all = Measured::read(directory, "requests.tsv")?;
+    for (store, column, scale, file, title) in [
+        (
+            "memory",
+            4,
+            1e-3,
+            "instructions.svg",
+            "Thousands of instructions above the bare handler, store in memory",
+        ),
+        (
+            "memory",
+            3,
+            1.0,
+            "allocations.svg",
+            "Allocations above the bare handler, store in memory",
+        ),
+        (
+            "Redis",
+            5,
+            1e-3,
+            "redis.svg",
+            "Microseconds of processor time above the bare handler, on Redis",
+        ),
+    ] {
+        Plot {
             title,
-            &names(&rows, 1),
-            &names(&rows, 0),
-            |scenario, library| {
-                rows.iter()
-                    .find(|row| row[1] == scenario && row[0] == library)
-                    .and_then(value)
-            },
-        )?;
-        std::fs::write(directory.join(file), svg)?;
+            groups: &all.names(&[store], 2),
+            series: &all.names(&[store], 1),
+        }
+        .write(&directory.join(file), |scenario, library| {
+            let value = all.number(&[store, library, scenario], column)?;
+            Some(Bar::new(value * scale))
+        })?;
     }
     Ok(())
 }
 
-/// Each name once, in the order of the file.
-fn names<'a>(rows: &[Vec<&'a str>], column: usize) -> Vec<&'a str> {
-    let mut names = Vec::new();
-    for row in rows {
-        if !names.contains(&row[column]) {
-            names.push(row[column]);
+fn sockets(directory: &Path) -> Result<(), Error> {
+    let all = Measured::read(directory, "sockets.tsv")?;
+    for (column, scale, file, title) in [
+        (
+            2,
+            1e-3,
+            "rates.svg",
+            "Thousands of requests a second, 64 connections, on Redis",
+        ),
+        (
+            5,
+            1.0,
+            "p99.svg",
+            "99th percentile in milliseconds, 64 connections, on Redis",
+        ),
+    ] {
+        Plot {
+            title,
+            groups: &all.names(&[], 1),
+            series: &all.names(&[], 0),
         }
+        .write(&directory.join(file), |path, server| {
+            let at = |column| Some(all.number(&[server, path], column)? * scale);
+            Some(Bar::with(at(column)?, at(column + 1)?, at(column + 2)?))
+        })?;
     }
-    names
+    Ok(())
 }
 
-fn bars(
-    title: &str,
-    groups: &[&str],
-    series: &[&str],
-    value: impl Fn(&str, &str) -> Option<f64>,
-) -> Result<String, Error> {
-    const LEFT: f64 = 150.0;
-    const WIDTH: f64 = 760.0;
-    const BAR: f64 = 11.0;
-    let room = WIDTH - LEFT - 70.0;
-    let most = groups
-        .iter()
-        .flat_map(|group| series.iter().filter_map(|name| value(group, name)))
-        .fold(0.0, f64::max);
-    let group_height = BAR * series.len() as f64 + 12.0;
-    let height = 64.0 + group_height * groups.len() as f64;
-    let mut svg = String::new();
-    writeln!(
-        svg,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="12">
-<style>text {{ fill: #1f2328 }} .axis {{ stroke: #8a8a8a }} @media (prefers-color-scheme: dark) {{ text {{ fill: #e6edf3 }} }}</style>
-<text x="8" y="20" font-size="15" font-weight="600">{title}</text>"#
-    )?;
-    let mut x = 8.0;
-    for (name, colour) in series.iter().zip(COLOURS) {
-        writeln!(
-            svg,
-            r#"<rect x="{x}" y="32" width="11" height="11" fill="{colour}"/><text x="{}" y="42">{name}</text>"#,
-            x + 16.0
-        )?;
-        x += 36.0 + 7.2 * name.len() as f64;
+fn memory(directory: &Path) -> Result<(), Error> {
+    let all = Measured::read(directory, "memory.tsv")?;
+    let counts = all.names(&[], 0);
+    let sessions: Vec<_> = counts.iter().map(|count| tables::grouped(count)).collect();
+    let names: Vec<&str> = sessions.iter().map(String::as_str).collect();
+    let count = |name: &str| {
+        names
+            .iter()
+            .position(|known| *known == name)
+            .map(|at| counts[at])
+    };
+    let groups = [
+        "load",
+        "load, replace",
+        "create",
+        "load, delete",
+        "expire one",
+    ];
+    Plot {
+        title: "The memory store: nanoseconds per operation, by the number of sessions",
+        groups: &groups,
+        series: &names,
     }
-    for (at, group) in groups.iter().enumerate() {
-        let top = 56.0 + group_height * at as f64;
-        writeln!(
-            svg,
-            r#"<text x="{}" y="{}" text-anchor="end">{group}</text>"#,
-            LEFT - 8.0,
-            top + BAR * series.len() as f64 / 2.0 + 4.0
-        )?;
-        writeln!(
-            svg,
-            r#"<line class="axis" x1="{LEFT}" x2="{LEFT}" y1="{top}" y2="{}"/>"#,
-            top + BAR * series.len() as f64
-        )?;
-        for (line, (name, colour)) in series.iter().zip(COLOURS).enumerate() {
-            let Some(value) = value(group, name) else {
-                continue;
-            };
-            let (y, width) = (
-                top + BAR * line as f64,
-                (value.max(0.0) / most * room).max(1.0),
-            );
-            let digits = usize::from(value < 100.0 && value.fract() != 0.0);
-            writeln!(
-                svg,
-                r#"<rect x="{LEFT}" y="{y}" width="{width:.1}" height="{}" fill="{colour}"/><text x="{:.1}" y="{}" font-size="10">{value:.digits$}</text>"#,
-                BAR - 1.0,
-                LEFT + width + 4.0,
-                y + 9.0
-            )?;
-        }
+    .write(&directory.join("memory.svg"), |operation, sessions| {
+        let at = groups.iter().position(|name| *name == operation)?;
+        let column = [2, 3, 4, 5, 7][at];
+        Some(Bar::new(all.number(&[count(sessions)?], column)?))
+    })?;
+    let heap = Measured::read(directory, "heap.tsv")?;
+    Plot {
+        title: "Bytes of memory for one session of ten values",
+        groups: &["bytes"],
+        series: &heap.names(&[], 0),
     }
-    svg.push_str("</svg>\n");
-    Ok(svg)
+    .write(&directory.join("heap.svg"), |_, library| {
+        Some(Bar::new(heap.number(&[library], 1)?))
+    })
+}
+
+fn contention(directory: &Path) -> Result<(), Error> {
+    let all = Measured::read(directory, "contention.tsv")?;
+    let groups = [
+        "memory /counter",
+        "memory /slow",
+        "Redis /counter",
+        "Redis /slow",
+    ];
+    let series = all.names(&[], 1);
+    let value = |group: &str, library: &str, column| {
+        let (store, path) = group.split_once(' ')?;
+        all.number(&[store, library, path, "64"], column)
+    };
+    Plot {
+        title: "64 clients count in one session: per cent of the increments that are lost",
+        groups: &groups,
+        series: &series,
+    }
+    .write(&directory.join("lost.svg"), |group, library| {
+        let answered = value(group, library, 4)?;
+        Some(Bar::new(
+            100.0 * value(group, library, 6)? / answered.max(1.0),
+        ))
+    })?;
+    Plot {
+        title: "64 clients count in one session: requests a second",
+        groups: &groups,
+        series: &series,
+    }
+    .write(&directory.join("contention.svg"), |group, library| {
+        Some(Bar::new(value(group, library, 7)?))
+    })
 }

@@ -277,6 +277,7 @@ fn put(value: &Value, dialect: Dialect, depth: Depth, out: &mut String) -> Resul
         Value::Decimal(_) => return unsupported("a `Decimal`"),
         Value::Uuid(_) => return unsupported("a `UUID`"),
         Value::Markup(_) => return unsupported("a `Markup`"),
+        Value::Object(_) => return unsupported("a value of a type that only pickle keeps"),
         Value::Ext(..) => return unsupported("an extension of msgpack"),
     }
     Ok(())

@@ -55,12 +55,17 @@
 //! | `datetime` | in UTC | | in UTC, whole seconds | yes |
 //! | `UUID`, `Markup` | | | yes | yes |
 //! | `set`, `frozenset`, `date`, `timedelta`, `Decimal` | | | | yes |
+//! | `time`, `timezone`, `ZoneInfo`, pytz's zones, `bytearray`, `complex`: an [`Object`] | | | | yes |
+//! | `str` with lone surrogates: an [`Object`] | | | | yes |
 //! | floats that are not finite | yes | | yes | yes |
 //! | keys of a `dict` that are no text | yes | | | yes |
 //!
 //! A Rust tuple or `Vec` is a `list` for Flask, and a Rust type that serde writes as a text is a `str`; for the others store a [`Value`].
-//! A `str` with a lone surrogate, which Python can have and Rust cannot, makes a session unreadable here: an error, and the record is
-//! left as it is.
+//!
+//! In a pickle there may be more than that: instances of the application's own classes, enum members, `OrderedDict`, `defaultdict`,
+//! werkzeug's `MultiDict`, dateutil's zones, buffers. Reading that would mean to import and call, so it makes the session unreadable here:
+//! `Error::Refused` names the class, and the record is left as it is. So does, in JSON, a `str` with a lone surrogate, which Rust's texts
+//! cannot have. Let the Flask application store such a value as plain data (`dict(form)`, `color.value`) before Rust reads its sessions.
 //!
 //! # What holds, and what does not
 //!
@@ -164,4 +169,4 @@ pub use format::{MARKS, PERMANENT};
 pub use serializer::Serializer;
 pub use settings::{Secret, SessionType, Settings, SettingsError};
 pub use signer::Signer;
-pub use value::{Date, DateTime, Integer, MAX_DEPTH, TimeDelta, Value};
+pub use value::{Date, DateTime, Integer, MAX_DEPTH, Object, TimeDelta, Value};

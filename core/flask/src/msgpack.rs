@@ -218,6 +218,7 @@ fn put(value: &Value, depth: Depth, out: &mut Vec<u8>) -> Result<(), FormatError
         Value::Decimal(_) => return unsupported("a `Decimal`"),
         Value::Uuid(_) => return unsupported("a `UUID`"),
         Value::Markup(_) => return unsupported("a `Markup`"),
+        Value::Object(_) => return unsupported("a value of a type that only pickle keeps"),
         Value::Ext(..) => return unsupported("an extension with the code of timestamps"),
     }
     Ok(())

@@ -7,6 +7,7 @@
 mod nodes;
 mod opcode;
 mod read;
+mod text;
 mod write;
 
 pub(crate) use read::loads;

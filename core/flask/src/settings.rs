@@ -118,6 +118,9 @@ pub struct Settings {
     pub session_redis: Option<String>,
     /// SESSION_MEMCACHED, as addresses or URLs.
     pub session_memcached: Vec<String>,
+    /// SESSION_MEMCACHED_CLIENT, a key of this project: which Python client spreads the sessions over several servers, `pylibmc`,
+    /// `python-memcached` or `pymemcache`.
+    pub session_memcached_client: Option<String>,
     /// SESSION_FILE_DIR. Default `flask_session`, in the working directory.
     pub session_file_dir: String,
     /// SESSION_FILE_THRESHOLD: how many files there are before some are removed. Default 500.
@@ -185,6 +188,7 @@ impl Settings {
             session_serialization_format: None,
             session_redis: None,
             session_memcached: Vec::new(),
+            session_memcached_client: None,
             session_file_dir: "flask_session".into(),
             session_file_threshold: 500,
             session_file_mode: 0o600,

@@ -2,9 +2,12 @@
 
 mod cbor;
 mod integer;
+mod object;
 mod times;
 
 pub use integer::Integer;
+pub(crate) use object::Kind;
+pub use object::Object;
 pub use times::{Date, DateTime, TimeDelta};
 
 use std::fmt;
@@ -38,7 +41,7 @@ pub enum Value {
     BigInt(Integer),
     /// `float`.
     Float(f64),
-    /// `str`. Texts with lone surrogates, which Python can have, are refused.
+    /// `str`. One with lone surrogates, which Python can have, is an `Object`.
     Str(String),
     /// `bytes`.
     Bytes(Vec<u8>),
@@ -64,6 +67,8 @@ pub enum Value {
     Uuid([u8; 16]),
     /// `markupsafe.Markup`: text that is HTML already.
     Markup(String),
+    /// One of a few types more, which pickles keep.
+    Object(Object),
     /// An extension type of msgpack that has no meaning here: its code and bytes.
     Ext(i8, Vec<u8>),
 }
@@ -95,6 +100,7 @@ impl Value {
             Self::Decimal(_) => "Decimal",
             Self::Uuid(_) => "UUID",
             Self::Markup(_) => "Markup",
+            Self::Object(object) => object.class().rsplit('.').next().unwrap_or_default(),
             Self::Ext(..) => "msgpack.Ext",
         }
     }

@@ -29,7 +29,9 @@ fn a_pickle_that_would_import_or_call_is_refused_by_name() {
         refused(b"c__builtin__\neval\n(S'1'\ntR."),
         "__builtin__.eval"
     );
-    assert_eq!(refused(b"cbuiltins\ngetattr\n."), "builtins.getattr");
+    assert_eq!(refused(b"cbuiltins\nsetattr\n."), "builtins.setattr");
+    assert!(refused(b"cbuiltins\ngetattr\n.").contains("class"));
+    assert!(refused(b"cbuiltins\ngetattr\n(cbuiltins\nset\nV__class__\ntR.").contains("arguments"));
     assert!(refused(b"(S'true'\nios\nsystem\n.").starts_with("INST"));
     assert!(refused(b"(cdatetime\ndate\no.").starts_with("OBJ"));
     assert!(refused(b"\x80\x02\x82\x01.").starts_with("EXT"));

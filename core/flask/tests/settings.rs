@@ -108,7 +108,16 @@ fn every_key_is_read() {
     let redis = store("redis", "SESSION_REDIS", "redis://localhost".into());
     assert_eq!(redis.session_redis.as_deref(), Some("redis://localhost"));
     let servers = Value::List(vec!["one:11211".into(), "two:11211".into()]);
-    let memcached = store("memcached", "SESSION_MEMCACHED", servers);
+    let memcached = Settings::from_map([
+        ("SESSION_TYPE", "memcached".into()),
+        ("SESSION_MEMCACHED", servers),
+        ("SESSION_MEMCACHED_CLIENT", "pylibmc".into()),
+    ])
+    .unwrap();
+    assert_eq!(
+        memcached.session_memcached_client.as_deref(),
+        Some("pylibmc")
+    );
     assert_eq!(memcached.session_memcached, ["one:11211", "two:11211"]);
     let files = store("filesystem", "SESSION_FILE_DIR", "/var/sessions".into());
     assert_eq!(files.session_file_dir, "/var/sessions");
@@ -291,6 +300,20 @@ fn what_contradicts_itself_is_named() {
             "APPLICATION_ROOT",
         ),
         (refused([("SESSION_TYPE", "gopher".into())]), "SESSION_TYPE"),
+        (
+            refused([
+                ("SESSION_TYPE", "memcached".into()),
+                ("SESSION_MEMCACHED", "a:1,b:1".into()),
+            ]),
+            "SESSION_MEMCACHED_CLIENT",
+        ),
+        (
+            refused([
+                ("SESSION_TYPE", "memcached".into()),
+                ("SESSION_MEMCACHED_CLIENT", "libmc".into()),
+            ]),
+            "SESSION_MEMCACHED_CLIENT",
+        ),
     ];
     for ((named, said), key) in cases {
         assert_eq!(named, key, "{said}");

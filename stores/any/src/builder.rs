@@ -17,6 +17,7 @@ use crate::{Opened, failure};
 pub struct Builder {
     url: Box<str>,
     migrate: bool,
+    name: Option<Box<str>>,
 }
 
 impl Builder {
@@ -24,6 +25,7 @@ impl Builder {
         Self {
             url: url.into(),
             migrate: true,
+            name: None,
         }
     }
 
@@ -38,12 +40,34 @@ impl Builder {
         self
     }
 
+    /// What the sessions are called where they are kept, for applications that share a server or want names of their own. Of the
+    /// name `shop`:
+    ///
+    /// | store | |
+    /// |---|---|
+    /// | SQL | are in the table `shop` |
+    /// | MongoDB | in the collection `shop` |
+    /// | Redis, Memcached | their keys begin with `shop:` |
+    /// | files | are in the directory `shop` in that of the URL |
+    /// | memory | nothing: each store is one's own |
+    ///
+    /// A name is one everywhere, so that another URL can be set at any time: at most 48 letters, digits and underscores of ASCII,
+    /// no digit first. Unless said otherwise each store has the name that its crate's page says. The database is part of the URL.
+    ///
+    /// ```
+    /// let builder = cloakroom_any::builder("redis://localhost/3").name("shop");
+    /// ```
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Opens the store, and makes sure that its server answers.
     ///
     /// # Errors
     ///
-    /// A permanent one when the URL's scheme is unknown or needs a feature that is off, or when the store does not take the URL; what
-    /// else the store says when it is connected to and migrated. None contains the URL.
+    /// A permanent one when the URL's scheme is unknown or needs a feature that is off, when the [name](Self::name) is none, or when
+    /// the store does not take the URL; what else the store says when it is connected to and migrated. None contains the URL.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -55,14 +79,21 @@ impl Builder {
     /// ```
     pub async fn open(self) -> Result<Opened, StoreError> {
         let (kind, rest) = scheme::of(&self.url)?;
+        if !self.name.as_deref().is_none_or(is_name) {
+            return Err(failure::name());
+        }
         match kind {
             #[cfg(feature = "memory")]
             Kind::Memory => memory(rest),
             #[cfg(feature = "file")]
-            Kind::File => file(rest),
+            Kind::File => file(rest, self.name.as_deref()),
             #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
             Kind::Sql => {
-                let store = cloakroom_sql::SqlStore::connect(&self.url).await?;
+                let mut builder = cloakroom_sql::SqlStore::builder();
+                if let Some(name) = self.name {
+                    builder = builder.table(name);
+                }
+                let store = builder.connect(&self.url).await?;
                 if self.migrate {
                     store.migrate().await?;
                 }
@@ -70,17 +101,29 @@ impl Builder {
             }
             #[cfg(feature = "redis")]
             Kind::Redis => {
-                let store = cloakroom_redis::RedisStore::connect(&self.url).await?;
+                let mut builder = cloakroom_redis::RedisStore::builder(&self.url);
+                if let Some(name) = self.name {
+                    builder = builder.prefix(&format!("{name}:"));
+                }
+                let store = builder.connect().await?;
                 Ok(Opened::listing(store))
             }
             #[cfg(feature = "memcached")]
             Kind::Memcached => {
-                let store = cloakroom_memcached::MemcachedStore::connect(&self.url).await?;
+                let mut builder = cloakroom_memcached::MemcachedStore::builder(&self.url);
+                if let Some(name) = self.name {
+                    builder = builder.prefix(&format!("{name}:"));
+                }
+                let store = builder.connect().await?;
                 Ok(Opened::plain(store))
             }
             #[cfg(feature = "mongodb")]
             Kind::MongoDb => {
-                let store = cloakroom_mongodb::MongoStore::connect(&self.url).await?;
+                let mut builder = cloakroom_mongodb::MongoStore::builder();
+                if let Some(name) = self.name {
+                    builder = builder.collection(name);
+                }
+                let store = builder.connect(&self.url).await?;
                 if self.migrate {
                     store.create_indexes().await?;
                 }
@@ -101,8 +144,17 @@ impl fmt::Debug for Builder {
         // The URL may hold a password.
         f.debug_struct("Builder")
             .field("migrate", &self.migrate)
+            .field("name", &self.name)
             .finish_non_exhaustive()
     }
+}
+
+fn is_name(name: &str) -> bool {
+    let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let all_well = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    begins_well && all_well && name.len() <= 48
 }
 
 #[cfg(feature = "memory")]
@@ -115,7 +167,7 @@ fn memory(rest: &str) -> Result<Opened, StoreError> {
 
 /// `file:relative`, `file:/absolute`, or as RFC 8089 has it, `file:///absolute`. Nothing is percent-encoded.
 #[cfg(feature = "file")]
-fn file(rest: &str) -> Result<Opened, StoreError> {
+fn file(rest: &str, name: Option<&str>) -> Result<Opened, StoreError> {
     let directory = match rest.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
         Some(_) => return Err(failure::file()),
@@ -124,6 +176,10 @@ fn file(rest: &str) -> Result<Opened, StoreError> {
     if directory.is_empty() {
         return Err(failure::file());
     }
-    let store = cloakroom_file::FileStore::open(directory)?;
+    let directory = std::path::Path::new(directory);
+    let store = match name {
+        Some(name) => cloakroom_file::FileStore::open(directory.join(name))?,
+        None => cloakroom_file::FileStore::open(directory)?,
+    };
     Ok(Opened::sweeping(store))
 }

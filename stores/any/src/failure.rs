@@ -32,6 +32,10 @@ pub(crate) fn missing_feature(known: &Known, feature: &str) -> StoreError {
     ))
 }
 
+pub(crate) fn name() -> StoreError {
+    permanent("a name is at most 48 letters, digits and underscores of ASCII, no digit first")
+}
+
 #[cfg(feature = "memory")]
 pub(crate) fn memory() -> StoreError {
     permanent("nothing follows the colon of memory:")

@@ -28,8 +28,8 @@
 //! | `mongodb://user:password@host,host/database`, `mongodb+srv://…` | MongoDB | `mongodb` |
 //!
 //! What each guarantees, and all that its URL can say, is on the page of its crate: `cloakroom-memory`, `cloakroom-file`, `cloakroom-sql`,
-//! `cloakroom-redis`, `cloakroom-memcached`, `cloakroom-mongodb`. The names of tables, collections and prefixes are those crates' defaults;
-//! who wants others opens the store itself.
+//! `cloakroom-redis`, `cloakroom-memcached`, `cloakroom-mongodb`. The database is part of the URL; tables, collections and prefixes are called as
+//! those crates say, or as [`Builder::name`] does.
 //!
 //! # What opening does
 //!

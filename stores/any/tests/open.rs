@@ -60,6 +60,38 @@ async fn files_are_named_by_a_path_with_or_without_slashes() {
     }
 }
 
+#[cfg(feature = "file")]
+#[tokio::test]
+async fn sessions_of_another_name_are_others() {
+    let root = tempfile::tempdir().unwrap();
+    let mut urls = vec![format!("file:{}", root.path().display())];
+    if cfg!(feature = "sqlite") {
+        urls.push(format!("sqlite:{}/sessions.db", root.path().display()));
+    }
+    for url in urls {
+        let named = async |name: &str| builder(&url).name(name).open().await.unwrap().store;
+        let shop = named("shop").await;
+        works(&shop).await;
+        assert!(named("blog").await.load(&key()).await.unwrap().is_none());
+        let again = named("shop").await;
+        assert!(again.load(&key()).await.unwrap().is_some());
+    }
+    assert!(root.path().join("shop").is_dir());
+}
+
+// R58
+#[tokio::test]
+async fn what_is_no_name_everywhere_is_refused_everywhere() {
+    let long = "a".repeat(49);
+    for name in ["", "a b", "a;b", "../a", "1a", "a\0", "\u{e4}", &long] {
+        for url in ["memory:", "file:sessions", "redis://127.0.0.1:1"] {
+            let error = builder(url).name(name).open().await.unwrap_err();
+            assert!(!error.is_transient(), "{url} {name:?}: {error}");
+        }
+    }
+    assert!(!std::path::Path::new("sessions").exists());
+}
+
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_database_has_its_table_once_it_is_open_unless_told_otherwise() {

@@ -139,7 +139,13 @@ pub trait Store: Send + Sync + 'static {
         write: &Write,
     ) -> impl Future<Output = Result<Replaced, StoreError>> + Send;
 
-    /// Sets when the record under `key` ends, whichever record that is, and nothing else of it.
+    /// Sets when the record under `key` ends, sooner or later than before, whichever record that is, and nothing else of it.
+    ///
+    /// It compares nothing, so that a request that only reads disturbs none that writes, and takes one step. What that costs: a
+    /// touch on its way while the record is replaced may arrive after the new one, which then ends when the touch says and not
+    /// when its write said. They differ by more than the time that it was on its way only if the write changed the session's
+    /// lifetime (`set_expiry`, "remember me"). The session then ends as it would have ended before that change, until a request
+    /// loads it, which has it touched again; the absolute timeout is in the record, and holds in any case.
     ///
     /// # Errors
     ///

@@ -160,7 +160,7 @@ pub use crate::redis::{RedisBuilder, RedisStore};
 #[cfg(feature = "filesystem")]
 pub use files::{FileLayout, FileSystemBuilder, FileSystemStore};
 #[cfg(feature = "memcached")]
-pub use memcached::MemcachedStore;
+pub use memcached::{MemcachedClient, MemcachedStore};
 pub use null::NullStore;
 #[cfg(feature = "settings")]
 pub use open::open;

@@ -12,7 +12,7 @@ use crate::NullStore;
 /// |---|---|---|
 /// | none (Flask's own cookie), `null` | nowhere: [`NullStore`] | |
 /// | `redis` | `SESSION_REDIS` | `redis://127.0.0.1:6379` |
-/// | `memcached` | `SESSION_MEMCACHED` | `127.0.0.1:11211` |
+/// | `memcached` | `SESSION_MEMCACHED`; of several servers with `SESSION_MEMCACHED_CLIENT` | `127.0.0.1:11211` |
 /// | `filesystem` | `SESSION_FILE_DIR`, `_THRESHOLD`, `_MODE` | `flask_session`, 500, 0600 |
 /// | `mongodb` | `SESSION_MONGODB`, `_DB`, `_COLLECT` | `mongodb://127.0.0.1:27017`, `flask_session`, `sessions` |
 /// | `sqlalchemy` | `SESSION_SQLALCHEMY`, `_TABLE`, `SESSION_CLEANUP_N_REQUESTS` | must be said, `sessions`, never |
@@ -53,11 +53,17 @@ pub async fn open(settings: &Settings) -> Result<SharedStore, StoreError> {
         }
         #[cfg(feature = "memcached")]
         SessionType::Memcached => {
-            let servers = match &settings.session_memcached[..] {
-                [] => "127.0.0.1:11211".to_owned(),
-                servers => servers.join(","),
+            let servers = settings.session_memcached.iter();
+            let servers: Vec<_> = servers.flat_map(|servers| servers.split(',')).collect();
+            let store = match (&servers[..], &settings.session_memcached_client) {
+                ([], _) => crate::MemcachedStore::connect("127.0.0.1:11211").await,
+                ([server], _) => crate::MemcachedStore::connect(server).await,
+                (several, Some(client)) => {
+                    let several = several.iter().copied();
+                    crate::MemcachedStore::connect_several(client.parse()?, several).await
+                }
+                (several, None) => crate::MemcachedStore::connect(&several.join(",")).await,
             };
-            let store = crate::MemcachedStore::connect(&servers).await;
             store.map(SharedStore::new)
         }
         #[cfg(feature = "filesystem")]

@@ -1,5 +1,6 @@
-//! What the store costs when it is large, and what expiry costs. Times are the thread's own, from `/proc` (Linux): they hold on a
-//! busy machine, too.
+//! What the store costs when it is large, what expiry costs, and how long a request waits while a tenth expires. Times of operations
+//! are the thread's own, from `/proc` (Linux): they hold on a busy machine, too. A wait is by the clock; what the thread waited for
+//! a processor, and not for the store, is taken off.
 //!
 //! `cargo bench -p cloakroom-memory --bench scale` runs 10,000 and 1,000,000 sessions; further counts may be named:
 //! `… -- 5000000`. Lines of fields separated by tabs, for `conformance/measured`.
@@ -10,7 +11,7 @@ use std::alloc::System;
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,10 @@ const RECORD: usize = 160;
 const START: u64 = 1_800_000_000;
 /// Operations of each kind.
 const MANY: usize = 100_000;
+/// What no request takes by itself.
+const SLOW: Duration = Duration::from_micros(20);
+/// For how long requests are watched while nothing expires.
+const CALM: Duration = Duration::from_millis(500);
 
 fn main() {
     // `cargo bench` itself passes `--bench`.
@@ -37,7 +42,7 @@ fn main() {
         false => named,
     };
     println!(
-        "sessions\tbytes each\tload ns\tload and replace ns\tcreate ns\tload and delete ns\texpired\tns each\tstep us\tslow step us"
+        "sessions\tbytes each\tload ns\tload and replace ns\tcreate ns\tload and delete ns\texpired\tns each\tlongest pause us\tthe same without expiry us"
     );
     counts.into_iter().for_each(scale);
 }
@@ -52,8 +57,12 @@ fn scale(count: usize) {
         .clock(move || UnixTime::from_secs(reader.load(Ordering::Relaxed)))
         .build();
     for n in 0..count {
-        // A tenth ends early, spread over what is there.
-        let life = if n % 10 == 0 { 600 } else { 7_200 };
+        // Two tenths end early, one after the other, spread over what is there.
+        let life = match n % 10 {
+            0 => 600,
+            5 => 1_200,
+            _ => 7_200,
+        };
         let write = Write::new(vec![7; RECORD], UnixTime::from_secs(START + life), None);
         drop(now(store.create(&key(n), &write)));
     }
@@ -62,33 +71,59 @@ fn scale(count: usize) {
         .bytes_allocated
         .saturating_sub(change.bytes_deallocated);
     clock.store(START + 700, Ordering::Relaxed);
-    let (expired, each, steps) = expiry(&store);
+    let (expired, each) = expiry(&store);
+    let calm = pauses(&store, count, || std::thread::sleep(CALM));
+    clock.store(START + 1_300, Ordering::Relaxed);
+    let pause = pauses(&store, count, || {
+        expiry(&store);
+    });
     let [load, replace, create, delete] = operations(&store, count);
-    // No request waits longer for the sweeper than one of its steps takes.
-    let (usual, slow) = (steps[steps.len() / 2], steps[steps.len() * 99 / 100]);
     println!(
         "{count}\t{:.0}\t{load:.0}\t{replace:.0}\t{create:.0}\t{delete:.0}\t{expired}\t{each:.0}\t{}\t{}",
         held as f64 / count as f64,
-        usual.as_micros(),
-        slow.as_micros(),
+        pause.as_micros(),
+        calm.as_micros(),
     );
 }
 
-/// Removes what has expired, a hundred at a time: how many, nanoseconds for each, and how long each step took by the clock, sorted.
-fn expiry(store: &MemoryStore) -> (usize, f64, Vec<Duration>) {
-    let (mut removed, mut steps, begin) = (0, Vec::new(), processor());
-    loop {
-        let start = Instant::now();
-        let more = now(store.sweep(100)).unwrap_or(0);
-        steps.push(start.elapsed());
-        removed += more;
-        if more == 0 {
-            break;
-        }
-    }
+/// Removes what has expired, as the store's own sweeper does: how many, and nanoseconds for each.
+fn expiry(store: &MemoryStore) -> (usize, f64) {
+    let begin = processor();
+    let removed = now(store.sweep(usize::MAX)).unwrap_or(0);
     let spent = processor().saturating_sub(begin);
-    steps.sort_unstable();
-    (removed, spent as f64 / removed.max(1) as f64, steps)
+    (removed, spent as f64 / removed.max(1) as f64)
+}
+
+/// The longest wait of a request, a load and a replace of a living session, while something else goes on in this thread.
+fn pauses(store: &MemoryStore, count: usize, other: impl FnOnce()) -> Duration {
+    let stop = AtomicBool::new(false);
+    let write = Write::new(vec![8; RECORD], UnixTime::from_secs(START + 7_200), None);
+    std::thread::scope(|scope| {
+        let requests = scope.spawn(|| {
+            let (mut longest, mut end, mut waited) = (Duration::ZERO, Instant::now(), waited());
+            for n in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                // Never one of those that end early.
+                let key = key(7_919_usize.wrapping_mul(n) % count / 10 * 10 + 1);
+                if let Ok(Some(old)) = now(store.load(&key)) {
+                    drop(black_box(now(store.replace(&key, &old, &write))));
+                }
+                let (start, so_far) = (end, waited);
+                end = Instant::now();
+                if end - start > SLOW {
+                    waited = self::waited();
+                    longest = longest.max((end - start).saturating_sub(waited - so_far));
+                    end = Instant::now();
+                }
+            }
+            longest
+        });
+        other();
+        stop.store(true, Ordering::Relaxed);
+        requests.join().unwrap_or_default()
+    })
 }
 
 fn operations(store: &MemoryStore, count: usize) -> [f64; 4] {
@@ -125,9 +160,21 @@ fn timed<T>(inputs: &[T], operation: impl FnMut(&T)) -> f64 {
 fn processor() -> u64 {
     // A thread that has just slept has been counted up to now.
     std::thread::sleep(Duration::from_millis(1));
+    schedule(0)
+}
+
+/// For how long this thread could have run, and had no processor.
+fn waited() -> Duration {
+    Duration::from_nanos(schedule(1))
+}
+
+fn schedule(field: usize) -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let spent = text.split(' ').next().and_then(|spent| spent.parse().ok());
-    spent.unwrap_or(0)
+    let number = text
+        .split(' ')
+        .nth(field)
+        .and_then(|number| number.parse().ok());
+    number.unwrap_or(0)
 }
 
 fn key(n: usize) -> Key {

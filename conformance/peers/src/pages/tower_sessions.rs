@@ -1,19 +1,29 @@
-//! tower-sessions 0.15 on its memory store, with everything else by default. (Its Redis store is for an older version.)
+//! tower-sessions 0.15 on its memory store, or on Redis, with everything else by default. (Its own Redis store is for an older version:
+//! the one here does what that does.)
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use tower_sessions::cookie::time::Duration;
-use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer, session};
+use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer, SessionStore, session};
 
+use crate::apps::{Records, connect};
 use crate::script::{self, Op, Reply};
 
-pub async fn serve(port: u16) -> Result<(), super::Error> {
+pub async fn in_memory(port: u16) -> Result<(), super::Error> {
+    serve(port, MemoryStore::default()).await
+}
+
+pub async fn on_redis(port: u16, redis: &str) -> Result<(), super::Error> {
+    serve(port, Records(connect(redis).await?)).await
+}
+
+async fn serve(port: u16, store: impl SessionStore + Clone) -> Result<(), super::Error> {
     let app = Router::new()
         .route("/script", get(script))
         .route("/untouched", get(async || "[null]"))
-        .layer(SessionManagerLayer::new(MemoryStore::default()));
+        .layer(SessionManagerLayer::new(store));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     Ok(axum::serve(listener, app).await?)
 }

@@ -52,16 +52,26 @@ usage: cargo conformance [COMMAND]
   simulate       random schedules of requests and faults on the machine, checked by a model; `simulate --help` says more
   demo           the demo site, as a program and in a headless Chromium; a further word chooses cases
   bench          measurements, which the whole run leaves out: bench stores, each store beside the same commands sent
-                 directly (builds a release); bench sweep; a further word chooses a store
+                 directly (builds a release); bench sweep; a further word chooses a store; bench peers, Cloakroom beside other libraries
+                 (requests, heap, sockets, contention), and bench memory, the memory store when it is large (4 GB); with
+                 --keep these go to conformance/measured, and the plots and tables of COMPARE.md are made anew
   http           the black-box cases on our own page, without an application around it
   http URL       on a server that offers the endpoint of conformance/ENDPOINT.md; with a second URL also those for two servers
                  on one store; a further word chooses cases
-  scoreboard     on our own page, tower-sessions, axum_session, actix-session, Flask-Session and express-session, as a table;
+  scoreboard     on our own page, tower-sessions (in memory and on Redis), axum_session, actix-session, Flask-Session and express-session, as a table;
                  with a peer's name on that one, in full; not part of a run without a command
   help           this text
 
 The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed and something passed.
-CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.";
+CONFORMANCE_REQUIRE=all in the environment makes a skip a failure too.
+
+Servers are installed where they are missing and may be, started for the run, and stopped with it. A URL in the environment names one
+that is there instead; the run has names of its own on it, and removes what it made, or says why it does not:
+  POSTGRES_URL, MYSQL_URL, REDIS_URL, VALKEY_URL, MEMCACHED_URL, MONGODB_URL, NATS_URL
+  REDIS_TLS_URL       rediss://…; REDIS_TLS_CA is a file with the certificate that its goes back to, if the system does not trust it
+  REDIS_CLUSTER_URL   redis+cluster://…
+  REDIS_SENTINEL_URL  redis+sentinel://…; REDIS_SENTINEL_LOGIN is user:password for the sentinels
+No given server is killed: the faults that do so are skipped, or played on servers of the run's own.";
 
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();

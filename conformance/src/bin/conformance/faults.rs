@@ -6,6 +6,7 @@ mod ground;
 mod memcached;
 mod mongodb;
 mod redis;
+mod redis_tls;
 mod sentinel;
 mod sql;
 mod sql_conflicts;

@@ -13,6 +13,7 @@ mod plan;
 mod renewal;
 mod repr;
 mod rust;
+mod several;
 mod table;
 mod venv;
 
@@ -37,7 +38,7 @@ pub(crate) fn cases() -> impl Iterator<Item = impl fmt::Display> {
         .take(1)
         .map(|case| line(&format!("flask/{}[SETUP]", case.id), case.sentence));
     checks
-        .chain(others.map(|case| line(&format!("flask/{}", case.id), case.sentence)))
+        .chain(others.map(|case| line(&case.name(), case.sentence)))
         .chain(attributes)
         .chain([guide])
 }
@@ -50,6 +51,7 @@ fn fixed() -> impl Iterator<Item = Other> {
         null::ALL,
         copied::ALL,
         renewal::ALL,
+        several::ALL,
     ];
     all.into_iter().flatten().copied()
 }
@@ -65,6 +67,12 @@ struct Other {
     sentence: &'static str,
     setup: Setup,
     run: for<'a> fn(&'a Ground, &'a Setup) -> checks::Running<'a>,
+}
+
+impl Other {
+    fn name(&self) -> String {
+        format!("flask/{}[{}]", self.id, self.setup.name())
+    }
 }
 
 /// Runs the cases whose names contain each of `parts`; the table at the end says what came of them.
@@ -87,7 +95,7 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
         run: |ground, setup| Box::pin(guide::two_programs(ground, setup)),
     });
     for other in fixed().chain(attributes::all()).chain(guides) {
-        let name = format!("flask/{}[{}]", other.id, other.setup.name());
+        let name = other.name();
         if chosen(&name) {
             cases.push((name, other.setup, None, other.sentence, other.run));
         }

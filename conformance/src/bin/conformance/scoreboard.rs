@@ -1,7 +1,7 @@
 //! The black-box suite on servers: one that was named, our own, or the peers, side by side.
 
 mod ours;
-mod peers;
+pub(crate) mod peers;
 
 use std::collections::BTreeMap;
 use std::io;

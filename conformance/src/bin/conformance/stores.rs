@@ -59,7 +59,7 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry {
         name: RedisCluster::NAME,
-        suite: || Ok(store::suite(RedisCluster::new(Ok)?)),
+        suite: || Ok(store::suite(RedisCluster::new()?)),
     },
     Entry {
         name: Standalone::<Valkey>::NAME,

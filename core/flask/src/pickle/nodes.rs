@@ -1,8 +1,8 @@
 //! What a pickle builds: nodes that refer to one another, since a pickle may put one object in several places, and fill it after
 //! it has done so.
 
-use crate::value::Depth;
-use crate::{Date, DateTime, FormatError, TimeDelta, Value};
+use crate::value::{Depth, Kind};
+use crate::{Date, DateTime, FormatError, Object, TimeDelta, Value};
 
 /// How much an expanded value may have beyond what its pickle has, in nodes and in bytes of text: objects in several places
 /// are copied, and 1 kB could ask for terabytes of copies.
@@ -21,8 +21,6 @@ pub(super) enum Node {
     Dict(Vec<Id>),
     /// A class or function of the closed list. Not data: it must not be left in the result.
     Class(Class),
-    /// `datetime.timezone(offset)`, in seconds. Not data by itself.
-    Timezone(i32),
     /// A UUID whose state is still to come.
     UuidWithoutState,
 }
@@ -38,11 +36,22 @@ pub(super) enum Class {
     Encode,
     DateTime,
     Date,
+    Time,
     TimeDelta,
     Timezone,
     Decimal,
     Uuid,
     Markup,
+    ByteArray,
+    Complex,
+    ZoneInfo,
+    /// `zoneinfo.ZoneInfo._unpickle(key, from_cache)`.
+    ZoneInfoUnpickle,
+    /// `getattr`, of nothing but `ZoneInfo` and `_unpickle`: how a method is pickled.
+    GetAttr,
+    PytzUtc,
+    Pytz,
+    PytzFixed,
     /// `copyreg._reconstructor(class, base, state)`: how protocols 0 and 1 write instances.
     Reconstructor,
     /// A base that `_reconstructor` is given.
@@ -61,36 +70,75 @@ impl Class {
             ("_codecs", "encode") => Self::Encode,
             ("datetime", "datetime") => Self::DateTime,
             ("datetime", "date") => Self::Date,
+            ("datetime", "time") => Self::Time,
             ("datetime", "timedelta") => Self::TimeDelta,
             ("datetime", "timezone") => Self::Timezone,
             ("decimal", "Decimal") => Self::Decimal,
             ("uuid", "UUID") => Self::Uuid,
             ("markupsafe", "Markup") => Self::Markup,
+            ("builtins" | "__builtin__", "bytearray") => Self::ByteArray,
+            ("builtins" | "__builtin__", "complex") => Self::Complex,
+            ("builtins" | "__builtin__", "getattr") => Self::GetAttr,
+            ("zoneinfo", "ZoneInfo") => Self::ZoneInfo,
+            ("pytz", "_UTC") => Self::PytzUtc,
+            ("pytz", "_p") => Self::Pytz,
+            ("pytz", "FixedOffset") => Self::PytzFixed,
             ("copyreg" | "copy_reg", "_reconstructor") => Self::Reconstructor,
             _ => return None,
         })
     }
 }
 
-#[derive(Default)]
-pub(super) struct Nodes(Vec<Node>);
+pub(super) struct Nodes {
+    nodes: Vec<Node>,
+    /// What calls may still copy.
+    left: usize,
+}
 
 impl Nodes {
+    /// For a pickle of this length.
+    pub(super) fn new(input: usize) -> Self {
+        Self {
+            nodes: Vec::new(),
+            left: input.saturating_mul(2).saturating_add(MAX_COPIES),
+        }
+    }
+
     pub(super) fn add(&mut self, node: Node) -> Id {
-        self.0.push(node);
-        self.0.len() - 1
+        self.nodes.push(node);
+        self.nodes.len() - 1
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&Node> {
-        self.0.get(id)
+        self.nodes.get(id)
     }
 
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Node> {
-        self.0.get_mut(id)
+        self.nodes.get_mut(id)
     }
 
     /// What `class(*arguments)` is. `None`: not with such arguments.
-    pub(super) fn construct(&self, class: Class, arguments: &[Id]) -> Option<Node> {
+    ///
+    /// What is in the arguments is copied, and a few bytes can ask for that again and again: within a budget.
+    pub(super) fn construct(
+        &mut self,
+        class: Class,
+        arguments: &[Id],
+    ) -> Result<Option<Node>, FormatError> {
+        let cost = arguments
+            .iter()
+            .filter_map(|id| self.get(*id))
+            .map(|node| match node {
+                Node::Plain(value) => size(value),
+                Node::List(items) | Node::Tuple(items) => items.len(),
+                _ => 0,
+            });
+        let cost = cost.sum();
+        spend(&mut self.left, cost)?;
+        Ok(self.made(class, arguments))
+    }
+
+    fn made(&self, class: Class, arguments: &[Id]) -> Option<Node> {
         let nodes: Vec<&Node> = arguments
             .iter()
             .map(|id| self.get(*id))
@@ -112,9 +160,9 @@ impl Nodes {
             ) if matches!(&**codec, "latin1" | "latin-1") => {
                 Node::Plain(Value::Bytes(latin1(text)?))
             }
-            (Class::DateTime, [state]) => Node::Plain(date_time(state, None)?),
-            (Class::DateTime, [state, Node::Timezone(offset)]) => {
-                Node::Plain(date_time(state, Some(*offset))?)
+            (Class::DateTime, [state]) => date_time(state, None)?,
+            (Class::DateTime, [state, Node::Plain(Value::Object(zone))]) => {
+                date_time(state, Some(zone))?
             }
             (Class::Date, [Node::Plain(Value::Bytes(state))]) => {
                 let [high, low, month, day] = state[..] else {
@@ -142,10 +190,26 @@ impl Nodes {
                 )?;
                 Node::Plain(Value::TimeDelta(delta))
             }
-            (Class::Timezone, [Node::Plain(Value::TimeDelta(delta))])
-                if delta.microseconds == 0 =>
-            {
-                Node::Timezone(delta.total_seconds().try_into().ok()?)
+            (Class::Time, parts) => object(Kind::Time, parts)?,
+            (Class::Timezone, parts) => object(Kind::Timezone, parts)?,
+            (Class::ByteArray, []) => {
+                let empty = vec![Value::Bytes(Vec::new())];
+                Node::Plain(Value::Object(Object::of(Kind::ByteArray, empty)?))
+            }
+            (Class::ByteArray, parts) => object(Kind::ByteArray, parts)?,
+            (Class::Complex, parts) => object(Kind::Complex, parts)?,
+            (Class::PytzUtc, parts) => object(Kind::PytzUtc, parts)?,
+            (Class::Pytz, parts) => object(Kind::Pytz, parts)?,
+            (Class::PytzFixed, parts) => object(Kind::PytzFixed, parts)?,
+            (
+                Class::GetAttr,
+                [
+                    Node::Class(Class::ZoneInfo),
+                    Node::Plain(Value::Str(method)),
+                ],
+            ) if method == "_unpickle" => Node::Class(Class::ZoneInfoUnpickle),
+            (Class::ZoneInfoUnpickle, [key, Node::Plain(Value::Int(1) | Value::Bool(true))]) => {
+                object(Kind::ZoneInfo, &[*key])?
             }
             (Class::Decimal, [Node::Plain(Value::Str(text))]) => {
                 let valid = text
@@ -182,13 +246,20 @@ impl Nodes {
         let Some(Node::Dict(entries)) = self.get(state) else {
             return None;
         };
-        let [key, value] = entries[..] else {
-            return None;
-        };
-        let number = match (self.get(key)?, self.get(value)?) {
-            (Node::Plain(Value::Str(key)), Node::Plain(value)) if key == "int" => unsigned(value)?,
-            _ => return None,
-        };
+        let mut number = None;
+        for pair in entries.chunks_exact(2) {
+            let [key, value] = pair else { return None };
+            match (self.get(*key)?, self.get(*value)?) {
+                (Node::Plain(Value::Str(key)), Node::Plain(value)) if key == "int" => {
+                    number = Some(unsigned(value)?);
+                }
+                // How the number was made: no part of it.
+                (Node::Plain(Value::Str(key)), Node::Plain(Value::Int(-1..=1)))
+                    if key == "is_safe" => {}
+                _ => return None,
+            }
+        }
+        let number = number?;
         let object = self.get_mut(object)?;
         match object {
             Node::UuidWithoutState => *object = Node::Plain(Value::Uuid(number)),
@@ -228,9 +299,6 @@ impl Nodes {
             Node::Class(_) => Err(FormatError::Refused {
                 what: "a class as a value".into(),
             }),
-            Node::Timezone(_) => Err(FormatError::Refused {
-                what: "datetime.timezone as a value".into(),
-            }),
             Node::UuidWithoutState => Err(FormatError::Malformed),
         }
     }
@@ -256,6 +324,7 @@ fn size(value: &Value) -> usize {
     match value {
         Value::Str(text) | Value::Decimal(text) | Value::Markup(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
+        Value::Object(object) => object.arguments().iter().map(|part| 1 + size(part)).sum(),
         // Written with its digits in protocol 0, so never much larger than that.
         _ => 0,
     }
@@ -270,17 +339,35 @@ fn year(high: u8, low: u8) -> i32 {
     u16::from_be_bytes([high, low]).into()
 }
 
-/// Python's ten bytes; the first bit of the month is `fold`, which says which of two equal local times is meant.
-fn date_time(state: &Node, offset: Option<i32>) -> Option<Value> {
-    let Node::Plain(Value::Bytes(state)) = state else {
+/// Python's ten bytes, and the zone. Unless these are a plain moment, they are kept as they are.
+fn date_time(state: &Node, zone: Option<&Object>) -> Option<Node> {
+    let Node::Plain(Value::Bytes(bytes)) = state else {
         return None;
     };
-    let [y1, y2, month, day, hour, minute, second, u1, u2, u3] = state[..] else {
+    let [y1, y2, month, day, hour, minute, second, u1, u2, u3] = bytes[..] else {
         return None;
     };
-    let date = Date::new(year(y1, y2), month, day)?;
-    let microsecond = u32::from_be_bytes([0, u1, u2, u3]);
-    DateTime::new(date, [hour, minute, second], microsecond, offset).map(Value::DateTime)
+    let offset = zone.map(Object::plain_offset);
+    if month < 0x80 && offset != Some(None) {
+        let date = Date::new(year(y1, y2), month, day)?;
+        let microsecond = u32::from_be_bytes([0, u1, u2, u3]);
+        let time = [hour, minute, second];
+        let at = DateTime::new(date, time, microsecond, offset.flatten())?;
+        return Some(Node::Plain(Value::DateTime(at)));
+    }
+    let zone = zone.map(|zone| Value::Object(zone.clone()));
+    let parts = [Value::Bytes(bytes.clone())].into_iter().chain(zone);
+    let object = Object::of(Kind::DateTime, parts.collect())?;
+    Some(Node::Plain(Value::Object(object)))
+}
+
+fn object(kind: Kind, parts: &[&Node]) -> Option<Node> {
+    let part = |part: &&Node| match part {
+        Node::Plain(value) => Some(value.clone()),
+        _ => None,
+    };
+    let parts = parts.iter().map(part).collect::<Option<_>>()?;
+    Some(Node::Plain(Value::Object(Object::of(kind, parts)?)))
 }
 
 /// An integer of 0 to 2^128 - 1.

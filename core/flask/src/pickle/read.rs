@@ -1,6 +1,8 @@
 use super::nodes::{Class, Id, Node, Nodes};
 use super::opcode as op;
-use crate::{FormatError, Integer, Value};
+use super::text::{raw_unicode, text_or_surrogates, unquote};
+use crate::value::Kind;
+use crate::{FormatError, Integer, Object, Value};
 
 /// Protocols 0 to 5.
 const MAX_PROTOCOL: u8 = 5;
@@ -10,7 +12,7 @@ const MAX_QUOTED: usize = 100;
 pub(crate) fn loads(bytes: &[u8]) -> Result<Value, FormatError> {
     let mut machine = Machine {
         rest: bytes,
-        nodes: Nodes::default(),
+        nodes: Nodes::new(bytes.len()),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
@@ -85,18 +87,20 @@ impl<'a> Machine<'a> {
                 }
                 op::UNICODE => {
                     let text = raw_unicode(self.raw_line()?)?;
-                    self.plain(Value::Str(text));
+                    self.plain(text);
                 }
                 op::SHORT_BINUNICODE | op::BINUNICODE | op::BINUNICODE8 => {
                     let text = self.counted(code)?;
-                    let text = std::str::from_utf8(text).map_err(|_| FormatError::Unsupported {
-                        what: "a `str` with a lone surrogate",
-                    })?;
-                    self.plain(Value::Str(text.into()));
+                    self.plain(text_or_surrogates(text.to_vec())?);
                 }
                 op::SHORT_BINBYTES | op::BINBYTES | op::BINBYTES8 => {
                     let bytes = self.counted(code)?.to_vec();
                     self.plain(Value::Bytes(bytes));
+                }
+                op::BYTEARRAY8 => {
+                    let bytes = Value::Bytes(self.counted(code)?.to_vec());
+                    let array = Object::of(Kind::ByteArray, vec![bytes]);
+                    self.plain(Value::Object(array.ok_or(FormatError::Malformed)?));
                 }
                 op::MARK => self.marks.push(self.stack.len()),
                 op::POP => self.drop_top()?,
@@ -288,9 +292,15 @@ impl<'a> Machine<'a> {
     fn construct(&mut self) -> Step {
         let arguments = self.pop()?;
         let class = self.pop()?;
-        let node = match (self.nodes.get(class), self.nodes.get(arguments)) {
-            (Some(Node::Class(class)), Some(Node::Tuple(arguments))) => {
-                self.nodes.construct(*class, arguments)
+        // No class takes more than four.
+        let parts = match self.nodes.get(arguments) {
+            Some(Node::Tuple(parts)) if parts.len() <= 4 => Some(parts.clone()),
+            _ => None,
+        };
+        let node = match (self.nodes.get(class), parts) {
+            (Some(Node::Class(class)), Some(parts)) => {
+                let class = *class;
+                self.nodes.construct(class, &parts)?
             }
             _ => None,
         };
@@ -395,65 +405,6 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// The `repr` of an ASCII text without anything that needs an escape, but for the quote and the backslash.
-fn unquote(line: &str) -> Step<String> {
-    let inner = ['\'', '"']
-        .iter()
-        .find_map(|quote| line.strip_prefix(*quote)?.strip_suffix(*quote));
-    let mut text = String::new();
-    let mut chars = inner.ok_or(FormatError::Malformed)?.chars();
-    while let Some(c) = chars.next() {
-        text.push(match (c, c.is_ascii()) {
-            ('\\', _) => match chars.next() {
-                Some('n') => '\n',
-                Some('r') => '\r',
-                Some('t') => '\t',
-                Some(c @ ('\\' | '\'' | '"')) => c,
-                Some('x') => {
-                    let digits: String = chars.by_ref().take(2).collect();
-                    let byte = u8::from_str_radix(&digits, 16).ok().filter(u8::is_ascii);
-                    byte.ok_or(FormatError::Malformed)?.into()
-                }
-                _ => return Err(FormatError::Malformed),
-            },
-            (_, false) => {
-                return Err(FormatError::Unsupported {
-                    what: "a Python 2 `str` that is not ASCII",
-                });
-            }
-            _ => c,
-        });
-    }
-    Ok(text)
-}
-
-/// Latin-1 in which other characters, the line feed and the backslash are `\uXXXX` or `\UXXXXXXXX`.
-fn raw_unicode(line: &[u8]) -> Step<String> {
-    let mut text = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((byte, after)) = rest.split_first() {
-        let digits = match rest {
-            [b'\\', b'u', digits @ ..] => digits.get(..4),
-            [b'\\', b'U', digits @ ..] => digits.get(..8),
-            _ => {
-                text.push(char::from(*byte));
-                rest = after;
-                continue;
-            }
-        };
-        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let digits = std::str::from_utf8(digits.ok_or(FormatError::Malformed)?);
-        let digits = digits.map_err(|_| FormatError::Malformed)?;
-        let number = u32::from_str_radix(digits, 16).map_err(|_| FormatError::Malformed)?;
-        let c = char::from_u32(number);
-        text.push(c.ok_or(FormatError::Unsupported {
-            what: "a `str` with a lone surrogate",
-        })?);
-        rest = rest.get(2 + digits.len()..).unwrap_or_default();
-    }
-    Ok(text)
-}
-
 fn forbidden(code: u8) -> FormatError {
     match code {
         op::INST => refused("INST: a new object"),
@@ -461,9 +412,6 @@ fn forbidden(code: u8) -> FormatError {
         op::NEWOBJ_EX => refused("NEWOBJ_EX: a new object"),
         op::EXT1 | op::EXT2 | op::EXT4 => refused("EXT: a registered extension"),
         op::PERSID | op::BINPERSID => refused("PERSID: a persistent object"),
-        op::BYTEARRAY8 => FormatError::Unsupported {
-            what: "a `bytearray`",
-        },
         op::NEXT_BUFFER | op::READONLY_BUFFER => refused("an out-of-band buffer"),
         _ => FormatError::Malformed,
     }

@@ -1,7 +1,7 @@
 use super::opcode as op;
 use crate::json::put_float;
-use crate::value::Depth;
-use crate::{DateTime, FormatError, TimeDelta, Value};
+use crate::value::{Depth, Kind};
+use crate::{DateTime, FormatError, Object, TimeDelta, Value};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -85,6 +85,7 @@ impl Writer {
             Value::Decimal(text) => self.call("decimal", "Decimal", |writer| writer.text(text))?,
             Value::Uuid(uuid) => self.uuid(uuid)?,
             Value::Markup(text) => self.call("markupsafe", "Markup", |writer| writer.text(text))?,
+            Value::Object(object) => self.object(object)?,
             Value::Ext(..) => {
                 return Err(FormatError::Unsupported {
                     what: "an extension of msgpack",
@@ -159,6 +160,68 @@ impl Writer {
         self.line(op::FLOAT, &text);
     }
 
+    fn object(&mut self, object: &Object) -> Result<(), FormatError> {
+        let (module, name) = match object.kind() {
+            Kind::Time => ("datetime", "time"),
+            Kind::DateTime => ("datetime", "datetime"),
+            Kind::Timezone => ("datetime", "timezone"),
+            Kind::PytzUtc => ("pytz", "_UTC"),
+            Kind::Pytz => ("pytz", "_p"),
+            Kind::PytzFixed => ("pytz", "FixedOffset"),
+            Kind::ByteArray => ("__builtin__", "bytearray"),
+            Kind::Complex => ("__builtin__", "complex"),
+            Kind::ZoneInfo => return self.zone_info(object),
+            Kind::Surrogates => return self.surrogates(object),
+        };
+        self.call(module, name, |writer| {
+            writer.all(object.arguments(), Depth::START)
+        })
+    }
+
+    fn zone_info(&mut self, object: &Object) -> Result<(), FormatError> {
+        self.call("__builtin__", "getattr", |writer| {
+            writer.line(op::GLOBAL, "zoneinfo\nZoneInfo");
+            writer.text("_unpickle")
+        })?;
+        self.out.push(op::MARK);
+        self.all(object.arguments(), Depth::START)?;
+        self.int(1);
+        self.out.extend([op::TUPLE, op::REDUCE]);
+        Ok(())
+    }
+
+    fn surrogates(&mut self, object: &Object) -> Result<(), FormatError> {
+        let [Value::Bytes(bytes)] = object.arguments() else {
+            return Err(FormatError::Malformed);
+        };
+        if !self.is_old() {
+            self.out.push(op::BINUNICODE);
+            self.len(bytes.len())?;
+            self.out.extend(bytes);
+            return Ok(());
+        }
+        self.out.push(op::UNICODE);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let end = match std::str::from_utf8(rest) {
+                Ok(text) => text.len(),
+                Err(error) => error.valid_up_to(),
+            };
+            let (text, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            self.escaped(std::str::from_utf8(text).unwrap_or_default());
+            rest = match after {
+                [_, middle, last, after @ ..] => {
+                    let low = u16::from(middle & 0x3f) << 6 | u16::from(last & 0x3f);
+                    self.out.extend(format!("\\u{:04x}", 0xd000 | low).bytes());
+                    after
+                }
+                _ => &[],
+            };
+        }
+        self.out.push(b'\n');
+        Ok(())
+    }
+
     fn text(&mut self, text: &str) -> Result<(), FormatError> {
         if !self.is_old() {
             self.out.push(op::BINUNICODE);
@@ -167,6 +230,13 @@ impl Writer {
             return Ok(());
         }
         self.out.push(op::UNICODE);
+        self.escaped(text);
+        self.out.push(b'\n');
+        Ok(())
+    }
+
+    /// As protocol 0 has texts: Latin-1, and other characters by their numbers.
+    fn escaped(&mut self, text: &str) {
         for c in text.chars() {
             match (u8::try_from(c), u32::from(c)) {
                 // As Python escapes them since 3.7: a carriage return and 0x1a survive text files then.
@@ -180,8 +250,6 @@ impl Writer {
                 (Err(_), number) => self.out.extend(format!("\\U{number:08x}").bytes()),
             }
         }
-        self.out.push(b'\n');
-        Ok(())
     }
 
     /// As every protocol below 3 has them.

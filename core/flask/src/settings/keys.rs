@@ -53,9 +53,11 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 /// Keys that one SESSION_TYPE alone has.
-const OF_STORES: [(&str, SessionType); 11] = [
+const OF_STORES: [(&str, SessionType); 12] = [
     ("SESSION_REDIS", SessionType::Redis),
     ("SESSION_MEMCACHED", SessionType::Memcached),
+    // This project's own.
+    ("SESSION_MEMCACHED_CLIENT", SessionType::Memcached),
     ("SESSION_FILE_DIR", SessionType::Filesystem),
     ("SESSION_FILE_THRESHOLD", SessionType::Filesystem),
     ("SESSION_FILE_MODE", SessionType::Filesystem),
@@ -214,6 +216,7 @@ impl Settings {
             session_serialization_format: keys.serializer()?,
             session_redis: keys.text("SESSION_REDIS")?,
             session_memcached: keys.texts("SESSION_MEMCACHED")?,
+            session_memcached_client: keys.memcached_client()?,
             session_file_dir: keys
                 .text("SESSION_FILE_DIR")?
                 .unwrap_or(defaults.session_file_dir),
@@ -264,6 +267,12 @@ impl Settings {
         if settings.secret_key.is_none() && !settings.secret_key_fallbacks.is_empty() {
             let problem = "has keys, but there is no SECRET_KEY to sign with; set it";
             return Err(SettingsError::new("SECRET_KEY_FALLBACKS", problem));
+        }
+        let servers = settings.session_memcached.iter();
+        let servers = servers.flat_map(|servers| servers.split(',')).count();
+        if servers > 1 && settings.session_memcached_client.is_none() {
+            let problem = "must say which Python client spreads the sessions over the servers of SESSION_MEMCACHED: pylibmc, python-memcached or pymemcache";
+            return Err(SettingsError::new("SESSION_MEMCACHED_CLIENT", problem));
         }
         match settings.config() {
             Ok(_) => Ok(settings),
@@ -398,6 +407,18 @@ impl Keys {
             _ => None,
         });
         Ok(secrets?.unwrap_or_default())
+    }
+
+    fn memcached_client(&mut self) -> Read<Option<String>> {
+        let wanted = "pylibmc, python-memcached or pymemcache";
+        self.take("SESSION_MEMCACHED_CLIENT", wanted, |value| {
+            text(value).filter(|name| {
+                matches!(
+                    &**name,
+                    "pylibmc" | "python-memcached" | "memcache" | "pymemcache"
+                )
+            })
+        })
     }
 
     fn serializer(&mut self) -> Read<Option<Serializer>> {

@@ -4,7 +4,7 @@
 use ciborium::Value as Cbor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Depth, Integer, TimeDelta, Value};
+use super::{Depth, Integer, Object, TimeDelta, Value};
 use crate::FormatError;
 
 // Registered tags: RFC 8949 (0, 2, 3), RFC 8943 (1004), and IANA's list (37, 258).
@@ -23,6 +23,7 @@ const TIME_DELTA: u64 = OWN + 4;
 const DECIMAL: u64 = OWN + 5;
 const MARKUP: u64 = OWN + 6;
 const EXT: u64 = OWN + 7;
+const OBJECT: u64 = OWN + 8;
 
 impl Value {
     /// The value as a session keeps it encoded.
@@ -99,6 +100,14 @@ fn cbor(value: &Value) -> Cbor {
         Value::Decimal(value) => tag(DECIMAL, value.clone()),
         Value::Uuid(value) => tag(UUID, value.to_vec()),
         Value::Markup(value) => tag(MARKUP, value.clone()),
+        Value::Object(object) => {
+            let arguments = object.arguments().iter().map(cbor);
+            let class = Cbor::Text(object.class().into());
+            tag(
+                OBJECT,
+                Cbor::Array([class].into_iter().chain(arguments).collect()),
+            )
+        }
         Value::Ext(code, bytes) => tag(
             EXT,
             Cbor::Array(vec![Cbor::Integer((*code).into()), bytes.clone().into()]),
@@ -142,6 +151,13 @@ fn value(cbor: Cbor, depth: Depth) -> Result<Value, FormatError> {
                 Value::Uuid(bytes.try_into().map_err(|_| FormatError::Malformed)?)
             }
             (MARKUP, Cbor::Text(text)) => Value::Markup(text),
+            (OBJECT, Cbor::Array(parts)) => {
+                let mut parts = values(parts, depth)?.into_iter();
+                let Some(Value::Str(class)) = parts.next() else {
+                    return Err(malformed());
+                };
+                Value::Object(Object::new(&class, parts).ok_or_else(malformed)?)
+            }
             (EXT, Cbor::Array(parts)) => ext(parts).ok_or_else(malformed)?,
             // A tag that a Rust type wrote: Python has no type for it.
             _ => return Err(FormatError::Unsupported { what: "a CBOR tag" }),

@@ -48,7 +48,8 @@ def use_sessions(app):
 
         config["SESSION_REDIS"] = Redis.from_url(config["SESSION_REDIS"])
     elif kind == "memcached":
-        config["SESSION_MEMCACHED"] = memcached(config["SESSION_MEMCACHED"])
+        client = config.get("SESSION_MEMCACHED_CLIENT")
+        config["SESSION_MEMCACHED"] = memcached(config["SESSION_MEMCACHED"], client)
     elif kind == "mongodb":
         from pymongo import MongoClient
 
@@ -67,16 +68,20 @@ def use_sessions(app):
             config["SESSION_SQLALCHEMY"].create_all()
 
 
-def memcached(servers):
+def memcached(servers, client):
+    """Each client has its own way of choosing among several servers, so that the Rust application has to be told which one it is."""
     servers = servers if isinstance(servers, list) else servers.split(",")
-    try:
-        from memcache import Client
+    if client == "pylibmc":
+        from pylibmc import Client
 
         return Client(servers)
-    except ImportError:
+    if client == "pymemcache":
         from pymemcache import HashClient
 
-        return HashClient(servers)
+        return HashClient(servers, use_pooling=True)
+    from memcache import Client
+
+    return Client(servers)
 
 
 def environment():

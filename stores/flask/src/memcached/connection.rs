@@ -46,6 +46,11 @@ impl Link {
         }
     }
 
+    /// Its name, `host:port`.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Sends a request and waits for its answer. A connection that fails, or that nobody waits for any more, is closed.
     pub(super) async fn ask(&self, request: Vec<u8>, reads: bool) -> Result<Answer, StoreError> {
         let work = async {

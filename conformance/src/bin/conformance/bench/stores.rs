@@ -92,7 +92,7 @@ fn given() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
-fn redis() -> Started {
+pub(super) fn redis() -> Started {
     let redis = Redis::new()?;
     redis.own().ok_or_else(given)?;
     // It is the client that is measured, and not how long a disk takes.

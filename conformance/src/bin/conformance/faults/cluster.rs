@@ -24,7 +24,7 @@ impl Subject for Proxied {
 
     fn new() -> io::Result<Self> {
         let proxies = Mutex::new(Vec::new());
-        let cluster = RedisCluster::new(|port| {
+        let cluster = RedisCluster::own(|port| {
             let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let proxy = block_in_place(|| Handle::current().block_on(Proxy::start(server)))?;
             let port = proxy.address().port();
@@ -81,6 +81,7 @@ impl Subject for Proxied {
                 own: true,
                 run: |subject| Box::pin(node_hangs(subject)),
             },
+            super::redis_tls::cluster(),
         ]
     }
 }

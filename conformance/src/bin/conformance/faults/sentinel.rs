@@ -15,7 +15,7 @@ impl Subject for Sentinel {
     const NAME: &'static str = "redis-sentinel";
 
     fn new() -> io::Result<Self> {
-        Self::new()
+        Self::own()
     }
 
     fn address(&self) -> SocketAddr {
@@ -55,13 +55,16 @@ impl Subject for Sentinel {
                 own: true,
                 run: |subject| Box::pin(loses(subject)),
             },
+            super::redis_tls::sentinel(),
         ]
     }
 }
 
 /// The master and its replica, as it is now.
 fn roles(subject: &Sentinel) -> Result<[&Server; 2], Failure> {
-    let [first, second] = subject.servers();
+    let [first, second] = subject.servers() else {
+        return Err("a master and its replica are played with".into());
+    };
     let role: String = query(&admin(first), "INFO replication")?;
     Ok(match role.contains("role:master") {
         true => [first, second],

@@ -8,6 +8,8 @@ use std::process::Stdio;
 
 use serde_json::{Map, Value};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::AbortHandle;
 
@@ -36,6 +38,7 @@ pub(super) struct Ground {
 pub(super) struct Places {
     redis: io::Result<Redis>,
     memcached: io::Result<Memcached>,
+    memcacheds: io::Result<Vec<Memcached>>,
     mongodb: io::Result<MongoDb>,
     postgres: io::Result<Postgres>,
     mariadb: io::Result<MariaDb>,
@@ -58,6 +61,9 @@ impl Places {
         Ok(Self {
             redis: needed(setups, Backend::Redis, Redis::new),
             memcached: needed(setups, Backend::Memcached, || Memcached::new(&[])),
+            memcacheds: needed(setups, Backend::Memcacheds, || {
+                (0..3).map(|_| Memcached::new(&[])).collect()
+            }),
             mongodb: needed(setups, Backend::MongoDb, MongoDb::new),
             postgres: needed(setups, Backend::Postgres, Postgres::new),
             mariadb: needed(setups, Backend::MariaDb, MariaDb::new),
@@ -77,6 +83,11 @@ impl Places {
                 format!("redis://{}", redis.server())
             }
             Backend::Memcached => self.memcached.as_ref()?.server().to_string(),
+            Backend::Memcacheds => {
+                let servers = self.memcacheds.as_ref()?.iter();
+                let servers = servers.map(|server| server.server().to_string());
+                servers.collect::<Vec<_>>().join(",")
+            }
             Backend::Filesystem => format!("{directory}/files"),
             Backend::MongoDb => {
                 let mongodb = self.mongodb.as_ref()?;
@@ -94,6 +105,31 @@ impl Places {
                 url.replacen("mysql://", "mysql+pymysql://", 1)
             }
         })
+    }
+}
+
+impl Places {
+    /// Which of the three servers has the key: one of them.
+    pub(super) async fn memcacheds_with(&self, key: &str) -> Result<Option<usize>, Failure> {
+        let servers = match &self.memcacheds {
+            Ok(servers) => servers,
+            Err(error) => return fail(error.to_string()),
+        };
+        let mut having = Vec::new();
+        for (at, server) in servers.iter().enumerate() {
+            let mut connection = BufReader::new(TcpStream::connect(server.server()).await?);
+            let question = format!("mg {key}\r\n");
+            connection.write_all(question.as_bytes()).await?;
+            let mut answer = String::new();
+            connection.read_line(&mut answer).await?;
+            if answer.starts_with("HD") {
+                having.push(at);
+            }
+        }
+        match &having[..] {
+            [one] => Ok(Some(*one)),
+            several => fail(format!("{} of the servers have it", several.len())),
+        }
     }
 }
 

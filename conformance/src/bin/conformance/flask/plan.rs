@@ -10,6 +10,8 @@ pub(super) enum Backend {
     Cookie,
     Redis,
     Memcached,
+    /// Three servers.
+    Memcacheds,
     Filesystem,
     MongoDb,
     Sqlite,
@@ -33,6 +35,7 @@ impl Backend {
             Self::Cookie => "cookie",
             Self::Redis => "redis",
             Self::Memcached => "memcached",
+            Self::Memcacheds => "memcacheds",
             Self::Filesystem => "filesystem",
             Self::MongoDb => "mongodb",
             Self::Sqlite => "sqlite",
@@ -45,7 +48,7 @@ impl Backend {
         match self {
             Self::Cookie => None,
             Self::Redis => Some("redis"),
-            Self::Memcached => Some("memcached"),
+            Self::Memcached | Self::Memcacheds => Some("memcached"),
             Self::Filesystem => Some("filesystem"),
             Self::MongoDb => Some("mongodb"),
             Self::Sqlite | Self::Postgres | Self::MariaDb => Some("sqlalchemy"),
@@ -75,7 +78,10 @@ impl Format {
     /// What it carries beyond what all do, by its name in `serve.py`.
     pub(super) fn types(self) -> &'static [&'static str] {
         match self {
-            Self::Pickle => &["bytes", "tuple", "set", "huge", "uuid", "date"],
+            Self::Pickle => &[
+                "bytes", "tuple", "set", "frozen", "huge", "uuid", "uuid1", "date", "day", "span",
+                "money", "time", "zoned", "pytz", "local", "array", "complex", "file", "infinite",
+            ],
             Self::Msgpack => &["date"],
             Self::Json => &[],
             Self::Tagged => &["bytes", "tuple", "uuid", "markup", "date", "tagged"],
@@ -235,7 +241,7 @@ impl Setup {
         match self.backend {
             Backend::Cookie => None,
             Backend::Redis => set("SESSION_REDIS", json!(place)),
-            Backend::Memcached => set("SESSION_MEMCACHED", json!(place)),
+            Backend::Memcached | Backend::Memcacheds => set("SESSION_MEMCACHED", json!(place)),
             Backend::Filesystem => {
                 let release = self.release.name();
                 set("SESSION_FILE_DIR", json!(format!("{place}/{release}")))

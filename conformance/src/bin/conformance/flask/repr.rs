@@ -1,6 +1,6 @@
 //! Values as Python's `repr` shows them, so that what both applications see can be compared.
 
-use cloakroom_flask::Value;
+use cloakroom_flask::{Object, Value};
 
 /// Python's name of the type, and what it shows.
 pub(super) fn repr(value: &Value) -> (String, String) {
@@ -49,8 +49,53 @@ fn text(value: &Value) -> String {
         Value::Markup(text) => format!("Markup({})", quoted(text)),
         // As `serve.py` shows it.
         Value::DateTime(moment) => moment.unix_seconds().unwrap_or_default().to_string(),
+        Value::Date(day) => day.to_string(),
+        Value::TimeDelta(span) => span.total_seconds().to_string(),
+        Value::Decimal(number) => format!("Decimal({})", quoted(number)),
+        Value::FrozenSet(items) => format!("frozenset({{{}}})", list(items)),
+        Value::Object(object) => reduced(object),
         other => format!("{other:?}"),
     }
+}
+
+/// What pickle makes it of, as `serve.py` shows it.
+fn reduced(object: &Object) -> String {
+    let arguments = list(object.arguments());
+    match (object.class(), object.arguments()) {
+        ("zoneinfo.ZoneInfo", _) => format!("ZoneInfo._unpickle({arguments}, 1)"),
+        ("pytz.UTC", _) => "_UTC()".to_owned(),
+        ("pytz.timezone", _) => format!("_p({arguments})"),
+        ("complex", [Value::Float(real), Value::Float(imaginary)]) => {
+            format!("({real}+{imaginary}j)")
+        }
+        ("str", [Value::Bytes(bytes)]) => ascii(bytes),
+        (class, _) => {
+            let name = class.rsplit('.').next().unwrap_or_default();
+            format!("{name}({arguments})")
+        }
+    }
+}
+
+/// UTF-8 with surrogates, of the characters that the tests have.
+fn ascii(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut rest = bytes;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = match (byte, after) {
+            (0xe0..=0xef, [middle, last, after @ ..]) => {
+                let number = u32::from(byte & 0x0f) << 12
+                    | u32::from(middle & 0x3f) << 6
+                    | u32::from(last & 0x3f);
+                text.push_str(&format!("\\u{number:04x}"));
+                after
+            }
+            _ => {
+                text.push(char::from(*byte));
+                after
+            }
+        };
+    }
+    format!("'{text}'")
 }
 
 fn list(items: &[Value]) -> String {
@@ -58,6 +103,9 @@ fn list(items: &[Value]) -> String {
 }
 
 fn float(number: f64) -> String {
+    if number.is_infinite() {
+        return format!("{number}");
+    }
     format!("{number:?}")
 }
 

@@ -10,7 +10,7 @@ use axum::response::Json;
 use axum::routing::{get, post};
 use cloakroom_axum::{Error, Session};
 use cloakroom_core::Expiry;
-use cloakroom_flask::{Integer, Settings, Value};
+use cloakroom_flask::{Integer, Object, Settings, TimeDelta, Value};
 use serde::Deserialize;
 use serde_json::Map;
 use tokio::net::TcpListener;
@@ -136,12 +136,63 @@ fn typed(name: &str) -> Option<(&'static str, Value)> {
             let date = "2026-11-21T06:30:01+00:00".parse().ok()?;
             ("date", Value::DateTime(date))
         }
+        "frozen" => ("frozen", Value::FrozenSet(vec![1.into()])),
+        "uuid1" => (
+            "uuid1",
+            Value::Uuid(0xf4f1_e69a_e596_11f1_ae20_02fc_0000_0001_u128.to_be_bytes()),
+        ),
+        "day" => ("day", Value::Date("2026-11-21".parse().ok()?)),
+        "span" => ("span", Value::TimeDelta(TimeDelta::new(-1, 2, 3)?)),
+        "money" => ("money", Value::Decimal("1.50".into())),
+        "time" => {
+            let hour = Value::TimeDelta(TimeDelta::new(0, 3_600, 0)?);
+            let zone = object("datetime.timezone", [hour, "CET".into()])?;
+            let state = Value::Bytes(vec![1, 2, 3, 0, 0, 4]);
+            ("time", object("datetime.time", [state, zone])?)
+        }
+        "zoned" => {
+            let zone = object("zoneinfo.ZoneInfo", ["Europe/Berlin".into()])?;
+            ("zoned", object("datetime.datetime", [july(12), zone])?)
+        }
+        "pytz" => {
+            let zone = object("pytz.UTC", [])?;
+            ("pytz", object("datetime.datetime", [july(0), zone])?)
+        }
+        "local" => {
+            let zone = [
+                "Europe/Berlin".into(),
+                7_200.into(),
+                3_600.into(),
+                "CEST".into(),
+            ];
+            let zone = object("pytz.timezone", zone)?;
+            ("local", object("datetime.datetime", [july(0), zone])?)
+        }
+        "array" => (
+            "array",
+            object("bytearray", [Value::Bytes(b"a\xff".to_vec())])?,
+        ),
+        "complex" => ("complex", object("complex", [1.5.into(), 2.0.into()])?),
+        "file" => {
+            let bytes = b"caf\xed\xb3\xa9 \xe2\x98\x83".to_vec();
+            ("file", object("str", [Value::Bytes(bytes)])?)
+        }
+        "infinite" => ("infinite", f64::NEG_INFINITY.into()),
         "tagged" => (
             "tagged",
             Value::Dict(vec![(" t".into(), Value::List(vec![1.into()]))]),
         ),
         _ => return None,
     })
+}
+
+fn object<const N: usize>(class: &str, arguments: [Value; N]) -> Option<Value> {
+    Object::new(class, arguments).map(Value::Object)
+}
+
+/// 2026-07-01 at this hour, as `datetime` has it in a pickle.
+fn july(hour: u8) -> Value {
+    Value::Bytes(vec![0x07, 0xea, 7, 1, hour, 0, 0, 0, 0, 0])
 }
 
 /// Whatever is there, as Python would show it.

@@ -3,15 +3,18 @@
     python serve.py APP.PY CONFIGURATIONS.JSON
 """
 import datetime
+import decimal
 import json
 import runpy
 import sys
 import threading
 import uuid
 import warnings
+import zoneinfo
 
 warnings.simplefilter("ignore")
 
+import pytz
 from flask import jsonify, request, session
 from markupsafe import Markup
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -44,12 +47,36 @@ TYPED = {
     "markup": {"markup": Markup("<b>&amp;</b>")},
     "date": {"date": datetime.datetime(2026, 11, 21, 6, 30, 1, tzinfo=datetime.timezone.utc)},
     "tagged": {"tagged": {" t": [1]}},
+    "frozen": {"frozen": frozenset([1])},
+    "uuid1": {"uuid1": uuid.UUID("f4f1e69a-e596-11f1-ae20-02fc00000001", is_safe=uuid.SafeUUID.unsafe)},
+    "day": {"day": datetime.date(2026, 11, 21)},
+    "span": {"span": datetime.timedelta(-1, 2, 3)},
+    "money": {"money": decimal.Decimal("1.50")},
+    "time": {"time": datetime.time(1, 2, 3, 4, datetime.timezone(datetime.timedelta(hours=1), "CET"))},
+    "zoned": {"zoned": datetime.datetime(2026, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))},
+    "pytz": {"pytz": pytz.utc.localize(datetime.datetime(2026, 7, 1))},
+    "local": {"local": pytz.timezone("Europe/Berlin").localize(datetime.datetime(2026, 7, 1))},
+    "array": {"array": bytearray(b"a\xff")},
+    "complex": {"complex": 1.5 + 2j},
+    "file": {"file": "caf\udce9 \u2603"},
+    "infinite": {"infinite": float("-inf")},
 }
+# Shown as what pickle makes them of.
+REDUCED = (datetime.datetime, datetime.time, datetime.tzinfo, bytearray)
 
 
 def show(value):
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, datetime.datetime) and type(value.tzinfo) is datetime.timezone:
         return str(int(value.timestamp()))
+    if isinstance(value, REDUCED):
+        function, arguments = value.__reduce_ex__(4)[:2]
+        return "{}({})".format(function.__qualname__, ", ".join(map(show, arguments)))
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return str(value // datetime.timedelta(seconds=1))
+    if isinstance(value, str) and not value.isprintable():
+        return ascii(value)
     return repr(value)
 
 

@@ -46,6 +46,8 @@ impl Release {
                 "redis==5.2.1",
                 "python-memcached==1.62",
                 "PyMySQL==1.1.1",
+                "pytz",
+                "tzdata",
                 "psycopg2-binary",
             ],
             Self::V0_5_0 => &[
@@ -59,6 +61,8 @@ impl Release {
                 "redis==5.2.1",
                 "python-memcached==1.62",
                 "PyMySQL==1.1.1",
+                "pytz",
+                "tzdata",
                 "psycopg2-binary",
             ],
             Self::V0_8_0 => &[
@@ -71,7 +75,12 @@ impl Release {
                 "pymongo==4.*",
                 "redis==5.2.1",
                 "python-memcached==1.62",
+                "pymemcache==4.0.0",
+                // Elsewhere there is nothing built.
+                "pylibmc==1.6.3; sys_platform == 'linux'",
                 "PyMySQL==1.1.1",
+                "pytz",
+                "tzdata",
                 "psycopg2-binary",
             ],
         }

@@ -32,6 +32,11 @@ pub(super) const ALL: &[Peer] = &[
         shared: false,
     },
     Peer {
+        name: "tower-sessions-redis",
+        page: Page::Rust,
+        shared: true,
+    },
+    Peer {
         name: "axum_session",
         page: Page::Rust,
         shared: true,
@@ -62,17 +67,38 @@ pub(super) struct Ground {
     built: PathBuf,
 }
 
+/// Where peers are built. `target/debug/conformance`: that is `target/peers`.
+pub(crate) fn built() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let target = program.parent().and_then(Path::parent);
+    let built = target.unwrap_or_else(|| Path::new("target")).join("peers");
+    std::fs::create_dir_all(&built)?;
+    Ok(built)
+}
+
+/// Builds the program of the peers in Rust.
+pub(crate) async fn build(built: &Path) -> io::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build
+        .args(["build", "--quiet", "--release", "--manifest-path"])
+        .arg(pages().join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(built);
+    finished("building the peers in Rust", &mut build).await?;
+    Ok(built.join("release/peers"))
+}
+
+fn pages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+}
+
 impl Ground {
     pub(super) fn new() -> io::Result<Self> {
-        // `target/debug/conformance`: what is built goes to `target/peers`.
-        let program = std::env::current_exe()?;
-        let target = program.parent().and_then(Path::parent);
-        let built = target.unwrap_or_else(|| Path::new("target")).join("peers");
-        std::fs::create_dir_all(&built)?;
         Ok(Self {
             redis: Redis::new()?,
-            pages: Path::new(env!("CARGO_MANIFEST_DIR")).join("peers"),
-            built,
+            pages: pages(),
+            built: built()?,
         })
     }
 
@@ -114,16 +140,9 @@ fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
 }
 
 async fn rust(ground: &Ground) -> io::Result<Started> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .args(["build", "--quiet", "--release", "--manifest-path"])
-        .arg(ground.pages.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&ground.built);
-    finished("building the peers in Rust", &mut build).await?;
+    let program = build(&ground.built).await?;
     let arguments = words(["page", "{peer}", "{port}", "{redis}"]);
-    Ok((ground.built.join("release/peers"), arguments))
+    Ok((program, arguments))
 }
 
 async fn python(ground: &Ground) -> io::Result<Started> {

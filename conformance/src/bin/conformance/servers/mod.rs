@@ -1,7 +1,7 @@
 //! The servers that stores stand on: found or installed, started for this run on free ports of the loopback, and stopped with
 //! it.
 //!
-//! A server that a variable of the environment names (`POSTGRES_URL`, `REDIS_URL`, …) is used as it is.
+//! A server that a variable of the environment names (`POSTGRES_URL`, `REDIS_URL`, …; `cargo conformance help` has all) is used as it is.
 
 mod install;
 pub(crate) mod mariadb;
@@ -32,11 +32,11 @@ pub(crate) use mongodb::MongoDb;
 pub(crate) use nats::Nats;
 pub(crate) use ports::free_port;
 pub(crate) use postgres::Postgres;
-pub(crate) use process::Server;
+pub(crate) use process::{Server, version};
 pub(crate) use pypi::pypi;
 pub(crate) use redis::{
-    Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls, Valkey, agree, arrived, execute,
-    query,
+    Certificates as RedisCertificates, Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls,
+    Valkey, agree, arrived, execute, query,
 };
 pub(crate) use sql::SqlServer;
 

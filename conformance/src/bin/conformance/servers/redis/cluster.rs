@@ -1,7 +1,9 @@
 //! A cluster of three masters with a replica each.
 
+use std::env;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,31 +11,73 @@ use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureErro
 use cloakroom_redis::{Builder, RedisStore};
 use tempfile::TempDir;
 
-use super::{Flavor, Node, Plain, USER, execute, namespace, query};
+use super::{
+    Certificates, Flavor, Node, Plain, USER, clean, execute, namespace, not_removed, query,
+};
+use crate::say;
 use crate::servers::{Server, free_port};
 
 /// How long a cluster or its sentinels may take until they agree on what is asked for.
 const AGREE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Cluster {
-    /// The masters, then each one's replica.
+    /// The masters, then each one's replica. None of a given cluster, and in another process.
     nodes: Vec<Server>,
-    addresses: Vec<SocketAddr>,
+    /// What the store is told.
+    url: String,
     namespace: String,
     /// In the process that made it: removes it at the end.
-    _remove: Option<TempDir>,
+    remove: Option<TempDir>,
 }
 
 impl Cluster {
     const MASTERS: usize = 3;
 
+    /// The one that `REDIS_CLUSTER_URL` names, or else one of this run's own.
+    pub(crate) fn new() -> io::Result<Self> {
+        let Ok(url) = env::var("REDIS_CLUSTER_URL") else {
+            return Self::own(Ok);
+        };
+        if !url.starts_with("redis+cluster://") {
+            let text =
+                "REDIS_CLUSTER_URL is to be redis+cluster://user:password@host:port,host:port";
+            return Err(io::Error::other(text));
+        }
+        say("server  a cluster, by REDIS_CLUSTER_URL");
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-redis-")
+            .tempdir()?;
+        Ok(Self {
+            nodes: Vec::new(),
+            url,
+            namespace: namespace(&directory),
+            remove: Some(directory),
+        })
+    }
+
     /// Clients find the node at `port` where `announced` says.
-    pub(crate) fn new(announced: impl Fn(u16) -> io::Result<u16>) -> io::Result<Self> {
+    pub(crate) fn own(announced: impl Fn(u16) -> io::Result<u16>) -> io::Result<Self> {
+        Self::start(announced, false)
+    }
+
+    /// One of which clients find the nodes by TLS, and each node the others; with the certificates, and where they are.
+    pub(crate) fn with_tls() -> io::Result<(Self, Certificates)> {
+        let cluster = Self::start(Ok, true)?;
+        let directory = cluster.remove.as_ref().map(TempDir::path);
+        let certificates = Certificates::of(directory.unwrap_or_else(|| Path::new("")));
+        Ok((cluster, certificates))
+    }
+
+    fn start(announced: impl Fn(u16) -> io::Result<u16>, tls: bool) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("cloakroom-redis-")
             .tempdir()?;
         let namespace = namespace(&directory);
         let program = Plain::program()?;
+        let certificates = match tls {
+            true => Some(Certificates::make(directory.path())?),
+            false => None,
+        };
         let mut nodes = Vec::new();
         let mut addresses = Vec::new();
         let mut buses = Vec::new();
@@ -45,7 +89,7 @@ impl Cluster {
             }
             let (port, bus) = (free_port()?, free_port()?);
             let announced = announced(port)?;
-            let more = [
+            let mut more = [
                 "--cluster-enabled",
                 "yes",
                 "--cluster-node-timeout",
@@ -63,24 +107,46 @@ impl Cluster {
                 "0",
                 "--repl-ping-replica-period",
                 "1",
-            ];
-            nodes.push(node.start(port, more.map(String::from).to_vec())?);
-            addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, announced)));
-            buses.push(bus);
+            ]
+            .map(String::from)
+            .to_vec();
+            let mut public = announced;
+            if let Some(certificates) = &certificates {
+                public = free_port()?;
+                more.extend(certificates.arguments());
+                let public = public.to_string();
+                let tls = [
+                    "--tls-port",
+                    &public,
+                    "--tls-cluster",
+                    "yes",
+                    "--tls-replication",
+                    "yes",
+                ];
+                more.extend(tls.map(String::from));
+                more.extend(["--cluster-announce-tls-port".to_owned(), public]);
+            }
+            nodes.push(node.start(port, more)?);
+            addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, public)).to_string());
+            buses.push((public, bus));
         }
+        let scheme = if tls {
+            "rediss+cluster"
+        } else {
+            "redis+cluster"
+        };
         let cluster = Self {
             nodes,
-            addresses,
+            url: format!("{scheme}://{USER}{}", addresses[..Self::MASTERS].join(",")),
             namespace,
-            _remove: Some(directory),
+            remove: Some(directory),
         };
         cluster.join(&buses).map_err(io::Error::other)?;
         Ok(cluster)
     }
 
-    fn join(&self, buses: &[u16]) -> Result<(), FixtureError> {
-        for (index, bus) in buses.iter().enumerate().skip(1) {
-            let port = self.nodes[index].address().port();
+    fn join(&self, ports: &[(u16, u16)]) -> Result<(), FixtureError> {
+        for (port, bus) in &ports[1..] {
             self.tell(0, &format!("CLUSTER MEET 127.0.0.1 {port} {bus}"))?;
         }
         let slots = ["0 5460", "5461 10922", "10923 16383"];
@@ -141,12 +207,37 @@ impl Cluster {
     }
 
     pub(crate) fn builder(&self, name: &str) -> Builder {
-        let [first, second, third, ..] = &self.addresses[..] else {
-            return RedisStore::builder("");
-        };
-        RedisStore::builder(&format!("redis+cluster://{USER}{first},{second},{third}"))
-            .prefix(&format!("{}{name}:", self.namespace))
+        RedisStore::builder(&self.url).prefix(&format!("{}{name}:", self.namespace))
     }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // What this run started goes with all that is in it; and what another process attached is not over yet.
+        if self.remove.is_some()
+            && self.nodes.is_empty()
+            && let Err(error) = clean_given(&self.url, &self.namespace)
+        {
+            not_removed(&error);
+        }
+    }
+}
+
+/// Removes all keys of a namespace from each master of a given cluster.
+fn clean_given(url: &str, namespace: &str) -> redis::RedisResult<()> {
+    let url = url.replacen("redis+cluster", "redis", 1);
+    let (head, hosts) = url.split_at(url.rfind('@').map_or("redis://".len(), |at| at + 1));
+    let first = hosts.split(',').next().unwrap_or_default();
+    let nodes: String = query(&format!("{head}{first}"), "CLUSTER NODES")?;
+    for node in nodes.lines().filter(|node| node.contains("master")) {
+        let address = match node.contains("myself") {
+            // It may not know its own.
+            true => first,
+            false => node.split([' ', '@']).nth(1).unwrap_or_default(),
+        };
+        clean(&format!("{head}{address}"), namespace)?;
+    }
+    Ok(())
 }
 
 /// Waits until the replicas of a master have what it has now.
@@ -215,19 +306,16 @@ impl Fixture for Cluster {
 
 impl Attach for Cluster {
     fn address(&self) -> String {
-        let addresses = self.addresses.iter().map(SocketAddr::to_string);
-        let words: Vec<_> = addresses.chain([self.namespace.clone()]).collect();
-        words.join("\n")
+        [&*self.url, &self.namespace].join("\n")
     }
 
     fn attach(address: &str) -> Self {
-        let mut lines: Vec<_> = address.lines().collect();
-        let namespace = lines.pop().unwrap_or_default().to_owned();
+        let (url, namespace) = address.split_once('\n').unwrap_or_default();
         Self {
             nodes: Vec::new(),
-            addresses: lines.iter().filter_map(|line| line.parse().ok()).collect(),
-            namespace,
-            _remove: None,
+            url: url.to_owned(),
+            namespace: namespace.to_owned(),
+            remove: None,
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Which server it is, and how it is reached.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use cloakroom_conformance::store::FixtureError;
 use cloakroom_redis::Builder;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::super::install::find;
 use super::super::{program, pypi};
+use super::certificates::Certificates;
 
 /// A kind of server.
 pub(crate) trait Flavor: Send + Sync + 'static {
@@ -65,8 +66,7 @@ pub(crate) struct Tls;
 
 impl Flavor for Tls {
     const NAME: &'static str = "redis-tls";
-    // A given server has certificates that nobody here knows.
-    const VARIABLE: &'static str = "REDIS_TLS_URL_IS_NOT_READ";
+    const VARIABLE: &'static str = "REDIS_TLS_URL";
     const SCHEME: &'static str = "rediss";
 
     fn program() -> io::Result<PathBuf> {
@@ -74,45 +74,17 @@ impl Flavor for Tls {
     }
 
     fn arguments(directory: &Path) -> io::Result<Vec<String>> {
-        let authority = KeyPair::generate().map_err(io::Error::other)?;
-        let mut of_authority = CertificateParams::default();
-        of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Who signs and who is signed must not have the same name.
-        of_authority
-            .distinguished_name
-            .push(DnType::CommonName, "authority");
-        let certificate = of_authority
-            .self_signed(&authority)
-            .map_err(io::Error::other)?;
-        fs::write(directory.join("ca.pem"), certificate.pem())?;
-        let issuer = Issuer::new(of_authority, authority);
-        for name in ["server", "client"] {
-            let key = KeyPair::generate().map_err(io::Error::other)?;
-            let certificate = CertificateParams::new(["127.0.0.1".to_owned()])
-                .and_then(|params| params.signed_by(&key, &issuer))
-                .map_err(io::Error::other)?;
-            fs::write(directory.join(format!("{name}.pem")), certificate.pem())?;
-            fs::write(directory.join(format!("{name}.key")), key.serialize_pem())?;
-        }
-        let path = |name: &str| directory.join(name).display().to_string();
-        Ok([
-            "--tls-cert-file",
-            &path("server.pem"),
-            "--tls-key-file",
-            &path("server.key"),
-            "--tls-ca-cert-file",
-            &path("ca.pem"),
-            "--tls-auth-clients",
-            "yes",
-        ]
-        .map(String::from)
-        .to_vec())
+        Ok(Certificates::make(directory)?.arguments())
     }
 
     fn prepare(builder: Builder, directory: &Path) -> Result<Builder, FixtureError> {
-        let read = |name: &str| fs::read(directory.join(name));
-        Ok(builder
-            .root_certificates(&read("ca.pem")?)
-            .client_certificate(&read("client.pem")?, &read("client.key")?))
+        if directory.join("ca.pem").exists() {
+            return Ok(Certificates::of(directory).prepare(builder)?);
+        }
+        // A given server, whose certificate goes back to one that the system trusts, or to this one.
+        Ok(match env::var_os("REDIS_TLS_CA") {
+            Some(file) => builder.root_certificates(&fs::read(file)?),
+            None => builder,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Redis, and what speaks its protocol.
 
+mod certificates;
 mod cluster;
 mod flavor;
 mod node;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use super::{Server, Ways, free_port};
 use crate::proxy::Mode;
 use crate::say;
+pub(crate) use certificates::Certificates;
 pub(crate) use cluster::{Cluster, agree, arrived};
 pub(crate) use flavor::{Flavor, Plain, Tls, Valkey};
 pub(crate) use node::{Node, execute, query};
@@ -36,6 +38,8 @@ pub(crate) struct Standalone<F> {
     /// Up to the host, and from behind the port on: a way has another host and port.
     url: [String; 2],
     server: SocketAddr,
+    /// A given server that is reached by its own name alone, because its certificate has that name.
+    named: Option<String>,
     ways: Ways,
     directory: PathBuf,
     /// What the keys of this run begin with.
@@ -55,7 +59,7 @@ impl<F: Flavor> Standalone<F> {
         let namespace = namespace(&directory);
         let (url, server, own) = match env::var(F::VARIABLE) {
             Ok(url) => {
-                let (url, server) = split(&url, F::VARIABLE)?;
+                let (url, server) = split(&url, F::SCHEME, F::VARIABLE)?;
                 say(format_args!("server  {server}, by {}", F::VARIABLE));
                 (url, server, None)
             }
@@ -67,9 +71,11 @@ impl<F: Flavor> Standalone<F> {
                 (url, own.address(), Some(own))
             }
         };
+        let named = env::var(F::VARIABLE).ok();
         Ok(Self {
             url,
             server,
+            named: named.filter(|_| F::SCHEME == "rediss"),
             ways: Ways::new(server, &directory.path().join("ways"))?,
             namespace,
             directory: directory.path().to_owned(),
@@ -95,7 +101,8 @@ impl<F: Flavor> Standalone<F> {
     /// A store that reaches the server at this address; its keys begin with the run's and this name.
     pub(crate) fn builder(&self, address: SocketAddr, name: &str) -> Result<Builder, FixtureError> {
         let [before, after] = &self.url;
-        let builder = RedisStore::builder(&format!("{before}{address}{after}"))
+        let by_way = || format!("{before}{address}{after}");
+        let builder = RedisStore::builder(&self.named.clone().unwrap_or_else(by_way))
             .prefix(&format!("{}{name}:", self.namespace));
         F::prepare(builder, &self.directory)
     }
@@ -147,12 +154,14 @@ fn namespace(directory: &TempDir) -> String {
 }
 
 /// What stands around host and port, and these as an address.
-fn split(url: &str, variable: &str) -> io::Result<([String; 2], SocketAddr)> {
+fn split(url: &str, scheme: &str, variable: &str) -> io::Result<([String; 2], SocketAddr)> {
     let wrong = || {
-        let text = format!("{variable} is to be redis://user:password@host:port/database");
+        let text = format!("{variable} is to be {scheme}://user:password@host:port/database");
         io::Error::other(text)
     };
-    let rest = url.strip_prefix("redis://").ok_or_else(wrong)?;
+    let rest = url.strip_prefix(scheme);
+    let rest = rest.and_then(|rest| rest.strip_prefix("://"));
+    let rest = rest.ok_or_else(wrong)?;
     let path = rest.find('/').unwrap_or(rest.len());
     let host = rest[..path].rfind('@').map_or(0, |at| at + 1);
     let name = &rest[host..path];
@@ -162,7 +171,7 @@ fn split(url: &str, variable: &str) -> io::Result<([String; 2], SocketAddr)> {
     };
     let server = name.to_socket_addrs()?.next().ok_or_else(wrong)?;
     let around = [
-        format!("redis://{}", &rest[..host]),
+        format!("{scheme}://{}", &rest[..host]),
         rest[path..].to_owned(),
     ];
     Ok((around, server))
@@ -174,13 +183,23 @@ impl<F> Drop for Standalone<F> {
         if self.own.is_some() || self.remove.is_none() {
             return;
         }
+        if self.named.is_some() {
+            say(
+                "server  what this run made on the given Redis with TLS ends by itself, after two hours at most",
+            );
+            return;
+        }
         if let Err(error) = clean(&self.by(self.server), &self.namespace) {
-            say(format_args!(
-                "server  what this run made on the given Redis could not be removed: {}",
-                error.category()
-            ));
+            not_removed(&error);
         }
     }
+}
+
+fn not_removed(error: &redis::RedisError) {
+    say(format_args!(
+        "server  what this run made on the given Redis could not be removed: {}",
+        error.category()
+    ));
 }
 
 /// Removes all keys of a namespace.
@@ -195,8 +214,9 @@ fn clean(url: &str, namespace: &str) -> redis::RedisResult<()> {
             .arg("COUNT")
             .arg(1000)
             .query(&mut connection)?;
-        if !keys.is_empty() {
-            redis::cmd("UNLINK").arg(keys).exec(&mut connection)?;
+        for key in keys {
+            // Each by itself: in a cluster they are in different slots.
+            redis::cmd("UNLINK").arg(key).exec(&mut connection)?;
         }
         if next == 0 {
             return Ok(());
@@ -216,12 +236,18 @@ impl<F: Flavor> Fixture for Standalone<F> {
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {
+        let claims = match F::SCHEME == "rediss" && env::var_os(F::VARIABLE).is_some() {
+            true => claims.never(
+                Ability::Outage,
+                "a given server with TLS has no way that can be cut",
+            ),
+            false => claims.outage(),
+        };
         claims
             .handles_by_open()
             .durable()
             .shared()
             .survives_kill()
-            .outage()
             .directory()
             .never(Ability::Sweep, "the server removes what has expired")
             .real_time(std::time::Duration::from_millis(100))
@@ -233,13 +259,13 @@ impl<F: Flavor> Attach for Standalone<F> {
         let [before, after] = &self.url;
         let directory = self.directory.display();
         [
-            before,
+            &**before,
             after,
             &self.server.to_string(),
             &directory.to_string(),
             &self.namespace,
+            self.named.as_deref().unwrap_or_default(),
         ]
-        .map(String::as_str)
         .join("\n")
     }
 
@@ -251,9 +277,11 @@ impl<F: Flavor> Attach for Standalone<F> {
         let server = line().parse().expect("an address");
         let directory = PathBuf::from(line());
         let namespace = line().to_owned();
+        let named = Some(line().to_owned()).filter(|url| !url.is_empty());
         Self {
             url,
             server,
+            named,
             ways: Ways::find(server, &directory.join("ways")),
             directory,
             namespace,

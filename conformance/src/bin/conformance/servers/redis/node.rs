@@ -33,9 +33,11 @@ impl Node {
         Ok(())
     }
 
+    /// With TLS at this port, if that is among what it is told, and it is not told a port for TLS beside it.
     pub(crate) fn start(&self, port: u16, more: Vec<String>) -> io::Result<Server> {
         fs::create_dir_all(&self.directory)?;
-        let tls = more.iter().any(|word| word.starts_with("--tls"));
+        let told = |name: &str| more.iter().any(|word| word == name);
+        let tls = told("--tls-cert-file") && !told("--tls-port");
         let (plain, with_tls) = if tls { (0, port) } else { (port, 0) };
         let mut arguments: Vec<_> = [
             "--bind",

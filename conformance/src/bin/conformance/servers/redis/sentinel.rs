@@ -1,5 +1,6 @@
 //! A master with a replica, watched by three sentinels.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -9,16 +10,20 @@ use cloakroom_redis::{Builder, RedisStore};
 use tempfile::TempDir;
 
 use super::cluster::agree;
-use super::{DATABASE, Flavor, Node, Plain, USER, namespace, query};
+use super::{Certificates, DATABASE, Flavor, Node, Plain, USER, namespace, query};
+use crate::say;
 use crate::servers::{Server, free_port};
 
 pub(crate) struct Sentinel {
     /// The one that begins as master, and its replica.
-    servers: [Server; 2],
+    servers: Vec<Server>,
     sentinels: Vec<Server>,
+    /// What the store is told, and user and password for the sentinels.
+    url: String,
+    login: Option<[String; 2]>,
     namespace: String,
     /// Removed at the end.
-    _remove: TempDir,
+    remove: TempDir,
 }
 
 impl Sentinel {
@@ -26,7 +31,45 @@ impl Sentinel {
     const MASTER: &'static str = "sessions";
     const LOGIN: [&'static str; 2] = ["default", "watchman"];
 
+    /// Those that `REDIS_SENTINEL_URL` names, with what `REDIS_SENTINEL_LOGIN` says to the sentinels; or else some of this run's own.
     pub(crate) fn new() -> io::Result<Self> {
+        let Ok(url) = env::var("REDIS_SENTINEL_URL") else {
+            return Self::own();
+        };
+        if !url.starts_with("redis+sentinel://") {
+            let text = "REDIS_SENTINEL_URL is to be redis+sentinel://user:password@host:port,host:port/name-of-master/database";
+            return Err(io::Error::other(text));
+        }
+        say(
+            "server  a master behind sentinels, by REDIS_SENTINEL_URL; what this run makes there ends by itself",
+        );
+        let login = env::var("REDIS_SENTINEL_LOGIN").ok();
+        let login = login.as_deref().and_then(|login| login.split_once(':'));
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-redis-")
+            .tempdir()?;
+        Ok(Self {
+            servers: Vec::new(),
+            sentinels: Vec::new(),
+            url,
+            login: login.map(|(user, password)| [user, password].map(String::from)),
+            namespace: namespace(&directory),
+            remove: directory,
+        })
+    }
+
+    pub(crate) fn own() -> io::Result<Self> {
+        Self::start(false)
+    }
+
+    /// All of them by TLS, and the certificates.
+    pub(crate) fn with_tls() -> io::Result<(Self, Certificates)> {
+        let sentinel = Self::start(true)?;
+        let certificates = Certificates::of(sentinel.remove.path());
+        Ok((sentinel, certificates))
+    }
+
+    fn start(tls: bool) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("cloakroom-redis-")
             .tempdir()?;
@@ -35,19 +78,47 @@ impl Sentinel {
         let node =
             |name: &str| Node::new(program.clone(), &directory.path().join(name), &namespace);
         node("master").say()?;
-        let master = node("master").start(free_port()?, Vec::new())?;
-        let port = master.address().port();
+        let certificates = match tls {
+            true => Some(Certificates::make(directory.path())?),
+            false => None,
+        };
+        // Where clients find a server, and with TLS what it is told of that.
+        let public = |plain: u16| match &certificates {
+            None => Ok((plain, Vec::new())),
+            Some(certificates) => {
+                let mut settings = certificates.settings().to_vec();
+                let port = free_port()?;
+                settings.push(("tls-port", port.to_string()));
+                settings.push(("tls-replication", "yes".to_owned()));
+                Ok::<_, io::Error>((port, settings))
+            }
+        };
+        let arguments = |settings: Vec<(&'static str, String)>| {
+            let settings = settings.into_iter();
+            settings.flat_map(|(name, value)| [format!("--{name}"), value])
+        };
+        let plain = free_port()?;
+        let (port, settings) = public(plain)?;
+        let master = node("master").start(plain, arguments(settings).collect())?;
+        let plain = free_port()?;
+        let (_, settings) = public(plain)?;
         let replica = ["--replicaof", "127.0.0.1", &port.to_string()].map(String::from);
-        let replica = node("replica").start(free_port()?, replica.to_vec())?;
-        let mut sentinels = Vec::new();
+        let replica = arguments(settings).chain(replica);
+        let replica = node("replica").start(plain, replica.collect())?;
+        let (mut sentinels, mut addresses) = (Vec::new(), Vec::new());
         for index in 0..3 {
             let port_of_sentinel = free_port()?;
+            let (public, settings_of_tls) = public(port_of_sentinel)?;
             let place = directory.path().join(format!("sentinel-{index}"));
             fs::create_dir(&place)?;
             let (name, [_, password]) = (Self::MASTER, Self::LOGIN);
             let settings = place.join("sentinel.conf");
+            let tls = settings_of_tls.into_iter();
+            let tls: String = tls
+                .map(|(name, value)| format!("{name} {value}\n"))
+                .collect();
             let lines = format!(
-                "bind 127.0.0.1\nport {port_of_sentinel}\ndir {}\nrequirepass {password}\n\
+                "{tls}bind 127.0.0.1\nport {port_of_sentinel}\ndir {}\nrequirepass {password}\n\
                  sentinel sentinel-pass {password}\n\
                  sentinel monitor {name} 127.0.0.1 {port} 2\n\
                  sentinel down-after-milliseconds {name} 1000\n\
@@ -57,12 +128,21 @@ impl Sentinel {
             fs::write(&settings, lines)?;
             let arguments = [settings.display().to_string(), "--sentinel".to_owned()];
             sentinels.push(Server::start(&program, arguments, port_of_sentinel)?);
+            addresses.push(format!("127.0.0.1:{public}"));
         }
+        let scheme = if tls {
+            "rediss+sentinel"
+        } else {
+            "redis+sentinel"
+        };
+        let (addresses, master_name) = (addresses.join(","), Self::MASTER);
         let sentinel = Self {
-            servers: [master, replica],
+            servers: vec![master, replica],
             sentinels,
+            url: format!("{scheme}://{USER}{addresses}/{master_name}{DATABASE}"),
+            login: Some(Self::LOGIN.map(String::from)),
             namespace,
-            _remove: directory,
+            remove: directory,
         };
         sentinel.whole().map_err(io::Error::other)?;
         Ok(sentinel)
@@ -89,7 +169,7 @@ impl Sentinel {
     }
 
     /// The server that is master at the beginning, and its replica.
-    pub(crate) fn servers(&self) -> &[Server; 2] {
+    pub(crate) fn servers(&self) -> &[Server] {
         &self.servers
     }
 
@@ -101,18 +181,11 @@ impl Sentinel {
     }
 
     pub(crate) fn builder(&self, name: &str) -> Builder {
-        let sentinels: Vec<_> = self
-            .sentinels
-            .iter()
-            .map(|sentinel| sentinel.address().to_string())
-            .collect();
-        let (sentinels, master) = (sentinels.join(","), Self::MASTER);
-        let [user, password] = Self::LOGIN;
-        RedisStore::builder(&format!(
-            "redis+sentinel://{USER}{sentinels}/{master}{DATABASE}"
-        ))
-        .sentinel_login(user, password)
-        .prefix(&self.prefix(name))
+        let builder = RedisStore::builder(&self.url).prefix(&self.prefix(name));
+        match &self.login {
+            Some([user, password]) => builder.sentinel_login(user, password),
+            None => builder,
+        }
     }
 
     fn prefix(&self, name: &str) -> String {
