@@ -146,7 +146,11 @@ impl Config {
         let idle = expiry.idle.or(until_closed).unwrap_or(configured.idle);
         Lifetime {
             idle,
-            extend_after: self.0.extend_after.unwrap_or(idle / 10),
+            // A session of a shorter life would never be extended.
+            extend_after: match self.0.extend_after {
+                Some(passed) if passed < idle => passed,
+                _ => idle / 10,
+            },
             absolute: expiry.absolute.unwrap_or(configured.absolute),
             persistent,
         }

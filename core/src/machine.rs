@@ -171,7 +171,8 @@ impl Exchange {
 
     /// The handler has answered: what is to be done to make its changes real? `now` is the time of this call.
     ///
-    /// Store calls: none if nothing was changed (one `touch` after a tenth of the idle timeout); one to create or to save; two for
+    /// Store calls: none if nothing was changed (one `touch` after a tenth of the idle timeout, and a load
+    /// more if that renews the cookie); one to create or to save; two for
     /// a rotation or sign-in; one for a sign-out. More only after conflicts and lost answers.
     ///
     /// ```

@@ -139,6 +139,22 @@ fn a_life_is_extended_as_often_as_configured() {
 }
 
 #[test]
+fn a_session_with_a_shorter_life_than_the_configured_step_is_extended_all_the_same() {
+    // R26
+    let mut world = world(|builder| builder.extend_after(Duration::from_secs(DAY)));
+    let token = world.issue(None, |session| {
+        session.set_expiry(Expiry::new().idle(Duration::from_secs(60)));
+        session.insert("a", 1).expect("a good value");
+    });
+    for _ in 0..10 {
+        world.later(30).request(Some(&token), read);
+    }
+    assert!(!world.see(&token, is_new));
+    world.later(60);
+    assert!(world.see(&token, is_new));
+}
+
+#[test]
 fn a_renewal_never_gives_back_a_token_that_was_rotated_away_meanwhile() {
     // R06
     let mut world = world(|builder| builder.persistent(true).renew_cookie(true));
@@ -224,7 +240,7 @@ fn what_does_not_fit_together_is_refused() {
     assert_eq!(refused(persistent()), "absolute_timeout");
     assert_eq!(refused(persistent().renew_cookie(true)), "idle_timeout");
     let renewals = |passed| builder().extend_after(passed);
-    assert_eq!(refused(renewals(seconds(1_801))), "extend_after");
+    assert_eq!(refused(renewals(seconds(1_800))), "extend_after");
     assert_eq!(refused(renewals(Duration::from_millis(1))), "extend_after");
     let config: Config =
         toml::from_str("idle_timeout_until_closed = 60\nrenew_cookie = true\nextend_after = 0")

@@ -35,7 +35,8 @@ impl Builder {
     }
 
     /// How much of the idle timeout has to pass before a request extends a session's life again, and renews its cookie if that is
-    /// [configured](Builder::renew_cookie); whole seconds, at most the idle timeout. Default: a tenth of it. With 0 each request that
+    /// [configured](Builder::renew_cookie); whole seconds, less than the idle timeout. Default: a tenth of it, as also for a session that has a shorter
+    /// idle timeout of its own. With 0 each request that
     /// uses its session does so, at the price of a `touch` each time; not twice within a second.
     ///
     /// ```

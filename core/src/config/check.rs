@@ -141,11 +141,11 @@ pub(super) fn times(builder: &Builder) -> Result<(), ConfigError> {
         );
     }
     if let Some(passed) = builder.extend_after
-        && (!whole(passed) || passed > builder.idle_timeout)
+        && (!whole(passed) || passed >= builder.idle_timeout)
     {
         return fail(
             "extend_after",
-            "must be a whole number of seconds, and not longer than the idle timeout",
+            "must be a whole number of seconds, and shorter than the idle timeout",
         );
     }
     let sent = match builder.renew_cookie {

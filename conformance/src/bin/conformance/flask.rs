@@ -8,6 +8,7 @@ mod cookie;
 mod copied;
 mod ground;
 mod guide;
+mod ids;
 mod null;
 mod plan;
 mod renewal;
@@ -34,11 +35,12 @@ pub(crate) fn cases() -> impl Iterator<Item = impl fmt::Display> {
         .map(|check| line(&format!("flask/{}[SETUP]", check.id), check.sentence));
     let guide = line(&format!("flask/{}[SETUP]", guide::ID), guide::SENTENCE);
     let others = fixed();
-    let attributes = attributes::all()
-        .take(1)
+    let one = blind::each().take(3);
+    let attributes = one
+        .chain(attributes::all().take(1))
         .map(|case| line(&format!("flask/{}[SETUP]", case.id), case.sentence));
     checks
-        .chain(others.map(|case| line(&case.name(), case.sentence)))
+        .chain(others.map(|case| line(&format!("flask/{}", case.id), case.sentence)))
         .chain(attributes)
         .chain([guide])
 }
@@ -52,6 +54,7 @@ fn fixed() -> impl Iterator<Item = Other> {
         copied::ALL,
         renewal::ALL,
         several::ALL,
+        ids::ALL,
     ];
     all.into_iter().flatten().copied()
 }
@@ -94,7 +97,11 @@ pub(crate) async fn test(parts: &[String]) -> Tally {
         setup,
         run: |ground, setup| Box::pin(guide::two_programs(ground, setup)),
     });
-    for other in fixed().chain(attributes::all()).chain(guides) {
+    for other in fixed()
+        .chain(blind::each())
+        .chain(attributes::all())
+        .chain(guides)
+    {
         let name = other.name();
         if chosen(&name) {
             cases.push((name, other.setup, None, other.sentence, other.run));

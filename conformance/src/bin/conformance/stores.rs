@@ -82,6 +82,10 @@ pub(crate) const ALL: &[Entry] = &[
         suite: || Ok(store::suite(flask::Files::new()?)),
     },
     Entry {
+        name: flask::CacheLibMd5::NAME,
+        suite: || Ok(store::suite(flask::CacheLibMd5::new()?)),
+    },
+    Entry {
         name: flask::Werkzeug::NAME,
         suite: || Ok(store::suite(flask::Werkzeug::new()?)),
     },

@@ -4,6 +4,7 @@ use super::Other;
 use super::checks::Running;
 use super::client::{App, Browser};
 use super::ground::Ground;
+use super::guide;
 use super::plan::{self, Backend, Format, Setup};
 use super::venv::Release;
 use crate::program::{Failure, fail, same};
@@ -53,6 +54,39 @@ cases! {
     "blind/rust-logs-out-under-flask", "who logs out in Rust while a Flask request is under way has no cookie, but the record is there again under the old id, without anything written since", NEWEST => rust_logs_out;
     "blind/sign-in-under-flask", "a late Flask request under the old id never reaches what was signed in to under the new one", NEWEST => sign_in;
     "blind/increments", "increments in Rust are all counted while Flask logs others in and out beside them", NEWEST => increments;
+}
+
+type Run = for<'a> fn(&'a Ground, &'a Setup) -> Running<'a>;
+
+/// The first three, on each backend and version.
+const EACH: [(&str, &str, Run); 3] = [
+    (
+        "blind/each/flask-writes-under-rust",
+        "on each backend: what Flask writes while a Rust request is under way is kept beside what Rust writes",
+        |ground, setup| Box::pin(under_rust(ground, setup)),
+    ),
+    (
+        "blind/each/rust-writes-under-flask",
+        "on each backend: what Rust writes while a Flask request is under way is overwritten by that request, whole, and both go on with it",
+        |ground, setup| Box::pin(under_flask(ground, setup)),
+    ),
+    (
+        "blind/each/flask-logs-out-under-rust",
+        "on each backend: who logs out in Flask while a Rust request is under way stays logged out",
+        |ground, setup| Box::pin(flask_logs_out(ground, setup)),
+    ),
+];
+
+pub(super) fn each() -> impl Iterator<Item = Other> {
+    let stored = guide::setups().filter(|setup| setup.backend != Backend::Cookie);
+    stored.flat_map(|setup| {
+        EACH.map(|(id, sentence, run)| Other {
+            id,
+            sentence,
+            setup,
+            run,
+        })
+    })
 }
 
 /// Sends a request that stays, and says when it has its session.

@@ -4,7 +4,7 @@ use super::Other;
 use super::checks::Running;
 use super::client::App;
 use super::ground::Ground;
-use super::plan::{Backend, Format, Setup};
+use super::plan::{Backend, Format, Setup, Variant};
 use super::venv::Release;
 use crate::program::{Failure, fail, same};
 
@@ -17,7 +17,27 @@ const COOKIE: Setup = Setup {
     variant: None,
 };
 
+static ROTATED: Variant = Variant {
+    name: "rotated",
+    keys: &[
+        ("SECRET_KEY", "\"a newer secret key\""),
+        (
+            "SECRET_KEY_FALLBACKS",
+            "[\"dev-secret-key-0123456789abcdef\"]",
+        ),
+    ],
+};
+
 pub(super) const ALL: &[Other] = &[
+    Other {
+        id: "cookie/key-rotation",
+        sentence: "after a rotation of keys both read what the older key signed, sign with the newer one, and what that signed is refused without it",
+        setup: Setup {
+            variant: Some(&ROTATED),
+            ..COOKIE
+        },
+        run: |ground, setup| -> Running<'_> { Box::pin(rotation(ground, setup)) },
+    },
     Other {
         id: "cookie/tampered-at-each-byte",
         sentence: "a cookie with one byte changed, at each position and for a cookie of either, is refused by both",
@@ -31,6 +51,27 @@ pub(super) const ALL: &[Other] = &[
         run: |ground, setup| -> Running<'_> { Box::pin(compressed(ground, setup)) },
     },
 ];
+
+async fn rotation(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
+    for writer in [App::Flask, App::Rust] {
+        for reader in [App::Flask, App::Rust] {
+            let mut before = ground.browser(&COOKIE);
+            before.post(writer, "/probe/set?key=name&value=ada").await?;
+            let mut after = ground.browser(setup);
+            after.cookie = before.cookie.clone();
+            let what = format!("values of {writer:?} that {reader:?} sees with the newer key");
+            same(&what, after.dump(reader).await?.len(), 1)?;
+            after.post(reader, "/probe/set?key=more&value=1").await?;
+            same("after a write", after.dump(writer).await?.len(), 2)?;
+            before.cookie = after.cookie.clone();
+            for app in [App::Flask, App::Rust] {
+                let got = before.clone().dump(app).await?.len();
+                same("values without the newer key", got, 0)?;
+            }
+        }
+    }
+    Ok(())
+}
 
 async fn tampered(ground: &Ground, setup: &Setup) -> Result<(), Failure> {
     for issuer in [App::Flask, App::Rust] {

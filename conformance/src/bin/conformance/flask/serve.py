@@ -66,6 +66,9 @@ REDUCED = (datetime.datetime, datetime.time, datetime.tzinfo, bytearray)
 
 
 def show(value):
+    if isinstance(value, datetime.datetime) and value.tzinfo is None:
+        # Flask 1.1 reads its cookie so; what it has written is UTC.
+        value = value.replace(tzinfo=datetime.timezone.utc)
     if isinstance(value, datetime.datetime) and type(value.tzinfo) is datetime.timezone:
         return str(int(value.timestamp()))
     if isinstance(value, REDUCED):

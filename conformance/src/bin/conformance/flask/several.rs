@@ -23,9 +23,9 @@ static PYMEMCACHE: Variant = Variant {
     keys: &[("SESSION_MEMCACHED_CLIENT", "\"pymemcache\"")],
 };
 
-const fn three(variant: &'static Variant) -> Other {
+const fn three(id: &'static str, variant: &'static Variant) -> Other {
     Other {
-        id: "several/memcached",
+        id,
         sentence: "of three Memcached servers Rust asks the one that the application's Python client asks",
         setup: Setup {
             release: Release::V0_8_0,
@@ -40,9 +40,9 @@ const fn three(variant: &'static Variant) -> Other {
 }
 
 pub(super) const ALL: &[Other] = &[
-    three(&PYLIBMC),
-    three(&PYTHON_MEMCACHED),
-    three(&PYMEMCACHE),
+    three("several/pylibmc", &PYLIBMC),
+    three("several/python-memcached", &PYTHON_MEMCACHED),
+    three("several/pymemcache", &PYMEMCACHE),
 ];
 
 async fn spread(ground: &Ground, setup: &Setup) -> Result<(), Failure> {

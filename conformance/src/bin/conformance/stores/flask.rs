@@ -9,7 +9,7 @@ mod sql;
 
 use cloakroom_conformance::store;
 
-pub(crate) use files::{Files, Werkzeug};
+pub(crate) use files::{CacheLibMd5, Files, Werkzeug};
 pub(crate) use json::JsonFile;
 pub(crate) use memcached::OnMemcached;
 pub(crate) use mongodb::OnMongoDb;
@@ -21,6 +21,7 @@ const NO_SUBJECT: &str = "Flask's layout has no place for a subject";
 
 pub(crate) fn work() {
     store::worker::<Files>();
+    store::worker::<CacheLibMd5>();
     store::worker::<Werkzeug>();
     store::worker::<JsonFile>();
     store::worker::<OnMemcached>();

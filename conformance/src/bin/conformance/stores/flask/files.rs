@@ -1,4 +1,4 @@
-//! `filesystem`, in the newest and in the oldest layout.
+//! `filesystem`, in each of its layouts.
 
 use std::fs;
 use std::path::PathBuf;
@@ -104,4 +104,5 @@ macro_rules! fixture {
 }
 
 fixture!(Files, "flask-filesystem", FileLayout::CacheLib);
+fixture!(CacheLibMd5, "flask-cachelib-md5", FileLayout::CacheLibMd5);
 fixture!(Werkzeug, "flask-werkzeug", FileLayout::Werkzeug);
