@@ -194,21 +194,21 @@ pub(crate) enum Target {
     /// The one that the exchange was opened with.
     Base(Box<Base>),
     /// Another one of the protocol's.
-    Other(Key, Stored),
+    Other(Box<(Key, Stored)>),
 }
 
 impl Target {
     fn key(&self) -> &Key {
         match self {
             Self::Base(base) => &base.key,
-            Self::Other(key, _) => key,
+            Self::Other(other) => &other.0,
         }
     }
 
     fn stored(&self) -> &Stored {
         match self {
             Self::Base(base) => base.record.as_stored(),
-            Self::Other(_, stored) => stored,
+            Self::Other(other) => &other.1,
         }
     }
 }

@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::exchange::Loading;
-use crate::{Error, Exchange, Key, Stored, UnixTime, Write};
+use crate::machine::Machine;
+use crate::{Error, Key, Stored, UnixTime, Write};
 
 /// What user agents accept of a cookie: its name and value together (RFC 10025, section 5.6).
 pub(crate) const MAX_COOKIE: usize = 4_096;
@@ -92,7 +93,7 @@ pub(crate) fn presented<'t>(values: impl IntoIterator<Item = &'t [u8]>) -> (bool
     (any, sealed)
 }
 
-impl Exchange {
+impl Machine {
     /// Opens what was presented. Of several living sessions none is trusted.
     #[cold]
     pub(crate) fn unseal(&mut self, sealed: &Sealed) -> Result<(), Error> {
@@ -121,12 +122,12 @@ impl Exchange {
             return None;
         };
         let sealed = std::mem::take(sealed);
-        self.loading = Loading::Ready;
+        self.loading = Loading::Next;
         Some(sealed)
     }
 }
 
 /// Not a key of any store: nothing is looked up by it.
 pub(crate) fn no_key() -> Key {
-    Key::from_valid(b"-")
+    Key::from_valid(SmallVec::from_slice(b"-"))
 }

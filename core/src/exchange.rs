@@ -1,11 +1,10 @@
 use smallvec::SmallVec;
-use std::cell::OnceCell;
 use std::fmt;
 
 use crate::envelope::{self, Sealed};
 use crate::journal::Journal;
+use crate::machine::Machine;
 use crate::record::{Record, Seed};
-use crate::token::Presented;
 use crate::{Config, Error, Key, Session, Token, UnixTime};
 
 /// One request (or message) and its session.
@@ -31,37 +30,29 @@ use crate::{Config, Error, Key, Session, Token, UnixTime};
 /// assert_eq!(outcome.fate, Fate::Unchanged);
 /// # Ok::<(), cloakroom_core::Error>(())
 /// ```
-pub struct Exchange {
-    pub(crate) config: Config,
-    pub(crate) opened: UnixTime,
-    pub(crate) presented: bool,
-    pub(crate) accessed: bool,
-    /// The living token, if it may have to be sent again.
+pub struct Exchange(pub(crate) Box<Machine>);
+
+/// More distinct tokens than this under one name: none is trusted, and nothing is loaded.
+const MAX_CANDIDATES: usize = 4;
+/// The same for well-formed ones, be they forged or repeated: each is hashed.
+const MAX_HASHED: usize = 16;
+
+pub(crate) type Candidates = SmallVec<[Candidate; 1]>;
+
+/// What a token presented leads to.
+pub(crate) struct Candidate {
+    pub(crate) key: Key,
+    /// The token itself, if it may have to be sent again.
     pub(crate) token: Option<Box<Token>>,
-    pub(crate) loading: Loading,
-    pub(crate) work: Work,
 }
 
-/// More distinct well-formed tokens than this under one name: none is trusted, and nothing is loaded.
-const MAX_CANDIDATES: usize = 4;
-
 pub(crate) enum Loading {
-    /// Looking for the living one among the tokens presented; those before `at` are dealt with.
-    Candidates {
-        tokens: SmallVec<[Presented; 1]>,
-        at: usize,
-        next: OnceCell<Option<(usize, Key)>>,
-    },
-    /// The record of token number `at` is a retired one: its chain of successors must have a living end.
-    Following {
-        tokens: SmallVec<[Presented; 1]>,
-        at: usize,
-        base: Box<Base>,
-    },
+    /// The next candidate is wanted, if there is one.
+    Next,
+    /// The record of the candidate is a retired one: its chain of successors must have a living end.
+    Following(Box<Base>),
     /// The session itself, as the client keeps it.
     Sealed(Sealed),
-    /// All is known.
-    Ready,
     /// A record could not be read.
     Failed(Error),
 }
@@ -100,7 +91,7 @@ impl Exchange {
     /// Opens an exchange with the tokens that a client presented: under one cookie name there may be several.
     ///
     /// Anything may be presented. What is not a well-formed token of this configuration is passed over; of several distinct
-    /// living ones none is trusted (a sign-out ends them all). Copies what it needs, and allocates nothing unless several tokens are well-formed.
+    /// living ones none is trusted (a sign-out ends them all). Hashes the well-formed ones (16 at most). One allocation.
     ///
     /// ```
     /// use cloakroom_core::{Config, Exchange, UnixTime};
@@ -114,49 +105,9 @@ impl Exchange {
         presented: impl IntoIterator<Item = &'t [u8]>,
         now: UnixTime,
     ) -> Self {
-        if config.settings().envelope.is_some() {
-            let (any, sealed) = envelope::presented(presented);
-            return Self {
-                config: config.clone(),
-                opened: now,
-                presented: any,
-                accessed: false,
-                token: None,
-                loading: Loading::Sealed(sealed),
-                work: Work::default(),
-            };
-        }
-        let rules = &config.settings().tokens;
-        let mut any = false;
-        let mut tokens: SmallVec<[Presented; 1]> = SmallVec::new();
-        for bytes in presented {
-            any = true;
-            let Some(token) = rules.parse(bytes).filter(|token| !tokens.contains(token)) else {
-                continue;
-            };
-            if tokens.len() == MAX_CANDIDATES {
-                tokens.clear();
-                break;
-            }
-            tokens.push(token);
-        }
-        let loading = match tokens.is_empty() {
-            true => Loading::Ready,
-            false => Loading::Candidates {
-                tokens,
-                at: 0,
-                next: OnceCell::new(),
-            },
-        };
-        Self {
-            config: config.clone(),
-            opened: now,
-            presented: any,
-            accessed: false,
-            token: None,
-            loading,
-            work: Work::default(),
-        }
+        let mut machine = Box::new(Machine::open(config, now));
+        machine.present(presented);
+        Self(machine)
     }
 
     /// An exchange on a record whose key is known, as a directory lists it: to look at somebody's other sessions, or to
@@ -171,25 +122,12 @@ impl Exchange {
     /// ```
     #[must_use]
     pub fn open_key(config: &Config, key: Key, now: UnixTime) -> Self {
-        let next = OnceCell::from(Some((0, key)));
-        let loading = Loading::Candidates {
-            tokens: SmallVec::new(),
-            at: 0,
-            next,
-        };
-        Self {
-            config: config.clone(),
-            opened: now,
-            presented: false,
-            accessed: false,
-            token: None,
-            loading,
-            work: Work::default(),
-        }
+        let mut machine = Box::new(Machine::open(config, now));
+        machine.candidates.push(Candidate { key, token: None });
+        Self(machine)
     }
 
-    /// The key whose record is wanted next, until the session can be used. Can be asked twice; hashes a token when asked
-    /// first. At most one load for a usual request; one more for each rotation that a retired token is behind, and for each
+    /// The key whose record is wanted next, until the session can be used. Can be asked twice. At most one load for a usual request; one more for each rotation that a retired token is behind, and for each
     /// further token presented.
     ///
     /// ```
@@ -198,16 +136,7 @@ impl Exchange {
     /// ```
     #[must_use]
     pub fn wants_load(&self) -> Option<&Key> {
-        match &self.loading {
-            Loading::Candidates { tokens, at, next } => {
-                let rules = &self.config.settings().tokens;
-                let find =
-                    || (*at..tokens.len()).find_map(|n| Some((n, rules.key(tokens.get(n)?)?)));
-                next.get_or_init(find).as_ref().map(|(_, key)| key)
-            }
-            Loading::Following { base, .. } => base.chain.last(),
-            Loading::Sealed(_) | Loading::Ready | Loading::Failed(_) => None,
-        }
+        self.0.wants_load()
     }
 
     /// The session, once loaded. From here on the exchange counts as accessed (`Vary: Cookie`).
@@ -223,19 +152,7 @@ impl Exchange {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn session(&mut self) -> Result<Session<'_>, Error> {
-        if self.wants_load().is_some() {
-            return Err(Error::NotLoaded);
-        }
-        if let Some(sealed) = self.take_sealed()
-            && let Err(error) = self.unseal(&sealed)
-        {
-            self.loading = Loading::Failed(error);
-        }
-        if let Loading::Failed(error) = &self.loading {
-            return Err(error.clone());
-        }
-        self.accessed = true;
-        Ok(Session::new(&self.config, self.opened, &mut self.work))
+        self.0.session()
     }
 
     /// Whom this request signs in, if it does: for those who limit sign-ins.
@@ -249,7 +166,7 @@ impl Exchange {
     /// ```
     #[must_use]
     pub fn signs_in(&self) -> Option<&str> {
-        match &self.work.issue {
+        match &self.0.work.issue {
             Issue::SignIn(subject) => Some(subject),
             Issue::No | Issue::Rotate => None,
         }
@@ -266,24 +183,81 @@ impl Exchange {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn discard_changes(&mut self) {
-        self.work = Work {
-            base: self.work.base.take(),
-            untrusted: std::mem::take(&mut self.work.untrusted),
-            ..Work::default()
-        };
+        self.0.work.forget_changes();
+    }
+}
+
+impl Machine {
+    fn present<'t>(&mut self, presented: impl IntoIterator<Item = &'t [u8]>) {
+        let settings = self.config.settings();
+        if settings.envelope.is_some() {
+            let (any, sealed) = envelope::presented(presented);
+            self.presented = any;
+            self.loading = Loading::Sealed(sealed);
+            return;
+        }
+        let mut well_formed = 0;
+        for bytes in presented {
+            self.presented = true;
+            if !settings.tokens.is_well_formed(bytes) {
+                continue;
+            }
+            well_formed += 1;
+            let known = |key: &Key| self.candidates.iter().any(|known| known.key == *key);
+            if let Some(key) = settings.tokens.key(bytes).filter(|key| !known(key)) {
+                let token = settings.renew_cookie.then(|| Box::new(Token::of(bytes)));
+                self.candidates.push(Candidate { key, token });
+            }
+            if well_formed > MAX_HASHED || self.candidates.len() > MAX_CANDIDATES {
+                self.candidates.clear();
+                break;
+            }
+        }
+    }
+
+    pub(crate) fn wants_load(&self) -> Option<&Key> {
+        match &self.loading {
+            Loading::Next => self.candidates.get(self.at).map(|next| &next.key),
+            Loading::Following(base) => base.chain.last(),
+            Loading::Sealed(_) | Loading::Failed(_) => None,
+        }
+    }
+
+    fn session(&mut self) -> Result<Session<'_>, Error> {
+        if self.wants_load().is_some() {
+            return Err(Error::NotLoaded);
+        }
+        if let Some(sealed) = self.take_sealed()
+            && let Err(error) = self.unseal(&sealed)
+        {
+            self.loading = Loading::Failed(error);
+        }
+        if let Loading::Failed(error) = &self.loading {
+            return Err(error.clone());
+        }
+        self.accessed = true;
+        Ok(Session::new(&self.config, self.opened, &mut self.work))
     }
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("opened", &self.opened)
-            .field("accessed", &self.accessed)
+            .field("opened", &self.0.opened)
+            .field("accessed", &self.0.accessed)
             .finish_non_exhaustive()
     }
 }
 
 impl Work {
+    /// As it was loaded.
+    pub(crate) fn forget_changes(&mut self) {
+        self.journal = Journal::default();
+        self.destroyed = false;
+        self.issue = Issue::No;
+        self.seed = None;
+    }
+
     /// The record that the handler sees.
     pub(crate) fn record(&self) -> Option<&Record> {
         self.base

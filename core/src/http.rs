@@ -21,6 +21,7 @@
 
 use ::http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use bytes::Bytes;
 
 use crate::{Config, Directive, Error, Issued, Outcome};
 
@@ -58,19 +59,28 @@ pub fn tokens_of_line<'h>(
     config: &'h Config,
     line: &'h HeaderValue,
 ) -> impl Iterator<Item = &'h [u8]> {
-    let (line, name) = (line.as_bytes(), config.cookie_name().as_bytes());
-    let mut start = 0;
-    let ends = memchr::memchr_iter(b';', line).chain([line.len()]);
-    ends.filter_map(move |end| {
-        let pair = line.get(start..end)?;
-        start = end + 1;
-        let value = pair
-            .trim_ascii_start()
-            .strip_prefix(name)?
-            .trim_ascii_start()
-            .strip_prefix(b"=")?;
-        Some(value.trim_ascii())
+    let (mut rest, name) = (Some(line.as_bytes()), config.cookie_name().as_bytes());
+    std::iter::from_fn(move || {
+        loop {
+            let line = rest?;
+            let (pair, after) = match memchr::memchr(b';', line) {
+                Some(end) => (line.get(..end)?, line.get(end + 1..)),
+                None => (line, None),
+            };
+            rest = after;
+            if let Some(value) = value(pair, name) {
+                return Some(value);
+            }
+        }
     })
+}
+
+/// The value of a pair that has this name.
+#[inline(always)]
+fn value<'h>(pair: &'h [u8], name: &[u8]) -> Option<&'h [u8]> {
+    let rest = pair.trim_ascii_start().strip_prefix(name)?;
+    let value = rest.trim_ascii_start().strip_prefix(b"=")?;
+    Some(value.trim_ascii())
 }
 
 /// Adds to a response's headers what an outcome asks for. Adds nothing for a session that nobody touched.
@@ -121,9 +131,7 @@ pub fn apply(config: &Config, outcome: &Outcome, response: &mut HeaderMap) {
 /// assert_eq!(response.get_all("vary").iter().collect::<Vec<_>>(), ["accept-encoding", "cookie"]);
 /// ```
 pub fn vary(response: &mut HeaderMap) {
-    if !lists(response, &VARY, &[b"*", b"cookie"]) {
-        response.append(VARY, HeaderValue::from_static("cookie"));
-    }
+    list(response, VARY, "cookie", &[b"*", b"cookie"]);
 }
 
 /// The status that fits an error, for adapters whose application does not choose one: 503 where trying again may help, 413
@@ -149,24 +157,31 @@ fn set_cookie(config: &Config, issued: &Issued) -> HeaderValue {
         .max_age
         .map(|age| format!("; Max-Age={}", age.as_secs()))
         .unwrap_or_default();
-    line(&[name, "=", issued.token.expose(), attributes, &age])
+    let (name, attributes) = (name.as_bytes(), attributes.as_bytes());
+    line(&[
+        name,
+        b"=",
+        issued.token.as_bytes(),
+        attributes,
+        age.as_bytes(),
+    ])
 }
 
 /// The same name, Path, Domain and flags: otherwise user agents would keep the cookie (RFC 10025, section 5.7).
 fn removal(config: &Config) -> HeaderValue {
     let attributes = &*config.settings().cookie.attributes;
     line(&[
-        config.cookie_name(),
-        "=",
-        attributes,
-        "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        config.cookie_name().as_bytes(),
+        b"=",
+        attributes.as_bytes(),
+        b"; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
     ])
 }
 
-fn line(parts: &[&str]) -> HeaderValue {
+fn line(parts: &[&[u8]]) -> HeaderValue {
     // Every part is visible ASCII: the configuration checks its own, and tokens are base64url or hexadecimal.
-    let mut line =
-        HeaderValue::try_from(parts.concat()).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let line = HeaderValue::from_maybe_shared(Bytes::from(parts.concat()));
+    let mut line = line.unwrap_or_else(|_| HeaderValue::from_static(""));
     line.set_sensitive(true);
     line
 }
@@ -178,13 +193,9 @@ fn replace_cookie(config: &Config, response: &mut HeaderMap, line: HeaderValue) 
             .strip_prefix(config.cookie_name().as_bytes());
         rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
     };
-    if response.get_all(SET_COOKIE).iter().any(own) {
-        let others: Vec<_> = response
-            .get_all(SET_COOKIE)
-            .iter()
-            .filter(|line| !own(line))
-            .cloned()
-            .collect();
+    if response.contains_key(SET_COOKIE) && response.get_all(SET_COOKIE).iter().any(own) {
+        let others = response.get_all(SET_COOKIE).iter();
+        let others: Vec<_> = others.filter(|line| !own(line)).cloned().collect();
         response.remove(SET_COOKIE);
         for other in others {
             response.append(SET_COOKIE, other);
@@ -194,14 +205,19 @@ fn replace_cookie(config: &Config, response: &mut HeaderMap, line: HeaderValue) 
 }
 
 fn no_store(response: &mut HeaderMap) {
-    if !lists(response, &CACHE_CONTROL, &[b"no-store"]) {
-        response.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    list(response, CACHE_CONTROL, "no-store", &[b"no-store"]);
 }
 
 /// Whether a comma-separated header lists one of these, without regard to case.
-fn lists(response: &HeaderMap, name: &HeaderName, wanted: &[&[u8]]) -> bool {
-    let lines = response.get_all(name).into_iter();
+#[inline(always)]
+fn list(response: &mut HeaderMap, name: HeaderName, value: &'static str, unless: &[&[u8]]) {
+    let there = response.contains_key(&name) && lists(response.get_all(&name).iter(), unless);
+    if !there {
+        response.append(name, HeaderValue::from_static(value));
+    }
+}
+
+fn lists<'h>(lines: impl Iterator<Item = &'h HeaderValue>, wanted: &[&[u8]]) -> bool {
     lines
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|found| {

@@ -38,7 +38,6 @@
 //! The rules that `protocol.py` calls nocas, blinddelete, nofollow, retiredmint and shortgrace are the comments that begin with
 //! "Rule".
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use crate::commit::{
@@ -46,7 +45,7 @@ use crate::commit::{
 };
 use crate::config::{Limits, MAX_MAX_AGE};
 use crate::envelope::{self, MAX_COOKIE};
-use crate::exchange::{Base, Issue, Loading, Work};
+use crate::exchange::{Base, Candidates, Issue, Loading, Work};
 use crate::expiry::SKEW;
 use crate::record::{Changes, Head, Nonce, Record, Retired, Seed};
 use crate::{
@@ -82,91 +81,7 @@ impl Exchange {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn handle_loaded(&mut self, key: &Key, found: Option<Stored>) -> Result<(), Error> {
-        if self.wants_load() != Some(key) {
-            return Err(Error::Misuse);
-        }
-        let answer = self.loaded(found);
-        if let Err(error) = &answer {
-            self.work.base = None;
-            self.loading = Loading::Failed(error.clone());
-        }
-        answer
-    }
-
-    fn loaded(&mut self, found: Option<Stored>) -> Result<(), Error> {
-        match std::mem::replace(&mut self.loading, Loading::Ready) {
-            Loading::Candidates { tokens, next, .. } => {
-                let (at, key) = next.into_inner().flatten().ok_or(Error::Misuse)?;
-                let found = found
-                    .map(|stored| self.config.base(stored, key, self.opened))
-                    .transpose()?;
-                match found {
-                    Some(base)
-                        if base
-                            .record
-                            .retired
-                            .as_ref()
-                            .is_some_and(|retired| self.config.readable(retired, self.opened)) =>
-                    {
-                        self.loading = Loading::Following { tokens, at, base };
-                    }
-                    found => {
-                        let living =
-                            found.filter(|base| self.config.alive(&base.record, self.opened));
-                        self.settle(tokens, at, living);
-                    }
-                }
-            }
-            Loading::Following {
-                tokens,
-                at,
-                mut base,
-            } => match found
-                .map(|stored| self.config.read(stored, self.opened))
-                .transpose()?
-            {
-                // Rule nofollow: a retired record counts only while the end of its chain lives.
-                Some(end) => match end.retired {
-                    Some(_) if base.chain.len() == MAX_CHAIN => return Err(Error::Contended),
-                    Some(retired) => {
-                        base.chain.push(retired.successor);
-                        self.loading = Loading::Following { tokens, at, base };
-                    }
-                    None => {
-                        let living = self.config.alive(&end, self.opened).then_some(base);
-                        self.settle(tokens, at, living);
-                    }
-                },
-                None => self.settle(tokens, at, None),
-            },
-            Loading::Sealed(_) | Loading::Ready | Loading::Failed(_) => {
-                return Err(Error::Misuse);
-            }
-        }
-        Ok(())
-    }
-
-    /// Candidate number `at` is dealt with.
-    fn settle(&mut self, tokens: Candidates, at: usize, living: Option<Box<Base>>) {
-        if let Some(living) = living {
-            if self.config.settings().renew_cookie {
-                let token = tokens.get(at);
-                self.token = token.map(|token| Box::new(token.to_token()));
-            }
-            // Two distinct living tokens: neither is trusted.
-            self.work
-                .untrusted
-                .extend(self.work.base.take().map(|base| *base));
-            match self.work.untrusted.is_empty() {
-                true => self.work.base = Some(living),
-                false => self.work.untrusted.push(*living),
-            }
-        }
-        self.loading = Loading::Candidates {
-            tokens,
-            at: at + 1,
-            next: OnceCell::new(),
-        };
+        self.0.handle_loaded(key, found)
     }
 
     /// The handler has answered: what is to be done to make its changes real? `now` is the time of this call.
@@ -186,50 +101,42 @@ impl Exchange {
         if let Some(outcome) = self.settled(now) {
             return Commit::Done(outcome);
         }
-        let machine = Box::new(Machine {
-            config: self.config,
-            opened: self.opened,
-            now,
-            presented: self.presented,
-            accessed: self.accessed,
-            token: self.token,
-            work: self.work,
-            new: None,
-            writer: Nonce::default(),
-            seed: Seed::default(),
-            mints: 0,
-            conflicts: 0,
-            uncertain: false,
-            dead: None,
-        });
+        let mut machine = self.0;
+        machine.now = now;
         machine.start()
     }
 
-    /// The outcome, if nothing is to be done.
-    fn settled(&self, now: UnixTime) -> Option<Outcome> {
-        let base = self.work.base.as_deref();
-        let touch = || self.config.touch_due(base?, now);
-        (!self.work.is_modified() && touch().is_none()).then(|| Outcome {
-            superseded: base.is_some_and(|base| base.record.retired.is_some()),
-            directive: Directive::Keep,
-            accessed: self.accessed,
-            fate: Fate::Unchanged,
-            conflicts: 0,
-        })
+    /// What [`finish`](Exchange::finish) comes to if nothing is to be done, as after most requests; `None` if something is. For drivers
+    /// that keep the exchange in its place until then: dropping it instead of finishing it changes nothing.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, Fate, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// assert_eq!(exchange.settled(UnixTime::from_secs(1)).unwrap().fate, Fate::Unchanged);
+    /// exchange.session()?.insert("theme", "dark")?;
+    /// assert!(exchange.settled(UnixTime::from_secs(1)).is_none());
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn settled(&self, now: UnixTime) -> Option<Outcome> {
+        self.0.settled(now)
     }
 }
 
-type Candidates = smallvec::SmallVec<[crate::token::Presented; 1]>;
-
-/// An exchange whose handler has answered.
+/// An exchange, from when it is opened until its outcome.
 pub(crate) struct Machine {
-    config: Config,
-    opened: UnixTime,
+    pub(crate) config: Config,
+    pub(crate) opened: UnixTime,
     now: UnixTime,
-    presented: bool,
-    accessed: bool,
+    pub(crate) presented: bool,
+    pub(crate) accessed: bool,
+    /// Where the session may be, in the order of the tokens presented; those before `at` are dealt with.
+    pub(crate) candidates: Candidates,
+    pub(crate) at: usize,
+    pub(crate) loading: Loading,
+    /// The living token, if it may have to be sent again.
     token: Option<Box<Token>>,
-    work: Work,
+    pub(crate) work: Work,
     /// The session that is being created.
     new: Option<New>,
     /// The mark of this exchange's writes.
@@ -247,6 +154,128 @@ pub(crate) struct Machine {
 struct New {
     token: Token,
     key: Key,
+}
+
+impl Machine {
+    pub(crate) fn open(config: &Config, now: UnixTime) -> Self {
+        Self {
+            config: config.clone(),
+            opened: now,
+            now,
+            presented: false,
+            accessed: false,
+            candidates: Candidates::new(),
+            at: 0,
+            loading: Loading::Next,
+            token: None,
+            work: Work::default(),
+            new: None,
+            writer: Nonce::default(),
+            seed: Seed::default(),
+            mints: 0,
+            conflicts: 0,
+            uncertain: false,
+            dead: None,
+        }
+    }
+}
+
+impl Machine {
+    fn handle_loaded(&mut self, key: &Key, found: Option<Stored>) -> Result<(), Error> {
+        if self.wants_load() != Some(key) {
+            return Err(Error::Misuse);
+        }
+        let answer = self.loaded(found);
+        if let Err(error) = &answer {
+            self.work.base = None;
+            self.loading = Loading::Failed(error.clone());
+        }
+        answer
+    }
+
+    fn loaded(&mut self, found: Option<Stored>) -> Result<(), Error> {
+        if let Loading::Following(_) = self.loading {
+            return self.followed(found);
+        }
+        let next = self.candidates.get_mut(self.at).ok_or(Error::Misuse)?;
+        let key = next.key.take();
+        let living = match found {
+            None => None,
+            Some(stored) => {
+                let base = self.config.base(stored, key, self.opened)?;
+                if let Some(retired) = &base.record.retired
+                    && self.config.readable(retired, self.opened)
+                {
+                    self.loading = Loading::Following(base);
+                    return Ok(());
+                }
+                Some(base).filter(|base| self.config.alive(&base.record, self.opened))
+            }
+        };
+        self.settle(living);
+        Ok(())
+    }
+
+    /// The end of a retired record's chain, or what follows in it.
+    #[cold]
+    fn followed(&mut self, found: Option<Stored>) -> Result<(), Error> {
+        let found = found.map(|stored| self.config.read(stored, self.opened));
+        let end = found.transpose()?;
+        let Loading::Following(mut base) = std::mem::replace(&mut self.loading, Loading::Next)
+        else {
+            return Err(Error::Misuse);
+        };
+        // Rule nofollow: a retired record counts only while the end of its chain lives.
+        match end {
+            Some(Record {
+                retired: Some(retired),
+                ..
+            }) => {
+                if base.chain.len() == MAX_CHAIN {
+                    return Err(Error::Contended);
+                }
+                base.chain.push(retired.successor);
+                self.loading = Loading::Following(base);
+            }
+            end => {
+                let lives = end.is_some_and(|end| self.config.alive(&end, self.opened));
+                self.settle(lives.then_some(base));
+            }
+        }
+        Ok(())
+    }
+
+    /// The candidate is dealt with.
+    fn settle(&mut self, living: Option<Box<Base>>) {
+        let candidate = self.candidates.get_mut(self.at);
+        self.at += 1;
+        let Some(living) = living else {
+            return;
+        };
+        self.token = candidate.and_then(|candidate| candidate.token.take());
+        // Two distinct living tokens: neither is trusted.
+        if let Some(other) = self.work.base.take() {
+            self.work.untrusted.push(*other);
+        }
+        match self.work.untrusted.is_empty() {
+            true => self.work.base = Some(living),
+            false => self.work.untrusted.push(*living),
+        }
+    }
+}
+
+impl Machine {
+    fn settled(&self, now: UnixTime) -> Option<Outcome> {
+        let base = self.work.base.as_deref();
+        let touch = || self.config.touch_due(base?, now);
+        (!self.work.is_modified() && touch().is_none()).then(|| Outcome {
+            superseded: base.is_some_and(|base| base.record.retired.is_some()),
+            directive: Directive::Keep,
+            accessed: self.accessed,
+            fate: Fate::Unchanged,
+            conflicts: 0,
+        })
+    }
 }
 
 impl Machine {
@@ -333,7 +362,7 @@ impl Machine {
         if bytes > MAX_COOKIE {
             return Err(Error::CookieTooLarge { bytes });
         }
-        let (token, max_age) = (Token::of(&text), self.max_age(created, expiry));
+        let (token, max_age) = (Token::of(text.as_bytes()), self.max_age(created, expiry));
         Ok(self.done(fate, Directive::Issue(Issued { token, max_age })))
     }
 
@@ -500,7 +529,7 @@ impl Machine {
     fn restore(&mut self, target: Target) -> Key {
         match target {
             Target::Base(base) => self.work.base.insert(base).key.clone(),
-            Target::Other(key, _) => key,
+            Target::Other(other) => other.0,
         }
     }
 
@@ -611,7 +640,7 @@ impl Machine {
         };
         Ok(Commit::Replace(Replace {
             machine: self,
-            target: Target::Other(key, old),
+            target: Target::Other(Box::new((key, old))),
             write,
             step,
         }))
@@ -688,7 +717,7 @@ impl Machine {
             }
             _ => Ok(Commit::Delete(Delete {
                 machine: self,
-                target: Target::Other(key, current.record.into_stored()),
+                target: Target::Other(Box::new((key, current.record.into_stored()))),
                 step: DeleteStep::Chain,
             })),
         }
@@ -770,8 +799,8 @@ impl Machine {
     }
 
     /// The client gets the new token.
-    fn issue(self: Box<Self>) -> Result<Commit, Error> {
-        let token = self.new.as_ref().ok_or(Error::Misuse)?.token.clone();
+    fn issue(mut self: Box<Self>) -> Result<Commit, Error> {
+        let token = self.new.take().ok_or(Error::Misuse)?.token;
         let (created, expiry) = self.new_times();
         let max_age = self.max_age(created, expiry);
         Ok(self.done(Fate::Saved, Directive::Issue(Issued { token, max_age })))
@@ -1169,7 +1198,7 @@ impl Reload {
             ReloadStep::Withdraw(fate) => match found {
                 Some(old) => Ok(Commit::Delete(Delete {
                     machine,
-                    target: Target::Other(key, old),
+                    target: Target::Other(Box::new((key, old))),
                     step: DeleteStep::Withdraw(fate),
                 })),
                 None => Ok(machine.done(fate, Directive::Keep)),

@@ -10,6 +10,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -51,10 +52,18 @@ pub(crate) struct Record {
     pub(crate) retired: Option<Box<Retired>>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) seed: Seed,
-    /// Where each value's entry begins, in ascending order of the names.
-    entries: SmallVec<[u32; 16]>,
+    /// In ascending order of the names.
+    entries: SmallVec<[Entry; 16]>,
     /// Set if `stored` is a translation of what the store has.
     pub(crate) foreign: Option<Box<Foreign>>,
+}
+
+/// Where a value's entry is.
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    /// The first four bytes of the name, with which most is decided. See `Name`.
+    start: u32,
+    at: u32,
 }
 
 /// A record of another format.
@@ -90,6 +99,7 @@ pub(crate) struct Head<'a> {
 
 impl Record {
     /// Checks the whole record, in one pass that allocates nothing.
+    #[inline]
     pub(crate) fn decode(stored: Stored) -> Result<Self, Error> {
         let mut cursor = Cursor::new(&stored.bytes, 0);
         let fields = cursor.len(ARRAY).ok_or(Error::Corrupt)?;
@@ -104,6 +114,7 @@ impl Record {
         Self::fields(stored, at).ok_or(Error::Corrupt)
     }
 
+    #[inline(always)]
     fn fields(stored: Stored, at: usize) -> Option<Self> {
         let mut cursor = Cursor::new(&stored.bytes, at);
         let recent = cursor.string(BYTES)?;
@@ -240,28 +251,27 @@ impl Record {
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
-        let at = self.find(&Name::new(name.as_bytes())).ok()?;
-        let (_, value) = self.entry(at)?;
-        Some(value)
+        let at = self.offset(self.find(name.as_bytes()).ok()?);
+        let mut cursor = Cursor::new(&self.stored.bytes, at);
+        cursor.string(TEXT)?;
+        cursor.string(BYTES)
     }
 
     /// The number of the entry with this name, or of the one before which it belongs.
-    fn find(&self, wanted: &Name<'_>) -> Result<usize, usize> {
-        self.entries.binary_search_by(|at| {
-            let found = Cursor::new(&self.stored.bytes, *at as usize).name();
-            found.unwrap_or_default().cmp(wanted)
+    fn find(&self, wanted: &[u8]) -> Result<usize, usize> {
+        let (bytes, wanted) = (&self.stored.bytes[..], Name::new(wanted));
+        let start = wanted.first_half();
+        self.entries.binary_search_by(|entry| {
+            entry.start.cmp(&start).then_with(|| {
+                let found = Cursor::new(bytes, entry.at as usize).name();
+                found.unwrap_or_default().compare(&wanted)
+            })
         })
-    }
-
-    fn entry(&self, number: usize) -> Option<(&[u8], &[u8])> {
-        let at = *self.entries.get(number)?;
-        let mut cursor = Cursor::new(&self.stored.bytes, at as usize);
-        Some((cursor.string(TEXT)?, cursor.string(BYTES)?))
     }
 
     /// Where the entry with this name is, or an empty place where it belongs.
     fn place(&self, name: &[u8]) -> Range<usize> {
-        match self.find(&Name::new(name)) {
+        match self.find(name) {
             Ok(number) => self.offset(number)..self.offset(number + 1),
             Err(number) => self.offset(number)..self.offset(number),
         }
@@ -270,7 +280,7 @@ impl Record {
     /// Where an entry begins; behind the last one is the end of the record.
     fn offset(&self, number: usize) -> usize {
         let end = self.stored.bytes.len();
-        self.entries.get(number).map_or(end, |at| *at as usize)
+        (self.entries.get(number)).map_or(end, |entry| entry.at as usize)
     }
 
     /// Names (UTF-8) and encoded values, in ascending order of the names' bytes.
@@ -283,34 +293,47 @@ impl Record {
 }
 
 /// A name in the order of the bytes, and the first eight of them, with which most is decided.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default)]
 struct Name<'a> {
     /// As a number in the order of the bytes; what a short name lacks is zero.
     start: u64,
     text: &'a [u8],
 }
 
-/// For each length the bytes of the start that belong to the name.
-const STARTS: [u64; 8] = [
-    0,
-    !(u64::MAX >> 8),
-    !(u64::MAX >> 16),
-    !(u64::MAX >> 24),
-    !(u64::MAX >> 32),
-    !(u64::MAX >> 40),
-    !(u64::MAX >> 48),
-    !(u64::MAX >> 56),
-];
+/// For each length below 24 the bytes of the start that belong to the name.
+const STARTS: [u64; 24] = {
+    let mut starts = [u64::MAX; 24];
+    let mut len = 0;
+    while len < 8 {
+        starts[len] = !(u64::MAX >> (8 * len));
+        len += 1;
+    }
+    starts
+};
+
+/// The bits that no ASCII has.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
 impl<'a> Name<'a> {
     fn new(text: &'a [u8]) -> Self {
-        let mut start = [0; 8];
-        for (start, byte) in start.iter_mut().zip(text) {
-            *start = *byte;
-        }
-        Self {
-            text,
-            start: u64::from_be_bytes(start),
+        let start = match text.first_chunk() {
+            Some(chunk) => u64::from_be_bytes(*chunk),
+            // From the last byte to the first.
+            None => (text.iter().rev()).fold(0, |start, byte| start >> 8 | u64::from(*byte) << 56),
+        };
+        Self { start, text }
+    }
+
+    #[inline(always)]
+    fn first_half(&self) -> u32 {
+        (self.start >> 32) as u32
+    }
+
+    #[inline(always)]
+    fn compare(&self, other: &Self) -> Ordering {
+        match self.start.cmp(&other.start) {
+            Ordering::Equal => self.text.cmp(other.text),
+            unequal => unequal,
         }
     }
 
@@ -321,9 +344,8 @@ impl<'a> Name<'a> {
 
     #[inline(always)]
     fn is_valid(&self) -> bool {
-        const HIGH: u64 = 0x8080_8080_8080_8080;
         // Most names are short and ASCII.
-        (self.text.len() <= 8 && self.start & HIGH == 0) || self.is_long_valid()
+        (self.text.len() <= 8 && self.start & NOT_ASCII == 0) || self.is_long_valid()
     }
 
     fn is_long_valid(&self) -> bool {
@@ -642,41 +664,69 @@ impl<'a> Cursor<'a> {
     }
 
     /// Checks all values, and finds where their entries begin.
-    fn entries(&mut self, count: usize) -> Option<SmallVec<[u32; 16]>> {
+    fn entries(&mut self, count: usize) -> Option<SmallVec<[Entry; 16]>> {
         // Hostile counts get no memory: an entry has two bytes at least. And all that follows is within four bytes' reach.
         if count > self.rest.len() / 2 || u32::try_from(self.len).is_err() {
             return None;
         }
-        let mut entries = SmallVec::from_elem(0, count);
+        let mut entries = SmallVec::<[Entry; 16]>::from_elem(Entry::default(), count);
         let mut previous = Name::default();
         for entry in &mut entries {
-            *entry = self.at() as u32;
-            let name = self.name()?;
-            // Strictly ascending: also rules out the empty name and doubles.
-            if !name.follows(&previous) || !name.is_valid() {
-                return None;
+            entry.at = self.at() as u32;
+            if let Some((name, rest)) = self.short_entry(previous.start) {
+                (previous, self.rest) = (name, rest);
+            } else {
+                let name = self.name()?;
+                // Strictly ascending: also rules out the empty name and doubles.
+                if !name.follows(&previous) || !name.is_valid() {
+                    return None;
+                }
+                previous = name;
+                self.string(BYTES)?;
             }
-            previous = name;
-            self.string(BYTES)?;
+            entry.start = previous.first_half();
         }
         Some(entries)
+    }
+
+    /// Most entries: an ASCII name of at most eight bytes whose start is above this, and a value of less than 256 bytes. With what
+    /// follows the entry.
+    #[inline(always)]
+    fn short_entry(&self, previous: u64) -> Option<(Name<'a>, &'a [u8])> {
+        let (name, rest) = self.short_name()?;
+        if name.start <= previous || name.start & NOT_ASCII != 0 || name.text.len() > 8 {
+            return None;
+        }
+        let (head, rest) = rest.split_first()?;
+        let rest = match head ^ (BYTES << 5) {
+            len @ 0..24 => rest.get(usize::from(len)..)?,
+            24 => {
+                let (len, rest) = rest.split_first()?;
+                rest.get(usize::from(*len)..)?
+            }
+            _ => return None,
+        };
+        Some((name, rest))
+    }
+
+    /// A name of less than 24 bytes, if there are nine bytes at hand.
+    #[inline(always)]
+    fn short_name(&self) -> Option<(Name<'a>, &'a [u8])> {
+        let (head, chunk) = self.rest.first_chunk::<9>()?.split_first()?;
+        let len = usize::from(head ^ (TEXT << 5));
+        let start = u64::from_be_bytes(*chunk.first_chunk()?) & STARTS.get(len)?;
+        let (text, rest) = self.rest.get(1..)?.split_at_checked(len)?;
+        Some((Name { start, text }, rest))
     }
 
     /// A text that is not checked to be UTF-8.
     #[inline(always)]
     fn name(&mut self) -> Option<Name<'a>> {
-        let len = self.len(TEXT)?;
-        // What follows a name is at hand, so that eight bytes can be read at once.
-        let chunk = self.rest.first_chunk();
-        let (text, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(match chunk {
-            Some(chunk) => Name {
-                text,
-                start: u64::from_be_bytes(*chunk) & STARTS.get(len).unwrap_or(&u64::MAX),
-            },
-            None => Name::new(text),
-        })
+        if let Some((name, rest)) = self.short_name() {
+            self.rest = rest;
+            return Some(name);
+        }
+        self.string(TEXT).map(Name::new)
     }
 
     fn text(&mut self) -> Option<&'a str> {

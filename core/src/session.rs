@@ -453,12 +453,8 @@ impl<'a> Session<'a> {
     /// # Ok::<(), cloakroom_core::Error>(())
     /// ```
     pub fn destroy(&mut self) {
-        *self.work = Work {
-            base: self.work.base.take(),
-            untrusted: std::mem::take(&mut self.work.untrusted),
-            destroyed: true,
-            ..Work::default()
-        };
+        self.work.forget_changes();
+        self.work.destroyed = true;
     }
 
     /// A new token for the same session; the old one reads the old data for the grace. Nothing happens where there is no

@@ -42,8 +42,13 @@ impl Key {
     }
 
     /// A key of bytes that are known to be valid.
-    pub(crate) fn from_valid(bytes: &[u8]) -> Self {
-        Self(smallvec::SmallVec::from_slice(bytes))
+    /// Moves the text out; what is left is no key.
+    pub(crate) fn take(&mut self) -> Self {
+        Self(std::mem::take(&mut self.0))
+    }
+
+    pub(crate) fn from_valid(text: smallvec::SmallVec<[u8; 64]>) -> Self {
+        Self(text)
     }
 
     /// The key as text.

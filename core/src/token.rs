@@ -29,8 +29,12 @@ use crate::format::Shared;
 pub struct Token(SmallVec<[u8; 88]>);
 
 impl Token {
-    pub(crate) fn of(text: &str) -> Self {
-        Self(SmallVec::from_slice(text.as_bytes()))
+    pub(crate) fn of(text: &[u8]) -> Self {
+        Self(SmallVec::from_slice(text))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The token's text, to be handed to the client and to nobody else.
@@ -229,11 +233,11 @@ impl TokenRules {
         if let Some(scheme) = &self.scheme {
             let (id, token) = scheme.0.mint(random);
             let key = self.key_of(id.as_bytes())?;
-            return Some((Token::of(&token), key));
+            return Some((Token::of(token.as_bytes()), key));
         }
-        let mut text = SmallVec::new();
+        let mut text = SmallVec::<[u8; 88]>::new();
         match self.format {
-            TokenFormat::Random256 => append_base64(&mut text, random),
+            TokenFormat::Random256 => text.extend_from_slice(&base64url(random)),
             TokenFormat::UuidV4 => {
                 let bytes = std::array::from_fn(|n| random[n]);
                 let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
@@ -245,38 +249,36 @@ impl TokenRules {
         if let Some(key) = self.signing_keys.first() {
             let mac = key.mac(&text);
             text.push(b'.');
-            append_base64(&mut text, &mac);
+            text.extend_from_slice(&base64url(&mac));
         }
         Some((Token(text), key))
     }
 
-    /// What a client presented, if it has the one spelling of a token. Allocates nothing for tokens of this configuration.
-    pub(crate) fn parse(&self, presented: &[u8]) -> Option<Presented> {
+    /// Whether what a client presented has the one spelling of a token. Cheap: nothing is hashed.
+    pub(crate) fn is_well_formed(&self, presented: &[u8]) -> bool {
         if let Some(scheme) = &self.scheme {
-            let well_formed = scheme.0.is_well_formed(presented);
-            return well_formed.then(|| Presented(SmallVec::from_slice(presented)));
+            return scheme.0.is_well_formed(presented);
         }
-        if presented.len() != self.token_len() {
-            return None;
-        }
-        let (id, mac) = presented.split_at_checked(self.id_len())?;
+        let Some((id, mac)) = presented.split_at_checked(self.id_len()) else {
+            return false;
+        };
         let well_formed = match self.format {
             TokenFormat::Random256 => is_canonical(id),
             TokenFormat::UuidV4 => is_uuid_v4(id),
         };
-        let mac_well_formed = match mac.split_first() {
-            None => true,
-            Some((dot, mac)) => *dot == b'.' && is_canonical(mac),
-        };
-        (well_formed && mac_well_formed).then(|| Presented(SmallVec::from_slice(presented)))
+        well_formed
+            && match (mac.split_first(), self.signing_keys.is_empty()) {
+                (None, unsigned) => unsigned,
+                (Some((dot, mac)), unsigned) => !unsigned && *dot == b'.' && is_canonical(mac),
+            }
     }
 
-    /// The key of a presented token, or `None` if none of the signing keys signed it.
-    pub(crate) fn key(&self, presented: &Presented) -> Option<Key> {
+    /// The key of a well-formed token, or `None` if none of the signing keys signed it.
+    pub(crate) fn key(&self, presented: &[u8]) -> Option<Key> {
         if let Some(scheme) = &self.scheme {
-            return self.key_of(scheme.0.id(&presented.0)?);
+            return self.key_of(scheme.0.id(presented)?);
         }
-        let (id, mac) = presented.0.split_at_checked(self.id_len())?;
+        let (id, mac) = presented.split_at_checked(self.id_len())?;
         if !self.signing_keys.is_empty() {
             let mac = decode_32(mac.split_first()?.1)?;
             // Every key is tried, so that the time does not tell which one fits.
@@ -292,25 +294,18 @@ impl TokenRules {
     }
 
     fn key_of(&self, id: &[u8]) -> Option<Key> {
-        let mut text = [0; Key::MAX_LEN];
-        let prefix = self.prefix.len();
-        text.get_mut(..prefix)?
-            .copy_from_slice(self.prefix.as_bytes());
-        let rest = text.get_mut(prefix..)?;
-        let len = match self.key_format {
-            KeyFormat::Sha256 => URL_SAFE_NO_PAD
-                .encode_slice(Sha256::digest(id), rest)
-                .ok()?,
-            KeyFormat::Plain => {
-                rest.get_mut(..id.len())?.copy_from_slice(id);
-                id.len()
-            }
+        let (digest, id) = match self.key_format {
+            KeyFormat::Sha256 => (base64url(&Sha256::digest(id).into()), None),
+            KeyFormat::Plain => ([0; MAC_LEN], Some(id)),
         };
-        let text = text.get(..prefix + len)?;
+        let id = id.unwrap_or(&digest);
+        let mut text = SmallVec::with_capacity(self.prefix.len() + id.len());
+        text.extend_from_slice(self.prefix.as_bytes());
+        text.extend_from_slice(id);
         // The configuration checked the prefix and the length; the rest is base64url or hexadecimal.
         match &self.scheme {
             None => Some(Key::from_valid(text)),
-            Some(_) => Key::new(std::str::from_utf8(text).ok()?),
+            Some(_) => Key::new(std::str::from_utf8(&text).ok()?),
         }
     }
 
@@ -327,21 +322,26 @@ impl TokenRules {
     }
 }
 
-/// A token as a client presented it, of the right form but not yet known to be genuine.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Presented(SmallVec<[u8; 88]>);
-
-impl Presented {
-    pub(crate) fn to_token(&self) -> Token {
-        Token(SmallVec::from_slice(&self.0))
+/// 32 bytes in unpadded base64url (RFC 4648, section 5). By hand, because every request that has a session needs it.
+fn base64url(bytes: &[u8; 32]) -> [u8; MAC_LEN] {
+    let digit = |bits: u32| BASE64URL[(bits & 63) as usize];
+    let mut text = [0; MAC_LEN];
+    let (groups, rest) = bytes.as_chunks::<3>();
+    let (digits, last) = text.as_chunks_mut::<4>();
+    for (digits, [a, b, c]) in digits.iter_mut().zip(groups) {
+        let bits = u32::from_be_bytes([0, *a, *b, *c]);
+        *digits = [
+            digit(bits >> 18),
+            digit(bits >> 12),
+            digit(bits >> 6),
+            digit(bits),
+        ];
     }
-}
-
-fn append_base64(text: &mut SmallVec<[u8; 88]>, bytes: &[u8; 32]) {
-    let mut encoded = [0; MAC_LEN];
-    // 32 bytes make 43 characters: the buffer fits.
-    let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut encoded);
-    text.extend_from_slice(&encoded);
+    if let ([a, b], [x, y, z]) = (rest, last) {
+        let bits = u32::from_be_bytes([0, *a, *b, 0]);
+        (*x, *y, *z) = (digit(bits >> 18), digit(bits >> 12), digit(bits >> 6));
+    }
+    text
 }
 
 /// Whether this is the one spelling of 32 bytes in unpadded base64url: the last character has two bits left over, which are
@@ -351,20 +351,21 @@ fn is_canonical(text: &[u8]) -> bool {
         return false;
     };
     body.len() == MAC_LEN - 1
-        && body.iter().all(|byte| ALPHABET[usize::from(*byte)])
-        && b"AEIMQUYcgkosw048".contains(last)
+        && body.iter().all(|byte| DIGITS[usize::from(*byte)] < 64)
+        && DIGITS[usize::from(*last)].is_multiple_of(4)
 }
 
-/// Which bytes base64url uses.
-const ALPHABET: [bool; 256] = {
-    let mut alphabet = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        alphabet[byte] =
-            matches!(byte as u8, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        byte += 1;
+const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// What each byte stands for in base64url.
+const DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < 64 {
+        digits[BASE64URL[digit] as usize] = digit as u8;
+        digit += 1;
     }
-    alphabet
+    digits
 };
 
 /// Canonical base64url only: the engine refuses padding, other alphabets and trailing bits.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use cloakroom_core::http::tokens_of_line;
 use cloakroom_core::{
-    Commit, Config, Error as SessionError, Exchange, Expiry, Key, Outcome, Session as CoreSession,
-    Stored, UnixTime,
+    Config, Error as SessionError, Exchange, Expiry, Key, Outcome, Session as CoreSession, Stored,
+    UnixTime,
 };
 use cloakroom_store::Store;
 use http::header::COOKIE;
@@ -57,7 +57,9 @@ pub(crate) trait Backend: Send + Sync {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange;
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
     /// Takes the exchange, if there is one.
-    fn commit(self: Arc<Self>, exchange: &mut Option<Exchange>) -> Committing;
+    /// What has come of the exchange, if there is nothing to be done.
+    fn settled(&self, exchange: &Exchange) -> Option<Outcome>;
+    fn commit(self: Arc<Self>, exchange: Exchange) -> Committing;
     fn config(&self) -> &Config;
     fn entropy(&self) -> Result<[u8; 32], Error>;
     /// Says that the session could not be loaded.
@@ -88,29 +90,23 @@ impl<S: Store> Backend for Inner<S> {
         }
     }
 
-    fn commit(self: Arc<Self>, exchange: &mut Option<Exchange>) -> Committing {
+    fn settled(&self, exchange: &Exchange) -> Option<Outcome> {
+        let outcome = exchange.settled(self.now())?;
+        self.observer.finished(&outcome, 0);
+        Some(outcome)
+    }
+
+    fn commit(self: Arc<Self>, exchange: Exchange) -> Committing {
         let sessions = Sessions(self);
-        let Some(exchange) = exchange.take() else {
-            return Committing::Untouched;
-        };
         if sessions.limits(&exchange) {
             return Committing::Pending(Box::pin(async move { sessions.commit(exchange).await }));
         }
-        match exchange.finish(sessions.now()) {
-            Commit::Done(mut outcome) => {
-                sessions.0.observer.finished(&outcome, 0);
-                // Somebody asked: the response depends on the session, even if it could not be loaded.
-                outcome.accessed = true;
-                Committing::Done(outcome)
-            }
-            commit => {
-                let span = commit_span();
-                Committing::Pending(match span.is_disabled() {
-                    true => Box::pin(sessions.drive(commit)),
-                    false => Box::pin(sessions.drive(commit).instrument(span)),
-                })
-            }
-        }
+        let commit = exchange.finish(sessions.now());
+        let span = commit_span();
+        Committing::Pending(match span.is_disabled() {
+            true => Box::pin(asked(sessions.drive(commit))),
+            false => Box::pin(asked(sessions.drive(commit).instrument(span))),
+        })
     }
 
     fn config(&self) -> &Config {
@@ -124,6 +120,13 @@ impl<S: Store> Backend for Inner<S> {
     fn failed(&self, error: &Error) {
         self.observer.failed(error);
     }
+}
+
+/// Whoever has asked for a session depends on it, also where it could not be loaded: `Vary`.
+async fn asked(commit: impl Future<Output = Result<Outcome, Error>>) -> Result<Outcome, Error> {
+    let mut outcome = commit.await?;
+    outcome.accessed = true;
+    Ok(outcome)
 }
 
 /// What an adapter gets from [`Session::commit`].
@@ -226,10 +229,21 @@ impl<K> Session<K> {
             state.exchange = None;
             return Committing::Untouched;
         }
-        if let Some(exchange) = state.exchange.as_mut().filter(|_| !keep_changes) {
+        let Some(exchange) = &mut state.exchange else {
+            return Committing::Untouched;
+        };
+        if !keep_changes {
             exchange.discard_changes();
         }
-        self.backend.clone().commit(&mut state.exchange)
+        if let Some(mut outcome) = self.backend.settled(exchange) {
+            state.exchange = None;
+            outcome.accessed = true;
+            return Committing::Done(outcome);
+        }
+        match state.exchange.take() {
+            Some(exchange) => self.backend.clone().commit(exchange),
+            None => Committing::Untouched,
+        }
     }
 
     /// Drops all that has been changed so far, and goes on with the session as it was loaded: for what is tried and fails in a

@@ -11,6 +11,9 @@ use cloakroom_store::{
 };
 use tracing_subscriber::fmt::format::FmtSpan;
 
+/// Whether a callsite of `tracing` is enabled is remembered by the whole process: who listens is alone.
+static LISTENING: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
+
 /// A memory store that can be out of order.
 #[derive(Clone, Default)]
 struct Moody {
@@ -93,6 +96,7 @@ async fn token(sessions: &Sessions<Moody>) -> String {
 
 #[tokio::test]
 async fn an_observer_hears_of_each_store_call_and_of_the_end() {
+    let _not_alone = LISTENING.read().await;
     let (sessions, heard) = observed(Moody::default());
     let token = token(&sessions).await;
     assert_eq!(said(&heard), ["create: done", "Saved 0 0"]);
@@ -113,6 +117,7 @@ async fn an_observer_hears_of_each_store_call_and_of_the_end() {
 
 #[tokio::test]
 async fn an_observer_hears_of_the_handle_of_adapters_too() {
+    let _not_alone = LISTENING.read().await;
     let (sessions, heard) = observed(Moody::default());
     let token = token(&sessions).await;
     said(&heard);
@@ -133,6 +138,7 @@ async fn an_observer_hears_of_the_handle_of_adapters_too() {
 
 #[tokio::test]
 async fn an_overtaken_change_is_a_conflict_and_a_rebase_and_one_of_an_ended_session_is_gone() {
+    let _not_alone = LISTENING.read().await;
     let (sessions, heard) = observed(Moody::default());
     let token = token(&sessions).await;
     let mut slow = sessions.open([token.as_bytes()]);
@@ -170,6 +176,7 @@ async fn an_overtaken_change_is_a_conflict_and_a_rebase_and_one_of_an_ended_sess
 
 #[tokio::test]
 async fn an_outage_is_told_once_for_each_call_and_once_for_the_exchange() {
+    let _not_alone = LISTENING.read().await;
     let store = Moody::default();
     let (sessions, heard) = observed(store.clone());
     let token = token(&sessions).await;
@@ -202,6 +209,7 @@ async fn an_outage_is_told_once_for_each_call_and_once_for_the_exchange() {
 
 #[tokio::test]
 async fn a_refused_sign_in_is_told() {
+    let _not_alone = LISTENING.read().await;
     static REFUSED: AtomicU64 = AtomicU64::new(0);
     let sessions = Sessions::new(MemoryStore::new())
         .with_limit(1, Excess::Refuse)
@@ -258,6 +266,7 @@ impl Write for Everything {
 // R11: no token, key, value or subject in a span, an event or what an observer hears.
 #[test]
 fn spans_and_events_have_the_documented_fields_and_no_secret_in_any_of_them() {
+    let _alone = LISTENING.blocking_write();
     let everything = Everything::default();
     let store = Moody::default();
     let (sessions, heard) = observed(store.clone());
