@@ -1,4 +1,5 @@
-//! Both in turns, several times, so that what else the machine does concerns both.
+//! Both in turns, short ones and many, so that what else the machine does concerns both; who begins changes. Medians are shown, and
+//! of the ratio of neighbouring turns the quartiles too: how much one run says.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +11,10 @@ use crate::Failure;
 use crate::direct::{Direct, ENDS, next};
 use crate::way::Way;
 
-const TURN: Duration = Duration::from_millis(250);
-const TURNS: usize = 7;
+const TURN: Duration = Duration::from_millis(40);
+const TURNS: usize = 40;
+/// Turns that only warm up.
+const WARM: usize = 4;
 /// What is counted for the round trips.
 const COUNTED: u32 = 50;
 /// A record with a few values has about this length.
@@ -43,23 +46,33 @@ pub(crate) async fn all<S: Store, D: Direct>(
             None => "-".to_owned(),
         };
         for at_once in [1, 64] {
+            let by_store = Side::new(By::<S, D>::Store(Arc::clone(&store)), work, at_once).await?;
+            let by_hand = Side::new(By::<S, D>::Hand(direct.clone()), work, at_once).await?;
             let (mut stores, mut directs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-            // The first turn of each only warms up.
-            for turn in 0..=TURNS {
-                let by_store = rate(at_once, &By::<S, D>::Store(Arc::clone(&store)), work).await?;
-                let by_hand = rate(at_once, &By::<S, D>::Hand(direct.clone()), work).await?;
-                if turn > 0 {
-                    stores.push(by_store);
-                    directs.push(by_hand);
-                    ratios.push(by_store / by_hand);
+            for turn in 0..WARM + TURNS {
+                let (store, hand) = match turn % 2 {
+                    0 => {
+                        let store = by_store.rate().await?;
+                        (store, by_hand.rate().await?)
+                    }
+                    _ => {
+                        let hand = by_hand.rate().await?;
+                        (by_store.rate().await?, hand)
+                    }
+                };
+                if turn >= WARM {
+                    stores.push(store);
+                    directs.push(hand);
+                    ratios.push(store / hand);
                 }
             }
-            let ratio = median(ratios);
+            let [lower, ratio, upper] = quartiles(ratios);
             let goal = if ratio < 0.9 { "  below 0.9" } else { "" };
             println!(
-                "{name:<9} {what:<21} {at_once:>3} at once {trips:>6} round trips {:>9.0}/s {:>9.0}/s directly  ratio {ratio:.2}{goal}",
-                median(stores),
-                median(directs),
+                "{name:<9} {what:<21} {at_once:>3} at once {trips:>6} round trips {:>9.0}/s {:>9.0}/s directly  \
+                 ratio {ratio:.2} ({lower:.2} to {upper:.2}){goal}",
+                quartiles(stores)[1],
+                quartiles(directs)[1],
             );
         }
     }
@@ -80,38 +93,47 @@ impl<S, D: Clone> Clone for By<S, D> {
     }
 }
 
-/// Operations a second.
-async fn rate<S: Store, D: Direct>(
-    at_once: usize,
-    by: &By<S, D>,
+/// One of the two, and each worker's record.
+struct Side<S, D> {
+    by: By<S, D>,
     work: Work,
-) -> Result<f64, Failure> {
-    let mut names = Vec::new();
-    for worker in 0..at_once {
-        let name = format!("{}-{worker}", next());
-        if !matches!(work, Work::CreateLoadDelete) {
-            create(by, &name).await?;
-        }
-        names.push(name);
-    }
-    let begin = Instant::now();
-    let mut workers = JoinSet::<Result<u32, Failure>>::new();
-    for name in names {
-        let by = by.clone();
-        workers.spawn(async move {
-            let mut done = 0;
-            while begin.elapsed() < TURN {
-                once(&by, &name, work).await?;
-                done += 1;
+    names: Vec<String>,
+}
+
+impl<S: Store, D: Direct> Side<S, D> {
+    async fn new(by: By<S, D>, work: Work, at_once: usize) -> Result<Self, Failure> {
+        let mut names = Vec::new();
+        for worker in 0..at_once {
+            let name = format!("{}-{worker}", next());
+            if !matches!(work, Work::CreateLoadDelete) {
+                create(&by, &name).await?;
             }
-            Ok(done)
-        });
+            names.push(name);
+        }
+        Ok(Self { by, work, names })
     }
-    let mut done = 0;
-    while let Some(outcome) = workers.join_next().await {
-        done += outcome??;
+
+    /// Operations a second, in one turn.
+    async fn rate(&self) -> Result<f64, Failure> {
+        let begin = Instant::now();
+        let mut workers = JoinSet::<Result<u32, Failure>>::new();
+        for name in &self.names {
+            let (by, name, work) = (self.by.clone(), name.clone(), self.work);
+            workers.spawn(async move {
+                let mut done = 0;
+                while begin.elapsed() < TURN {
+                    once(&by, &name, work).await?;
+                    done += 1;
+                }
+                Ok(done)
+            });
+        }
+        let mut done = 0;
+        while let Some(outcome) = workers.join_next().await {
+            done += outcome??;
+        }
+        Ok(f64::from(done) / begin.elapsed().as_secs_f64())
     }
-    Ok(f64::from(done) / begin.elapsed().as_secs_f64())
 }
 
 async fn once<S: Store, D: Direct>(by: &By<S, D>, name: &str, work: Work) -> Result<(), Failure> {
@@ -207,7 +229,8 @@ fn write() -> Write {
     Write::new(vec![7; VALUE], UnixTime::from_secs(ENDS), None)
 }
 
-fn median(mut numbers: Vec<f64>) -> f64 {
+/// The lower one, the median and the upper one.
+fn quartiles(mut numbers: Vec<f64>) -> [f64; 3] {
     numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
+    [1, 2, 3].map(|quarter| numbers[quarter * (numbers.len() - 1) / 4])
 }

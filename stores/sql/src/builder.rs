@@ -6,6 +6,7 @@ use cloakroom_store::{StoreError, UnixTime};
 
 use crate::database::{Kind, Pool};
 use crate::failure;
+use crate::health::Health;
 use crate::name::{Name, Table};
 use crate::store::{Clock, SqlStore};
 
@@ -126,12 +127,19 @@ impl Builder {
     /// ```
     pub async fn connect(self, url: &str) -> Result<SqlStore, StoreError> {
         let table = self.checked()?;
-        let connecting = connect(url, self.max_connections, self.timeout);
+        let health = Health::new();
+        let connecting = connect(url, self.max_connections, self.timeout, health.clone());
         let kind = match tokio::time::timeout(self.timeout, connecting).await {
             Ok(kind) => kind?,
             Err(_) => return Err(failure::timed_out(self.timeout)),
         };
-        Ok(SqlStore::new(kind, &table, self.clock, self.timeout))
+        Ok(SqlStore::new(
+            kind,
+            &table,
+            self.clock,
+            self.timeout,
+            health,
+        ))
     }
 
     /// A store on the application's pool, which also sets what the store sets on its own: see
@@ -162,6 +170,8 @@ impl Builder {
             &table,
             self.clock,
             self.timeout,
+            // How its connections are tested is the application's affair.
+            Health::new(),
         ))
     }
 
@@ -185,7 +195,16 @@ impl fmt::Debug for Builder {
     }
 }
 
-async fn connect(url: &str, size: u32, timeout: Duration) -> Result<Kind, StoreError> {
+async fn connect(
+    url: &str,
+    size: u32,
+    timeout: Duration,
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(unused_variables, reason = "there is no server that could go")
+    )]
+    health: Health,
+) -> Result<Kind, StoreError> {
     // A little earlier than the store's own, so that one hears what was waited for.
     let limit = timeout / 10 * 9;
     match url.split_once(':').map(|(scheme, _)| scheme) {
@@ -195,12 +214,14 @@ async fn connect(url: &str, size: u32, timeout: Duration) -> Result<Kind, StoreE
             Err(error) => Err(failure::of(error, &crate::sqlite::CODES).into()),
         },
         #[cfg(feature = "postgres")]
-        Some("postgres" | "postgresql") => match crate::postgres::connect(url, size, limit).await {
-            Ok(pool) => Ok(Kind::Postgres(pool)),
-            Err(error) => Err(failure::of(error, &crate::postgres::CODES).into()),
-        },
+        Some("postgres" | "postgresql") => {
+            match crate::postgres::connect(url, size, limit, health).await {
+                Ok(pool) => Ok(Kind::Postgres(pool)),
+                Err(error) => Err(failure::of(error, &crate::postgres::CODES).into()),
+            }
+        }
         #[cfg(feature = "mysql")]
-        Some("mysql" | "mariadb") => match crate::mysql::connect(url, size, limit).await {
+        Some("mysql" | "mariadb") => match crate::mysql::connect(url, size, limit, health).await {
             Ok(pool) => Ok(Kind::MySql(pool)),
             Err(error) => Err(failure::of(error, &crate::mysql::CODES).into()),
         },

@@ -10,6 +10,8 @@ struct Moments {
     newest: Instant,
     /// When one was last found to lead nowhere.
     silent: Option<Instant>,
+    /// When one last broke in an operation.
+    broke: Option<Instant>,
 }
 
 impl Health {
@@ -17,6 +19,7 @@ impl Health {
         Self(Arc::new(Mutex::new(Moments {
             newest: Instant::now(),
             silent: None,
+            broke: None,
         })))
     }
 
@@ -25,9 +28,14 @@ impl Health {
         self.moments().newest = Instant::now();
     }
 
+    /// A connection broke in an operation.
+    pub(crate) fn broke(&self) {
+        self.moments().broke = Some(Instant::now());
+    }
+
     /// For a connection that the pool is about to hand out: asks the server whether it is still there if nobody has for a while,
-    /// or if another had to be made since. So a server that was started anew costs at most one operation, and in a busy moment
-    /// no round trip is spent on it.
+    /// or if another had to be made or broke since. So a server that was started anew costs at most the operations that are
+    /// under way, and in a busy moment no round trip is spent on it.
     ///
     /// One that does not answer in time is given up, and with it all that were used last before: their server, or the way to
     /// it, has gone without a word.
@@ -45,7 +53,12 @@ impl Health {
             {
                 return Err(silent());
             }
-            if idle_for < Duration::from_secs(1) && idle_for < moments.newest.elapsed() {
+            // One that was used last before another broke may have broken with it.
+            let doubtful = moments
+                .broke
+                .is_some_and(|broke| broke.elapsed() < idle_for);
+            if !doubtful && idle_for < Duration::from_secs(1) && idle_for < moments.newest.elapsed()
+            {
                 return Ok(true);
             }
         }

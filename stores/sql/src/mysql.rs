@@ -43,14 +43,18 @@ pub(crate) fn statements(table: &Table) -> Statements {
     Statements::new(&full, TAKEOVER, sweep, vec![create])
 }
 
-pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Result<MySqlPool> {
+pub(crate) async fn connect(
+    url: &str,
+    size: u32,
+    timeout: Duration,
+    health: Health,
+) -> sqlx::Result<MySqlPool> {
     let options = MySqlConnectOptions::from_str(url)?;
     // Without it a statement whose client has given up would wait on for a lock.
     let limit = format!(
         "SET SESSION innodb_lock_wait_timeout = {}",
         timeout.as_secs().max(1)
     );
-    let health = Health::new();
     let made = health.clone();
     // So that there is time for a new connection.
     let patience = timeout / 4;

@@ -48,11 +48,15 @@ pub(crate) fn statements(table: &Table) -> Statements {
     })
 }
 
-pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Result<PgPool> {
+pub(crate) async fn connect(
+    url: &str,
+    size: u32,
+    timeout: Duration,
+    health: Health,
+) -> sqlx::Result<PgPool> {
     // Without it a statement whose client has given up would wait on for a lock.
     let limit = ("statement_timeout", timeout.as_millis().to_string());
     let options = PgConnectOptions::from_str(url)?.options([limit]);
-    let health = Health::new();
     let made = health.clone();
     // So that there is time for a new connection.
     let patience = timeout / 4;

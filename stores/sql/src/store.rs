@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use crate::Builder;
 use crate::database::{Done, Kind, Value};
 use crate::failure::{self, Failure};
+use crate::health::Health;
 use crate::name::Table;
 use crate::statements::{Statements, Sweeping};
 
@@ -48,6 +49,8 @@ struct Inner {
     statements: Statements,
     clock: Clock,
     timeout: Duration,
+    /// What is known of the connections, if the pool is the store's own.
+    health: Health,
     /// Where only one can write at a time: the queue of those in this process who want to. The database would let them wait
     /// without an order, and asleep.
     queue: Option<Semaphore>,
@@ -134,7 +137,13 @@ impl SqlStore {
         self.inner.statements.script()
     }
 
-    pub(crate) fn new(database: Kind, table: &Table, clock: Clock, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        database: Kind,
+        table: &Table,
+        clock: Clock,
+        timeout: Duration,
+        health: Health,
+    ) -> Self {
         let statements = database.statements(table);
         let queue = database.has_one_writer().then(|| Semaphore::new(1));
         let inner = Inner {
@@ -142,6 +151,7 @@ impl SqlStore {
             statements,
             clock,
             timeout,
+            health,
             queue,
         };
         Self {
@@ -165,7 +175,7 @@ impl SqlStore {
             loop {
                 match self.inner.database.execute(sql, values).await {
                     Ok(done) => return Ok(done),
-                    Err(failure) => tries.go_on_after(failure).await?,
+                    Err(failure) => tries.go_on_after(self.noted(failure)).await?,
                 }
             }
         })
@@ -184,14 +194,24 @@ impl SqlStore {
                 match self.inner.database.records(sql, values).await {
                     Ok(records) => return Ok(records),
                     // The server closed this connection while nobody used it. A read does no harm twice.
-                    Err(Failure::Broken(error)) if error.is_transient() && stale < STALE => {
-                        stale += 1;
-                    }
-                    Err(failure) => tries.go_on_after(failure).await?,
+                    Err(failure) => match self.noted(failure) {
+                        Failure::Broken(error) if error.is_transient() && stale < STALE => {
+                            stale += 1;
+                        }
+                        failure => tries.go_on_after(failure).await?,
+                    },
                 }
             }
         })
         .await
+    }
+
+    /// A connection that broke makes the others doubtful.
+    fn noted(&self, failure: Failure) -> Failure {
+        if let Failure::Broken(_) = failure {
+            self.inner.health.broke();
+        }
+        failure
     }
 
     async fn living(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {

@@ -111,11 +111,11 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry {
         name: flask::OnPostgres::NAME,
-        suite: || Ok(store::suite(flask::OnPostgres(Postgres::new()?))),
+        suite: || Ok(store::suite(flask::On(Postgres::new()?))),
     },
     Entry {
         name: flask::OnMariaDb::NAME,
-        suite: || Ok(store::suite(flask::OnMariaDb(MariaDb::new()?))),
+        suite: || Ok(store::suite(flask::On(MariaDb::new()?))),
     },
 ];
 

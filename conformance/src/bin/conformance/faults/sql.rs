@@ -9,10 +9,29 @@ use tokio::task::JoinSet;
 
 use super::ground::{TIMEOUT, key, write};
 use super::{Failure, Scene, Subject, common, sql_conflicts, sql_tls};
-use crate::servers::{MariaDb, Postgres, Server, SqlServer};
+use crate::servers::{Dialect, MariaDb, Postgres, Server, Sql, SqlServer, mariadb, postgres};
 
-impl Subject for Postgres {
-    const NAME: &'static str = "postgres";
+/// What is played on this database alone.
+pub(super) trait Own: Dialect + Sized {
+    fn scenes() -> Vec<Scene<Sql<Self>>>;
+}
+
+impl Own for postgres::Own {
+    fn scenes() -> Vec<Scene<Postgres>> {
+        let conflicts = sql_conflicts::postgres().into_iter();
+        conflicts.chain([sql_tls::postgres()]).collect()
+    }
+}
+
+impl Own for mariadb::Own {
+    fn scenes() -> Vec<Scene<MariaDb>> {
+        let conflicts = sql_conflicts::mariadb().into_iter();
+        conflicts.chain([sql_tls::mariadb()]).collect()
+    }
+}
+
+impl<D: Own> Subject for Sql<D> {
+    const NAME: &'static str = D::NAME;
 
     fn new() -> io::Result<Self> {
         Self::new()
@@ -31,50 +50,14 @@ impl Subject for Postgres {
     }
 
     fn scenes() -> Vec<Scene<Self>> {
-        let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
+        let sweep = Scene {
+            id: "faults/sweep-among-writers",
+            requirement: "R59: creates, touches and several sweeps at once: none fails, and no living record is removed",
+            own: false,
+            run: |subject: &Self| Box::pin(sweep_among_writers(&subject.0)),
+        };
         let scenes = common::scenes().into_iter().chain([sweep]);
-        scenes
-            .chain(sql_conflicts::postgres())
-            .chain([sql_tls::postgres()])
-            .collect()
-    }
-}
-
-impl Subject for MariaDb {
-    const NAME: &'static str = "mariadb";
-
-    fn new() -> io::Result<Self> {
-        Self::new()
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.0.server()
-    }
-
-    fn own(&self) -> Option<&Server> {
-        self.0.own()
-    }
-
-    async fn open(&self, way: SocketAddr, name: &str) -> Result<SharedStore, Failure> {
-        Ok(SharedStore::new(open(&self.0, way, name).await?))
-    }
-
-    fn scenes() -> Vec<Scene<Self>> {
-        let sweep = scene(|subject: &Self| Box::pin(sweep_among_writers(&subject.0)));
-        let scenes = common::scenes().into_iter().chain([sweep]);
-        scenes
-            .chain(sql_conflicts::mariadb())
-            .chain([sql_tls::mariadb()])
-            .collect()
-    }
-}
-
-fn scene<T>(run: for<'a> fn(&'a T) -> super::Running<'a, Result<(), Failure>>) -> Scene<T> {
-    Scene {
-        id: "faults/sweep-among-writers",
-        requirement: "R59: creates, touches and several sweeps at once: none fails, and no living record is removed",
-        own: false,
-        run,
+        scenes.chain(D::scenes()).collect()
     }
 }
 

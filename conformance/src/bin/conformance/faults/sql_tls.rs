@@ -8,7 +8,7 @@ use cloakroom_store::Store;
 
 use super::ground::{TIMEOUT, key, write};
 use super::{Failure, Scene};
-use crate::servers::{MariaDb, Postgres, Server, mariadb, postgres};
+use crate::servers::{Dialect as _, MariaDb, Postgres, Server, mariadb, postgres};
 
 const REQUIREMENT: &str = "a URL that asks for a verified server gets none but the one that the certificate names; and a server that wants TLS \
                            is not reached without it";
@@ -20,7 +20,7 @@ pub(super) fn postgres() -> Scene<Postgres> {
         own: true,
         run: |_| {
             Box::pin(verified(
-                |directory| postgres::start(directory, true),
+                postgres::Own::start,
                 "postgres://cloakroom@",
                 "postgres",
                 ["sslmode=verify-full&sslrootcert", "sslmode=disable"],
@@ -36,7 +36,7 @@ pub(super) fn mariadb() -> Scene<MariaDb> {
         own: true,
         run: |_| {
             Box::pin(verified(
-                |directory| mariadb::start(directory, true),
+                mariadb::Own::start,
                 "mysql://root@",
                 "cloakroom",
                 ["ssl-mode=VERIFY_IDENTITY&ssl-ca", "ssl-mode=DISABLED"],
@@ -46,7 +46,7 @@ pub(super) fn mariadb() -> Scene<MariaDb> {
 }
 
 async fn verified(
-    start: fn(&Path) -> io::Result<Server>,
+    start: fn(&Path, bool) -> io::Result<Server>,
     user: &str,
     database: &str,
     [verify, without]: [&str; 2],
@@ -55,7 +55,7 @@ async fn verified(
         .prefix("cloakroom-sql-")
         .tempdir()?;
     let other = tempfile::tempdir()?;
-    let server = start(directory.path())?;
+    let server = start(directory.path(), true)?;
     let port = server.address().port();
     let certificate = directory.path().join("server.pem");
     // One that has signed nothing here.

@@ -38,7 +38,7 @@ pub(crate) use redis::{
     Certificates as RedisCertificates, Cluster as RedisCluster, Redis, Sentinel, Standalone, Tls,
     Valkey, agree, arrived, execute, query,
 };
-pub(crate) use sql::SqlServer;
+pub(crate) use sql::{Dialect, Sql, SqlServer};
 
 use crate::proxy::{Mode, Proxy};
 

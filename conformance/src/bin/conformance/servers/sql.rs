@@ -3,13 +3,14 @@
 use std::env;
 use std::fs::{self, Permissions};
 use std::io;
+use std::marker::PhantomData;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use cloakroom_conformance::store::{FixtureError, Place};
+use cloakroom_conformance::store::{Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_sql::{Builder, SqlStore, sqlx};
 use tempfile::TempDir;
 
@@ -17,6 +18,71 @@ use super::user::User;
 use super::{Server, Ways};
 use crate::proxy::Mode;
 use crate::say;
+
+/// A database that has a server.
+pub(crate) trait Dialect: Send + Sync + 'static {
+    const NAME: &'static str;
+    /// In the environment: a given server.
+    const VARIABLE: &'static str;
+    /// What stands in the URL of a server of this run's own, before and after host and port.
+    const AROUND: [&'static str; 2];
+    const PORT: u16;
+
+    /// A server of this run's own, with its data here. With TLS it has the certificate `server.pem`, also here, and takes no
+    /// connection without it.
+    fn start(directory: &Path, tls: bool) -> io::Result<Server>;
+
+    /// Removes from a given server what is in this namespace.
+    fn clean(url: String, namespace: &str);
+}
+
+pub(crate) struct Sql<D>(pub(crate) SqlServer, PhantomData<fn() -> D>);
+
+impl<D: Dialect> Sql<D> {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(SqlServer::new::<D>()?, PhantomData))
+    }
+}
+
+impl<D: Dialect> Fixture for Sql<D> {
+    type Store = SqlStore;
+    const NAME: &'static str = D::NAME;
+
+    async fn open(&self, place: &Place) -> Result<SqlStore, FixtureError> {
+        self.0.open(place).await
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .directory()
+            .sweep()
+    }
+}
+
+impl<D: Dialect> Attach for Sql<D> {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self(SqlServer::attach(address), PhantomData)
+    }
+}
+
+impl<D: Dialect> Outage for Sql<D> {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        self.0.set(place, Mode::Cut)
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        self.0.set(place, Mode::Pass)
+    }
+}
 
 /// A server for this run, or the part of a given one that this run has.
 pub(crate) struct SqlServer {
@@ -38,25 +104,19 @@ pub(crate) struct SqlServer {
 type Clean = fn(String, &str);
 
 impl SqlServer {
-    pub(crate) fn new(
-        variable: &str,
-        [before, after]: [&str; 2],
-        port: u16,
-        start: fn(&Path) -> io::Result<Server>,
-        clean: Clean,
-    ) -> io::Result<Self> {
+    fn new<D: Dialect>() -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("cloakroom-sql-")
             .tempdir()?;
-        let (url, server, own) = match env::var(variable) {
+        let (url, server, own) = match env::var(D::VARIABLE) {
             Ok(url) => {
-                let (url, server) = split(&url, variable, port)?;
-                say(format_args!("server  {server}, by {variable}"));
+                let (url, server) = split(&url, D::VARIABLE, D::PORT)?;
+                say(format_args!("server  {server}, by {}", D::VARIABLE));
                 (url, server, None)
             }
             Err(_) => {
-                let own = start(directory.path())?;
-                ([before, after].map(String::from), own.address(), Some(own))
+                let own = D::start(directory.path(), false)?;
+                (D::AROUND.map(String::from), own.address(), Some(own))
             }
         };
         Ok(Self {
@@ -65,7 +125,7 @@ impl SqlServer {
             namespace: format!("cloakroom_{:x}", std::process::id()),
             ways: Ways::new(server, &directory.path().join("ways"))?,
             directory: directory.path().to_owned(),
-            clean: own.is_none().then_some(clean),
+            clean: own.is_none().then_some(D::clean),
             own,
             _remove: Some(directory),
         })

@@ -14,7 +14,7 @@ pub(crate) use json::JsonFile;
 pub(crate) use memcached::OnMemcached;
 pub(crate) use mongodb::OnMongoDb;
 pub(crate) use redis::OnRedis;
-pub(crate) use sql::{OnMariaDb, OnPostgres, Sqlite};
+pub(crate) use sql::{On, OnMariaDb, OnPostgres, Sqlite};
 
 /// Why none of them lists by subject.
 const NO_SUBJECT: &str = "Flask's layout has no place for a subject";

@@ -9,8 +9,7 @@ use cloakroom_sql::sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::NO_SUBJECT;
-use crate::proxy::Mode;
-use crate::servers::{MariaDb, Postgres, SqlServer};
+use crate::servers::{Dialect, Sql, mariadb, postgres};
 
 pub(crate) struct Sqlite {
     root: PathBuf,
@@ -101,59 +100,67 @@ async fn open(url: &str, table: &str, place: &Place) -> Result<SqlAlchemyStore, 
     Ok(store)
 }
 
-macro_rules! on_server {
-    ($name:ident, $server:ident, $text:literal, $longest:expr) => {
-        pub(crate) struct $name(pub(crate) $server);
-
-        impl Fixture for $name {
-            type Store = SqlAlchemyStore;
-            const NAME: &'static str = $text;
-            const MAX_VALUE: usize = $longest;
-
-            async fn open(&self, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
-                let Self($server(server)) = self;
-                open(
-                    &server.url(place).await?,
-                    &server.table(place.name()),
-                    place,
-                )
-                .await
-            }
-
-            fn claims(claims: Claims<Self>) -> Claims<Self> {
-                claims
-                    .handles_by_open()
-                    .durable()
-                    .shared()
-                    .survives_kill()
-                    .outage()
-                    .sweep()
-                    .never(Ability::Directory, NO_SUBJECT)
-            }
-        }
-
-        impl Attach for $name {
-            fn address(&self) -> String {
-                self.0.0.address()
-            }
-
-            fn attach(address: &str) -> Self {
-                Self($server(SqlServer::attach(address)))
-            }
-        }
-
-        impl Outage for $name {
-            async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
-                self.0.0.set(place, Mode::Cut)
-            }
-
-            async fn end(&self, place: &Place) -> Result<(), FixtureError> {
-                self.0.0.set(place, Mode::Pass)
-            }
-        }
-    };
+/// What of a database matters to SQLAlchemy's table.
+pub(crate) trait Alchemy: Dialect {
+    const NAME: &'static str;
+    const LONGEST: usize;
 }
 
-on_server!(OnPostgres, Postgres, "flask-postgres", 1024 * 1024);
-// SQLAlchemy's column is a BLOB there.
-on_server!(OnMariaDb, MariaDb, "flask-mariadb", 65_535);
+impl Alchemy for postgres::Own {
+    const NAME: &'static str = "flask-postgres";
+    const LONGEST: usize = 1024 * 1024;
+}
+
+impl Alchemy for mariadb::Own {
+    const NAME: &'static str = "flask-mariadb";
+    /// The column is a BLOB there.
+    const LONGEST: usize = 65_535;
+}
+
+pub(crate) struct On<D>(pub(crate) Sql<D>);
+
+pub(crate) type OnPostgres = On<postgres::Own>;
+pub(crate) type OnMariaDb = On<mariadb::Own>;
+
+impl<D: Alchemy> Fixture for On<D> {
+    type Store = SqlAlchemyStore;
+    const NAME: &'static str = <D as Alchemy>::NAME;
+    const MAX_VALUE: usize = D::LONGEST;
+
+    async fn open(&self, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
+        let server = &self.0.0;
+        let (url, table) = (server.url(place).await?, server.table(place.name()));
+        open(&url, &table, place).await
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .sweep()
+            .never(Ability::Directory, NO_SUBJECT)
+    }
+}
+
+impl<D: Alchemy> Attach for On<D> {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self(Sql::attach(address))
+    }
+}
+
+impl<D: Alchemy> Outage for On<D> {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        self.0.begin(place).await
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        self.0.end(place).await
+    }
+}
