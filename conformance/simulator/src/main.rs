@@ -60,8 +60,9 @@ fn main() -> ExitCode {
         "{} passed, {} failed, 0 skipped",
         tally.passed, tally.failed
     ));
-    match (tally.passed, tally.failed) {
-        (1.., 0) => ExitCode::SUCCESS,
+    // None at all: the words may be those of a case that `cargo conformance simulate` has beside these.
+    match tally.failed {
+        0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
