@@ -33,12 +33,29 @@ impl FakeClock {
     }
 
     /// The time it shows.
+    ///
+    /// ```
+    /// use cloakroom_conformance::FakeClock;
+    ///
+    /// let clock = FakeClock::default();
+    /// assert_eq!(clock.now(), clock.clone().now());
+    /// ```
     #[must_use]
     pub fn now(&self) -> UnixTime {
         UnixTime::from_secs(self.0.load(Ordering::SeqCst))
     }
 
     /// Goes on by `by`; fractions of a second are dropped.
+    ///
+    /// ```
+    /// use cloakroom_conformance::FakeClock;
+    /// use std::time::Duration;
+    ///
+    /// let clock = FakeClock::default();
+    /// let before = clock.now();
+    /// clock.advance(Duration::from_secs(7));
+    /// assert_eq!(clock.now().as_secs(), before.as_secs() + 7);
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.set(self.now() + by);
     }

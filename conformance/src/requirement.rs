@@ -87,7 +87,7 @@ const ALL: &[Requirement] = requirements! {
         "R17" "No Max-Age by default; expiry is the server's"
             "OWASP Session Management Cheat Sheet";
         "R18" "Max-Age above 34,560,000 s is a config error"
-            "RFC 10025";
+            "RFC 10025, 5.5";
         "R19" "Logout deletes the record; the removal cookie has the same name, Path and Domain and keeps Secure, HttpOnly, SameSite, Partitioned"
             "OWASP ASVS 5.0, 7.4.1";
         "R20" "Logout beats whatever is in flight, a write and a read"
@@ -109,27 +109,27 @@ const ALL: &[Requirement] = requirements! {
         "R27" "Default `__Host-`, Secure, HttpOnly, SameSite, Path=/, no Domain"
             "OWASP ASVS 5.0, 3.3.1-4";
         "R28" "`__Host-`, `__Secure-`, `__Http-`, `__Host-Http-` rules checked when the config is built, without regard to case"
-            "RFC 10025";
+            "RFC 10025, 5.4 and 5.7; draft-ietf-httpbis-layered-cookies";
         "R29" "SameSite=None or Partitioned without Secure is a config error"
-            "RFC 10025";
+            "RFC 10025, 5.7; draft-cutler-httpbis-partitioned-cookies";
         "R30" "Name a token, value cookie-octets; `;`, control or non-ASCII is an error and nothing is emitted"
-            "RFC 10025";
+            "RFC 10025, 4.1.1";
         "R31" "Name + value over 4096 bytes, or an attribute over 1024: an error, never cut short"
-            "RFC 10025";
+            "RFC 10025, 5.6";
         "R32" "One Set-Cookie per name, each on a line of its own; others' Set-Cookie lines are kept; IMF-fixdate"
-            "RFC 10025";
+            "RFC 10025, 3 and 4.1.1";
         "R33" "Emitted on 3xx and 4xx too; on 5xx as configured"
-            "RFC 10025";
+            "RFC 10025, 3 and 5.3";
         "R34" "A cookie without Secure exists only by asking for it by a name that says so (development), which warns once; the defaults work behind a proxy that ends TLS, and on loopback in a real browser"
             "Cloakroom's design";
     }
     "Cookie" {
         "R35" "Several Cookie headers mean the same as one joined"
-            "RFC 10025; RFC 9113, 8.2.3";
+            "RFC 10025, 4.2.1; RFC 9113, 8.2.3";
         "R36" "Duplicate names: result does not depend on order; bounded loads"
-            "RFC 10025";
+            "RFC 10025, 4.2.2";
         "R37" "Names are case-sensitive; no percent-decoding; quotes kept"
-            "RFC 10025";
+            "RFC 10025, 4.1.1, 5.4 and 5.6";
         "R38" "Garbage beside our cookie does not hide it; linear time at 64 KiB"
             "Cloakroom's design";
         "R39" "Any bytes: no panic"

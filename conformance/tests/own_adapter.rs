@@ -44,12 +44,16 @@ impl Fixture for Bell {
     }
 
     fn claims(claims: Claims) -> Claims {
-        use Ability::{Bytes, Cancel, ErrorPage, Http, Http2, Nested, Second, Stream, Upgrade};
+        use Ability::{Attempts, Nested, Optional};
+        use Ability::{Bytes, Cancel, ErrorPage, Http, Http2, Second, Stream, Upgrade};
         let all = [
             Http, Http2, Second, Stream, Upgrade, ErrorPage, Cancel, Bytes,
         ];
         let claims = all.into_iter().fold(claims, Claims::can);
-        claims.never(Nested, "bell has no routers")
+        let routers = [Nested, Attempts, Optional];
+        (routers.into_iter()).fold(claims, |claims, ability| {
+            claims.never(ability, "bell has no routers")
+        })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{Config, Directive, Error, Issued, Outcome};
 /// The values of this configuration's cookie, from all Cookie lines, in order.
 ///
 /// Several lines mean the same as one joined (RFC 9113, section 8.2.3). Names are compared as they are, values are taken as they are:
-/// nothing is decoded, quotes are kept (RFC 10025, section 4.1.1). Anything else in the lines is passed over. Time is linear in their
+/// nothing is decoded, quotes are kept (RFC 10025, sections 4.1.1 and 5.6). Anything else in the lines is passed over. Time is linear in their
 /// length; nothing is allocated.
 ///
 /// ```

@@ -1,7 +1,6 @@
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
-use std::fmt;
 
 /// Why a handler has no session, or could not use it, as a response: a rejection, and an error to return from handlers.
 ///
@@ -50,21 +49,4 @@ impl IntoResponse for Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
-
-/// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
-impl<E: Into<cloakroom::Error>> From<E> for Error {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
+cloakroom::wrap_error!(Error);

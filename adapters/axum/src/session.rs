@@ -1,7 +1,5 @@
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use std::fmt;
-use std::ops::Deref;
 
 use crate::Error;
 
@@ -26,7 +24,7 @@ use crate::Error;
 /// # Rejections
 ///
 /// [`Error`]: the store cannot be reached (503), the record cannot be read (500), or there is no layer (500).
-pub struct Session<K = ()>(cloakroom::Session<K>);
+pub struct Session<K = ()>(pub(crate) cloakroom::Session<K>);
 
 impl<S: Sync, K: 'static> FromRequestParts<S> for Session<K> {
     type Rejection = Error;
@@ -51,22 +49,4 @@ impl<S: Sync, K: 'static> OptionalFromRequestParts<S> for Session<K> {
     }
 }
 
-impl<K> Deref for Session<K> {
-    type Target = cloakroom::Session<K>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<K> Clone for Session<K> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<K> fmt::Debug for Session<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+cloakroom::wrap_session!(Session);

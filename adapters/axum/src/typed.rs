@@ -1,9 +1,6 @@
 use axum_core::extract::FromRequestParts;
 use http::request::Parts;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fmt;
-use std::ops::Deref;
 
 use crate::{Error, Session};
 
@@ -27,75 +24,20 @@ use crate::{Error, Session};
 /// }
 /// ```
 ///
+/// It is changed with [`update`](cloakroom::Typed::update).
+///
 /// # Rejections
 ///
 /// As [`Session`], and 500 if the values do not make a `T`.
-pub struct Typed<T, K = ()> {
-    value: T,
-    session: Session<K>,
-}
-
-impl<T: Serialize + DeserializeOwned, K> Typed<T, K> {
-    /// Changes it. Only the fields that the function changed are written, so that other requests' changes of the others
-    /// survive; on the same field the last writer wins (for counters use [`Session::update`](cloakroom::Session::update)).
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] for a value over a limit, and after the response.
-    ///
-    /// ```
-    /// # use cloakroom_axum::{Error, Typed};
-    /// # #[derive(Default, serde::Serialize, serde::Deserialize)]
-    /// # #[serde(default)]
-    /// # struct Shop { visits: u64 }
-    /// fn forget(shop: &mut Typed<Shop>) -> Result<(), Error> {
-    ///     shop.update(|shop| shop.visits = 0)
-    /// }
-    /// ```
-    pub fn update(&mut self, f: impl FnOnce(&mut T)) -> Result<(), Error> {
-        self.session.update_typed(f)?;
-        self.value = self.session.typed()?;
-        Ok(())
-    }
-
-    /// The session itself.
-    ///
-    /// ```
-    /// # use cloakroom_axum::{Error, Typed};
-    /// # #[derive(Default, serde::Serialize, serde::Deserialize)]
-    /// # #[serde(default)]
-    /// # struct Shop { visits: u64 }
-    /// fn leave(shop: &Typed<Shop>) -> Result<(), Error> {
-    ///     Ok(shop.session().sign_out()?)
-    /// }
-    /// ```
-    pub fn session(&self) -> &Session<K> {
-        &self.session
-    }
-}
+pub struct Typed<T, K = ()>(cloakroom::Typed<T, K>);
 
 impl<S: Sync, T: DeserializeOwned, K: 'static> FromRequestParts<S> for Typed<T, K> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let session = <Session<K> as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        Ok(Self {
-            value: session.typed()?,
-            session,
-        })
+        Ok(Self(cloakroom::Typed::of(session.0)?))
     }
 }
 
-impl<T, K> Deref for Typed<T, K> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<T: fmt::Debug, K> fmt::Debug for Typed<T, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Typed(..)")
-    }
-}
+cloakroom::wrap_typed!(Typed);

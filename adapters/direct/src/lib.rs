@@ -36,6 +36,8 @@ mod observe;
 mod session;
 mod sessions;
 mod slot;
+mod typed;
+mod wrap;
 
 #[doc = include_str!("../OBSERVABILITY.md")]
 pub mod observability {}
@@ -52,3 +54,4 @@ pub use no_store::NoStore;
 pub use observe::{Answer, Event, Operation};
 pub use session::{Committing, Session};
 pub use sessions::{Excess, Sessions};
+pub use typed::Typed;

@@ -104,8 +104,8 @@ impl<S: Store> Backend for Inner<S> {
         let commit = exchange.finish(sessions.now());
         let span = commit_span();
         Committing::Pending(match span.is_disabled() {
-            true => Box::pin(sessions.drive(commit)),
-            false => Box::pin(sessions.drive(commit).instrument(span)),
+            true => Box::pin(asked(sessions.drive(commit))),
+            false => Box::pin(asked(sessions.drive(commit).instrument(span))),
         })
     }
 
@@ -120,6 +120,13 @@ impl<S: Store> Backend for Inner<S> {
     fn failed(&self, error: &Error) {
         self.observer.failed(error);
     }
+}
+
+/// Whoever has asked for a session depends on it, also where it could not be loaded: `Vary`.
+async fn asked(commit: impl Future<Output = Result<Outcome, Error>>) -> Result<Outcome, Error> {
+    let mut outcome = commit.await?;
+    outcome.accessed = true;
+    Ok(outcome)
 }
 
 /// What an adapter gets from [`Session::commit`].
@@ -228,14 +235,43 @@ impl<K> Session<K> {
         if !keep_changes {
             exchange.discard_changes();
         }
-        if let Some(outcome) = self.backend.settled(exchange) {
+        if let Some(mut outcome) = self.backend.settled(exchange) {
             state.exchange = None;
+            outcome.accessed = true;
             return Committing::Done(outcome);
         }
         match state.exchange.take() {
             Some(exchange) => self.backend.clone().commit(exchange),
             None => Committing::Untouched,
         }
+    }
+
+    /// Drops all that has been changed so far, and goes on with the session as it was loaded: for what is tried and fails in a
+    /// request that goes on.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`.
+    ///
+    /// ```
+    /// # use cloakroom::Session;
+    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
+    /// session.sign_in("ada")?;
+    /// session.discard_changes()?;
+    /// assert_eq!(session.is_modified()?, false);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn discard_changes(&self) -> Result<(), SessionError> {
+        let mut state = self.slot.lock();
+        if state.phase == Phase::Closed {
+            return Err(SessionError::Closed);
+        }
+        // Nobody has asked for it, where there is none: that stays so.
+        if let Some(exchange) = &mut state.exchange {
+            exchange.discard_changes();
+        }
+        Ok(())
     }
 
     /// The configuration.

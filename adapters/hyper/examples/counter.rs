@@ -40,10 +40,10 @@ async fn route(request: &Request<Incoming>) -> Result<Response<String>, Error> {
     let path = request.uri().path();
     Ok(Response::new(match *request.method() {
         Method::GET if path == "/" => count(session(request).await?)?,
-        Method::POST if path == "/sign-out" => sign_out(session(request).await?)?,
         Method::POST if let Some(name) = path.strip_prefix("/sign-in/") => {
             sign_in(session(request).await?, name)?
         }
+        Method::POST if path == "/sign-out" => sign_out(session(request).await?)?,
         _ => {
             let mut response = Response::new("no such page".to_owned());
             *response.status_mut() = StatusCode::NOT_FOUND;

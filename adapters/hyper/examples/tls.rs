@@ -1,7 +1,7 @@
-//! The counter behind TLS, by rustls: HTTP/1.1 and HTTP/2, whichever the client chooses in the handshake (ALPN).
+//! The `counter` behind TLS, by rustls: HTTP/1.1 and HTTP/2, whichever the client chooses in the handshake (ALPN).
 //!
 //! `cargo run -p cloakroom-hyper --example tls`, then `curl -k -b jar -c jar https://localhost:3443` and
-//! `curl -k -b jar -c jar -X POST https://localhost:3443/sign-in`. `-k`, because the certificate is the server's own word for
+//! `curl -k -b jar -c jar -X POST https://localhost:3443/sign-in/ada`. `-k`, because the certificate is the server's own word for
 //! itself, made anew at each start. Yours comes from an authority.
 
 use cloakroom_hyper::{Error, Session, SessionLayer, SessionService, session};
@@ -69,17 +69,19 @@ async fn answer(request: Request<Incoming>) -> Result<Response<String>, Infallib
 }
 
 async fn route(request: &Request<Incoming>) -> Result<Response<String>, Error> {
-    Ok(Response::new(
-        match (request.method(), request.uri().path()) {
-            (&Method::GET, "/") => count(session(request).await?)?,
-            (&Method::POST, "/sign-in") => sign_in(session(request).await?)?,
-            _ => {
-                let mut response = Response::new("no such page".to_owned());
-                *response.status_mut() = StatusCode::NOT_FOUND;
-                return Ok(response);
-            }
-        },
-    ))
+    let path = request.uri().path();
+    Ok(Response::new(match *request.method() {
+        Method::GET if path == "/" => count(session(request).await?)?,
+        Method::POST if let Some(name) = path.strip_prefix("/sign-in/") => {
+            sign_in(session(request).await?, name)?
+        }
+        Method::POST if path == "/sign-out" => sign_out(session(request).await?)?,
+        _ => {
+            let mut response = Response::new("no such page".to_owned());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            return Ok(response);
+        }
+    }))
 }
 
 fn count(session: Session) -> Result<String, Error> {
@@ -90,9 +92,14 @@ fn count(session: Session) -> Result<String, Error> {
 }
 
 /// A real application checks a password here.
-fn sign_in(session: Session) -> Result<String, Error> {
-    session.sign_in("ada")?;
-    Ok("hello, ada".to_owned())
+fn sign_in(session: Session, name: &str) -> Result<String, Error> {
+    session.sign_in(name)?;
+    Ok(format!("hello, {name}"))
+}
+
+fn sign_out(session: Session) -> Result<String, Error> {
+    session.sign_out()?;
+    Ok("goodbye".to_owned())
 }
 
 #[cfg(test)]
@@ -113,14 +120,22 @@ mod tests {
     async fn both_protocols_serve_one_session_with_the_default_cookie() {
         let server = Server::start().await;
         let mut browser = server.browser();
-        let (one, two) = ("http/1.1", "h2");
-        assert_eq!(browser.get(one, "/").await, "visit 1 of a stranger");
-        assert_eq!(browser.get(two, "/").await, "visit 2 of a stranger");
-        let anonymous = browser.cookie.clone();
-        assert_eq!(browser.post(two, "/sign-in").await, "hello, ada");
-        assert_ne!(browser.cookie, anonymous);
-        assert_eq!(browser.get(one, "/").await, "visit 3 of ada");
-        assert_eq!(browser.get(two, "/").await, "visit 4 of ada");
+        for (one, two) in [("http/1.1", "h2"), ("h2", "http/1.1")] {
+            assert_eq!(browser.get(one, "/").await, "visit 1 of a stranger");
+            assert_eq!(browser.get(two, "/").await, "visit 2 of a stranger");
+            let anonymous = browser.cookie.clone();
+            assert_eq!(browser.post(two, "/sign-in/ada").await, "hello, ada");
+            assert_ne!(browser.cookie, anonymous);
+            assert_eq!(browser.get(one, "/").await, "visit 3 of ada");
+            assert_eq!(browser.get(two, "/").await, "visit 4 of ada");
+            let thief = browser.cookie.clone();
+            assert_eq!(browser.post(one, "/sign-out").await, "goodbye");
+            // R19: it is gone at the browser, and what somebody kept of it opens nothing.
+            assert_eq!(browser.cookie, None);
+            let mut stolen = server.browser();
+            stolen.cookie = thief;
+            assert_eq!(stolen.get(two, "/").await, "visit 1 of a stranger");
+        }
     }
 
     #[tokio::test]
@@ -229,7 +244,8 @@ mod tests {
                 assert!(cookie.name().starts_with("__Host-"), "{}", cookie.name());
                 assert_eq!((cookie.secure(), cookie.path()), (Some(true), Some("/")));
                 assert_eq!(cookie.domain(), None);
-                self.cookie = Some(cookie.stripped().to_string());
+                let expired = line.to_str().unwrap().contains("Max-Age=0");
+                self.cookie = (!expired).then(|| cookie.stripped().to_string());
             }
             let body = response.into_body().collect().await.unwrap().to_bytes();
             String::from_utf8(body.to_vec()).unwrap()

@@ -35,3 +35,20 @@ async fn a_service_without_sessions_around_it_is_an_error_of_the_server() {
     assert_eq!(response.status(), 500);
     assert_eq!(response.body(), "Something went wrong with your session.");
 }
+
+// By mistake, or because a part of an application brings its own.
+#[tokio::test]
+async fn of_two_services_of_the_same_kind_the_inner_one_has_the_session() {
+    let (inside, outside) = (MemoryStore::new(), MemoryStore::new());
+    let inner = SessionService::new(service_fn(count), SessionLayer::new(inside.clone()));
+    let both = SessionService::new(inner, SessionLayer::new(outside.clone()));
+    let response = both.call(Request::new(String::new())).await.unwrap();
+    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
+    assert_eq!(response.headers().get_all("vary").iter().count(), 1);
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    let pair = cookie.split(';').next().unwrap();
+    let request = Request::get("/").header("cookie", pair);
+    let response = both.call(request.body(String::new()).unwrap()).await;
+    assert_eq!(response.unwrap().body(), "2");
+    assert_eq!((inside.entries(), outside.entries()), (1, 0));
+}

@@ -2,8 +2,7 @@ use cloakroom::Error as CommitError;
 use rocket::Request;
 use rocket::http::Status;
 use rocket::response::{self, Responder};
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why a handler has no session, or could not use or save it: what the guards fail with, and an error to return from handlers.
 ///
@@ -19,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///     Ok("Goodbye.")
 /// }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Error(Arc<CommitError>);
 
 impl Error {
@@ -74,23 +73,23 @@ impl Error {
     /// ```
     #[must_use]
     pub fn of(request: &Request<'_>) -> Option<Self> {
-        let last = request.local_cache(Last::default).0.lock();
-        last.unwrap_or_else(PoisonError::into_inner).clone()
+        last(request).clone()
     }
 
     /// Leaves it for the catcher of the status that it returns.
     pub(crate) fn report(self, request: &Request<'_>) -> Status {
         tracing::error!(error = %self, "session");
         let status = self.status();
-        let last = request.local_cache(Last::default).0.lock();
-        *last.unwrap_or_else(PoisonError::into_inner) = Some(self);
+        *last(request) = Some(self);
         status
     }
 }
 
-/// In Rocket's local cache.
-#[derive(Default)]
-struct Last(Mutex<Option<Error>>);
+/// The last one of a request.
+fn last<'r>(request: &'r Request<'_>) -> MutexGuard<'r, Option<Error>> {
+    let last = request.local_cache(Mutex::<Option<Error>>::default);
+    last.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
@@ -98,27 +97,4 @@ impl<'r> Responder<'r, 'static> for Error {
     }
 }
 
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
-
-/// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
-impl<E: Into<CommitError>> From<E> for Error {
-    fn from(error: E) -> Self {
-        Self(Arc::new(error.into()))
-    }
-}
+cloakroom::wrap_error!(Error);

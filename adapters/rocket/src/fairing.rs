@@ -1,12 +1,10 @@
-use cloakroom::{Committing, Config, Error as CommitError, Session as Handle, Sessions, Store};
-use cloakroom::{Outcome, http as mapping};
+use cloakroom::{Committing, Config, Session as Handle, Sessions, Store, http as mapping};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Request, Response, Rocket};
-use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::marker::PhantomData;
 
-use crate::attempt::{Attempts, Marker};
-use crate::{Error, catcher, headers};
+use crate::{Error, attempt, catcher, headers};
 
 /// Adds sessions to an application: `rocket.attach(SessionFairing::new(store))`.
 ///
@@ -41,6 +39,7 @@ use crate::{Error, catcher, headers};
 /// // In a handler: the guard `Session<Admin>`.
 /// # Ok::<(), cloakroom_rocket::ConfigError>(())
 /// ```
+#[derive(Debug)]
 pub struct SessionFairing<S, K = ()> {
     sessions: Sessions<S>,
     table: Option<&'static str>,
@@ -56,26 +55,26 @@ impl<S: Store> SessionFairing<S> {
     /// let fairing = SessionFairing::new(MemoryStore::new());
     /// ```
     pub fn new(store: S) -> Self {
-        let table = Some("session");
-        Self {
-            table,
-            ..Self::from(Sessions::new(store))
-        }
+        Self::with(Sessions::new(store), Some("session"))
     }
 }
 
 impl<S: Store> From<Sessions<S>> for SessionFairing<S> {
     /// For sessions that the application also uses elsewhere: to list and end a user's sessions. With the settings that they have.
     fn from(sessions: Sessions<S>) -> Self {
-        Self {
-            sessions,
-            table: None,
-            kind: PhantomData,
-        }
+        Self::with(sessions, None)
     }
 }
 
 impl<S: Store, K> SessionFairing<S, K> {
+    fn with(sessions: Sessions<S>, table: Option<&'static str>) -> Self {
+        Self {
+            sessions,
+            table,
+            kind: PhantomData,
+        }
+    }
+
     /// With this configuration, whatever is in the application's.
     ///
     /// ```
@@ -85,11 +84,7 @@ impl<S: Store, K> SessionFairing<S, K> {
     /// ```
     #[must_use]
     pub fn with_config(self, config: Config) -> Self {
-        Self {
-            sessions: self.sessions.with_config(config),
-            table: None,
-            ..self
-        }
+        Self::with(self.sessions.with_config(config), None)
     }
 
     /// With the settings in another table of the application's configuration than `session`.
@@ -102,8 +97,7 @@ impl<S: Store, K> SessionFairing<S, K> {
     /// ```
     #[must_use]
     pub fn configured_by(self, table: &'static str) -> Self {
-        let table = Some(table);
-        Self { table, ..self }
+        Self::with(self.sessions, Some(table))
     }
 
     /// Its sessions are `Session<N>` instead of `Session`: for several independent ones.
@@ -116,27 +110,18 @@ impl<S: Store, K> SessionFairing<S, K> {
     /// ```
     #[must_use]
     pub fn named<N>(self) -> SessionFairing<S, N> {
-        SessionFairing {
-            sessions: self.sessions,
-            table: self.table,
-            kind: PhantomData,
-        }
+        SessionFairing::with(self.sessions, self.table)
     }
 }
 
 /// What the guards need of the fairing, without the store's type. Managed state.
 pub(crate) struct Opener<K> {
-    open: Box<Open<K>>,
-    pub(crate) marker: Marker,
+    pub(crate) open: Box<Open<K>>,
+    /// The name of the cookie in which attempts are marked. The jar also has what the client sent, which must not know it.
+    pub(crate) marker: String,
 }
 
 type Open<K> = dyn Fn(&Request<'_>) -> Handle<K> + Send + Sync;
-
-impl<K> Opener<K> {
-    pub(crate) fn open(&self, request: &Request<'_>) -> Handle<K> {
-        (self.open)(request)
-    }
-}
 
 #[rocket::async_trait]
 impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
@@ -149,8 +134,9 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
         let mut sessions = self.sessions.clone();
-        if let Some(table) = self.table.filter(|table| rocket.figment().contains(table)) {
-            match rocket.figment().extract_inner::<Config>(table) {
+        let settings = rocket.figment();
+        if let Some(table) = self.table.filter(|table| settings.contains(table)) {
+            match settings.extract_inner::<Config>(table) {
                 Ok(config) => sessions = sessions.with_config(config),
                 Err(error) => {
                     tracing::error!(%error, table, "the settings of the sessions are wrong");
@@ -166,15 +152,12 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
         }
         Ok(rocket.manage(Opener::<K> {
             open: Box::new(move |request| sessions.http_session(&headers::cookies(request))),
-            marker: Marker::new(),
+            marker: format!("cloakroom-{:x}", RandomState::new().hash_one(())),
         }))
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let opener = request.rocket().state::<Opener<K>>();
-        let answered = opener.and_then(|opener| opener.marker.take(response));
-        let attempts = request.local_cache(Attempts::<K>::default);
-        let Some((session, counts)) = attempts.close(request, answered) else {
+        let Some((session, counts)) = attempt::close::<K>(request, response) else {
             return;
         };
         let config = session.config();
@@ -185,36 +168,15 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
             Committing::Done(outcome) => Ok(outcome),
             Committing::Pending(commit) => commit.await,
         };
-        finish(config, outcome, request, response).await;
-    }
-}
-
-async fn finish<'r>(
-    config: &Config,
-    outcome: Result<Outcome, CommitError>,
-    request: &'r Request<'_>,
-    response: &mut Response<'r>,
-) {
-    match outcome {
-        Ok(outcome) => headers::edit(response, |headers| {
-            mapping::apply(config, &outcome, headers);
-            if !outcome.accessed {
-                // The session was asked for, but could not be loaded.
-                mapping::vary(headers);
+        match outcome {
+            Ok(outcome) => headers::edit(response, |headers| {
+                mapping::apply(config, &outcome, headers);
+            }),
+            Err(error) => {
+                // The handler's response claims what did not happen.
+                *response = catcher::respond(Error::from(error), request).await;
+                headers::edit(response, mapping::vary);
             }
-        }),
-        Err(error) => {
-            // The handler's response claims what did not happen.
-            *response = catcher::respond(Error::from(error), request).await;
-            headers::edit(response, mapping::vary);
         }
-    }
-}
-
-impl<S, K> fmt::Debug for SessionFairing<S, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionFairing")
-            .field("sessions", &self.sessions)
-            .finish_non_exhaustive()
     }
 }

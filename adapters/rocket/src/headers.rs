@@ -5,61 +5,47 @@ use rocket::{Request, Response};
 
 /// The Cookie lines as they came: Rocket's own jar decodes values. Where there is no line it has what a local client was given.
 pub(crate) fn cookies(request: &Request<'_>) -> HeaderMap {
-    let lines = request.headers().get(COOKIE.as_str());
-    let lines: HeaderMap = lines.filter_map(cookie).collect();
-    if !lines.is_empty() {
-        return lines;
+    let lines = request.headers().get(COOKIE.as_str()).map(str::to_owned);
+    let mut lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        let jar = request.cookies().iter();
+        lines.extend(jar.map(|pair| format!("{}={}", pair.name(), pair.value())));
     }
-    let jar = request.cookies().iter();
-    jar.filter_map(|pair| cookie(&format!("{}={}", pair.name(), pair.value())))
-        .collect()
-}
-
-fn cookie(line: &str) -> Option<(HeaderName, HeaderValue)> {
-    Some((COOKIE, HeaderValue::from_bytes(line.as_bytes()).ok()?))
+    let lines = lines.into_iter().filter_map(|line| line.try_into().ok());
+    lines.map(|line| (COOKIE, line)).collect()
 }
 
 /// Takes the cookie of this name out of the response, and returns its value.
 pub(crate) fn take_cookie(response: &mut Response<'_>, name: &str) -> Option<String> {
-    let value = |line: &str| {
-        let pair = line.split(';').next()?;
-        let (of, value) = pair.split_once('=')?;
-        (of == name).then(|| value.to_owned())
-    };
     let lines = response.headers().get(SET_COOKIE.as_str());
-    let (taken, kept): (Vec<_>, Vec<_>) = lines
-        .map(|line| (value(line), line.to_owned()))
-        .partition(|(value, _)| value.is_some());
-    let (taken, _) = taken.into_iter().next()?;
+    let lines: Vec<_> = lines.map(str::to_owned).collect();
     response.remove_header(SET_COOKIE.as_str());
-    for (_, line) in kept {
-        response.adjoin_raw_header(SET_COOKIE.as_str(), line);
+    let mut taken = None;
+    for line in lines {
+        match line
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
+            Some(rest) => taken = rest.split(';').next().map(str::to_owned),
+            None => response.adjoin_raw_header(SET_COOKIE.as_str(), line),
+        }
     }
     taken
 }
 
 /// Changes those headers of a response that sessions change.
 pub(crate) fn edit(response: &mut Response<'_>, edit: impl FnOnce(&mut HeaderMap)) {
-    let names = [
-        VARY,
-        SET_COOKIE,
-        CACHE_CONTROL,
-        HeaderName::from_static("clear-site-data"),
-    ];
+    let clear = HeaderName::from_static("clear-site-data");
+    let names = [VARY, SET_COOKIE, CACHE_CONTROL, clear];
     let mut headers = HeaderMap::new();
     for name in &names {
-        for value in response.headers().get(name.as_str()) {
-            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-                headers.append(name, value);
-            }
+        let values = response.headers().get(name.as_str());
+        for value in values.filter_map(|value| HeaderValue::from_str(value).ok()) {
+            headers.append(name, value);
         }
     }
-    let before = headers.clone();
     edit(&mut headers);
     for name in &names {
-        if headers.get_all(name) == before.get_all(name) {
-            continue;
-        }
         response.remove_header(name.as_str());
         for value in headers.get_all(name) {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -28,7 +28,8 @@
 //! a catcher then). That is as Rocket has it for cookies. A handler that changes the session *and* answers with an error of the client returns
 //! the response itself, for instance `(Status::Unauthorized, "Wrong password.")`, and not an `Err` for a catcher. What a catcher itself changes
 //! counts; it begins with the session as the request found it. A guard that fails, but that the route wants as an `Option` or a `Result`, has not
-//! failed as far as Rocket is concerned: its changes count with the route's.
+//! failed as far as Rocket is concerned: its changes count with the route's, unless it takes them back
+//! ([`discard_changes`](cloakroom::Session::discard_changes)).
 //!
 //! # Order of fairings
 //!
@@ -62,9 +63,8 @@ mod attempt;
 mod catcher;
 mod error;
 mod fairing;
+mod guard;
 mod headers;
-mod session;
-mod typed;
 
 pub use cloakroom::{
     Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
@@ -72,5 +72,4 @@ pub use cloakroom::{
 };
 pub use error::Error;
 pub use fairing::SessionFairing;
-pub use session::Session;
-pub use typed::Typed;
+pub use guard::{Session, Typed};

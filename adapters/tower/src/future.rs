@@ -90,10 +90,6 @@ fn finish<B>(
     match outcome {
         Ok(outcome) => {
             mapping::apply(config, &outcome, response.headers_mut());
-            if !outcome.accessed {
-                // The session was asked for, but could not be loaded.
-                mapping::vary(response.headers_mut());
-            }
             if matches!(outcome.fate, Fate::Superseded | Fate::Gone) {
                 response.extensions_mut().insert(outcome.fate);
             }

@@ -79,21 +79,4 @@ impl fmt::Debug for Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
-
-/// From what the methods of a session return, and those of [`Sessions`](crate::Sessions).
-impl<E: Into<cloakroom::Error>> From<E> for Error {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
+cloakroom::wrap_error!(Error);

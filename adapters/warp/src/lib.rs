@@ -36,10 +36,13 @@
 //!
 //! # What is committed
 //!
-//! The changes of every response, whichever filter made them and also if that filter rejected afterwards, except those with a
-//! 5xx status (unless [configured](cloakroom::Builder::save_on_server_error)): an unhandled custom rejection is one. A filter that panics
-//! or is cancelled changes nothing. A session that is used after its response head, from a streaming body or a WebSocket, says
-//! that it is closed.
+//! The changes of every response, whichever filter made them, except those with a 5xx status (unless
+//! [configured](cloakroom::Builder::save_on_server_error)): an unhandled custom rejection is one. A filter that panics or is cancelled changes
+//! nothing. A session that is used after its response head, from a streaming body or a WebSocket, says that it is closed.
+//!
+//! A rejection means two things in warp: that the request is another route's, and how to answer with an error. A session cannot
+//! tell them apart, so what a route changed before it rejected is saved too, with the response that a `recover` handler or a
+//! later route makes. [`attempt`] goes around a route of which nothing is to stay when it rejects.
 //!
 //! # Pages of your own for failures
 //!
@@ -107,10 +110,12 @@
 //! # }
 //! ```
 
+mod attempt;
 mod error;
 mod serve;
 mod session;
 
+pub use attempt::{attempt, attempt_named};
 pub use cloakroom::{
     Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
     Listed, SameSite, Session, Sessions, SigningKey,

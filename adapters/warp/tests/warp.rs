@@ -4,7 +4,10 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use cloakroom_memory::MemoryStore;
-use cloakroom_warp::{Error, Layer as _, Session, SessionLayer, recover, session};
+use cloakroom_warp::{
+    Config, Error, Layer as _, Session, SessionLayer, attempt, attempt_named, named, recover,
+    session,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tower::{Service, ServiceExt as _};
@@ -45,6 +48,94 @@ async fn a_recovered_rejection_carries_the_cookie() {
     assert_eq!(response.status(), 403);
     assert!(response.headers().contains_key("set-cookie"));
     assert_eq!(response.headers()["vary"], "cookie");
+}
+
+/// Rejects without an error of the server.
+async fn change_and_leave(session: Session) -> Result<String, Rejection> {
+    session.insert("seen", true).map_err(Error::from)?;
+    Err(warp::reject())
+}
+
+fn no_page(_: Rejection) -> std::future::Ready<Result<&'static str, Rejection>> {
+    std::future::ready(Ok("no such page"))
+}
+
+#[tokio::test]
+async fn what_an_attempt_changed_that_rejects_is_dropped_whoever_answers() {
+    let rejects = || attempt(session().and_then(change_and_leave));
+    let or = warp::service(rejects().or(warp::any().map(|| "another")));
+    let or_session = warp::service(rejects().or(session().map(keys)));
+    let recovered = warp::service(rejects().recover(no_page));
+    let closed = warp::service(attempt(session().and_then(change_and_reject)).recover(closed));
+    let by_warp = warp::service(rejects());
+    let inside = warp::service(warp::any().and(rejects()).or(session().map(keys)));
+    let layer = || SessionLayer::new(MemoryStore::new());
+    for response in [
+        answer(layer().layer(or), "/").await,
+        answer(layer().layer(or_session), "/").await,
+        answer(layer().layer(recovered), "/").await,
+        answer(layer().layer(closed), "/").await,
+        answer(layer().layer(by_warp), "/").await,
+        answer(layer().layer(inside), "/").await,
+    ] {
+        assert!(!response.headers().contains_key("set-cookie"));
+        assert_eq!(response.headers()["vary"], "cookie");
+    }
+}
+
+fn keys(session: Session) -> String {
+    let keys = session.keys().unwrap();
+    assert_eq!(keys, Vec::<String>::new());
+    "none".to_owned()
+}
+
+#[tokio::test]
+async fn what_an_attempt_changed_that_answers_is_saved() {
+    let routes = attempt(session().map(|session: Session| {
+        session.insert("seen", true).unwrap();
+        "seen"
+    }));
+    let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+    let response = answer(service, "/").await;
+    assert!(response.headers().contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn an_attempt_that_wants_no_session_touches_none() {
+    let routes = attempt(warp::path("here").map(|| "here")).or(warp::any().map(|| "there"));
+    let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+    assert!(
+        answer(service.clone(), "/here")
+            .await
+            .headers()
+            .get("vary")
+            .is_none()
+    );
+    assert!(
+        answer(service, "/there")
+            .await
+            .headers()
+            .get("vary")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn an_attempt_is_one_of_its_own_session() {
+    struct Admin;
+    let change = |session: Session, admin: Session<Admin>| async move {
+        session.insert("seen", true).unwrap();
+        admin.insert("seen", true).unwrap();
+        Err::<&str, _>(warp::reject())
+    };
+    let both = session().and(named::<Admin>()).and_then(change);
+    let routes = attempt_named::<Admin, _, _>(both).or(warp::any().map(|| "another"));
+    let config = Config::builder().cookie_name("__Host-admin").build();
+    let admin = SessionLayer::new(MemoryStore::new()).with_config(config.unwrap());
+    let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+    let response = answer(admin.named::<Admin>().layer(service), "/").await;
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-session="), "{cookie}");
 }
 
 #[tokio::test]

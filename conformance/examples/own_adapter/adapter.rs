@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cloakroom::{Committing, Error, Outcome, Session, Sessions, Store, http as mapping};
+use cloakroom::{Committing, Error, Session, Sessions, Store, http as mapping};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -67,21 +67,13 @@ impl<H, S: Store, B, K> WithSessions<H, S, B, K> {
             Committing::Pending(commit) => commit.await,
         };
         match outcome {
-            Ok(outcome) => self.tell(&outcome, &mut response),
+            Ok(outcome) => mapping::apply(config, &outcome, response.headers_mut()),
             Err(error) => {
                 response = (self.failed)(&error);
                 mapping::vary(response.headers_mut());
             }
         }
         response
-    }
-
-    fn tell(&self, outcome: &Outcome, response: &mut Response<B>) {
-        mapping::apply(self.sessions.config(), outcome, response.headers_mut());
-        if !outcome.accessed {
-            // The handler asked, and loading failed: the response depends on the cookie all the same.
-            mapping::vary(response.headers_mut());
-        }
     }
 }
 

@@ -35,7 +35,9 @@ pub fn sockets(redis: &str, rounds: usize) -> Result<(), Error> {
         for _ in 0..rounds {
             let mut one = Vec::new();
             for name in SERVERS {
-                one.push(round(name, path, redis)?);
+                // What a machine that stood still for a moment has spoilt is measured again.
+                let again = |_| round(name, path, redis);
+                one.push(round(name, path, redis).or_else(again).or_else(again)?);
             }
             all.push(one.try_into().map_err(|_| "a server is missing")?);
         }

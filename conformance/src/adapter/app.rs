@@ -52,12 +52,27 @@ pub enum Second {}
 /// | `/second` | `Session<Second>` | [`script`](App::script) |
 /// | `/both` | `Session`, `Session<Second>` | [`both`](App::both) |
 /// | `/stream` | `Session` | [`stream`](App::stream), its body not collected but passed on |
+/// | `/attempts` | `Session` | nothing, after [`script`](App::script): leaves the request to a second route, which extracts `Session` and answers with [`next`](App::next) |
+/// | `/attempts/untouched` | `Session` | the same, and the second route extracts nothing and answers with [`untouched`](App::untouched) |
+/// | `/attempts/nobody` | `Session` | the same, and there is no second route |
+/// | `/optional` | `Session`, in what stands before the handler, which performs [`script`](App::script) and fails | the handler goes on: `Session`, [`next`](App::next) |
 /// | `/upgrade` | `Session` | 101 after [`script`](App::script); then [`late`](App::late), as one WebSocket text message |
+///
+/// Those of an [`Ability`](super::Ability) that is not claimed can be left out.
 ///
 /// Around all of them, the layer (or what it is called) with [`sessions`](App::sessions) and with [`error_page`](App::error_page) as its hook for failed
 /// commits, and the one with [`second`](App::second), named [`Second`], with what is the hook's default.
 ///
 /// Anything else than HTTP performs each message's script: [`perform`](App::perform).
+///
+/// ```
+/// use cloakroom_conformance::adapter::App;
+///
+/// /// Where the suite starts a server, a second one of the same application can stand beside it.
+/// fn two(app: &App) -> [App; 2] {
+///     [app.clone(), app.clone()]
+/// }
+/// ```
 #[derive(Clone)]
 pub struct App {
     pub(super) sessions: Sessions<AppStore>,
@@ -75,12 +90,30 @@ impl App {
 
     /// The sessions of the application, ready to be handed to the adapter: configuration, store, clock and randomness are
     /// those of the case.
+    ///
+    /// ```
+    /// use cloakroom::Session;
+    /// use cloakroom_conformance::adapter::App;
+    ///
+    /// fn session(app: &App, request: &http::HeaderMap) -> Session {
+    ///     app.sessions().http_session(request)
+    /// }
+    /// ```
     #[must_use]
     pub fn sessions(&self) -> Sessions<AppStore> {
         self.sessions.clone()
     }
 
     /// The independent sessions in the second cookie.
+    ///
+    /// ```
+    /// use cloakroom::Session;
+    /// use cloakroom_conformance::adapter::{App, Second};
+    ///
+    /// fn second(app: &App, request: &http::HeaderMap) -> Session<Second> {
+    ///     app.second().http_session(request)
+    /// }
+    /// ```
     #[must_use]
     pub fn second(&self) -> Sessions<AppStore> {
         self.second.clone()
@@ -107,6 +140,14 @@ impl App {
     }
 
     /// The handler that wants no session.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::{App, Reply};
+    ///
+    /// async fn handler(app: App, script: String) -> Reply {
+    ///     app.untouched(&script).await
+    /// }
+    /// ```
     pub async fn untouched(&self, script: &str) -> Reply {
         match Script::parse(script) {
             Ok(script) => self.reply(script::perform::<()>(&script.now, None, &self.stage).await),
@@ -115,6 +156,15 @@ impl App {
     }
 
     /// The handler that wants both sessions.
+    ///
+    /// ```
+    /// use cloakroom::Session;
+    /// use cloakroom_conformance::adapter::{App, Reply, Second};
+    ///
+    /// async fn handler(app: App, one: Session, other: Session<Second>, script: String) -> Reply {
+    ///     app.both(&one, &other, &script).await
+    /// }
+    /// ```
     pub async fn both(&self, one: &Session, other: &Session<Second>, script: &str) -> Reply {
         let script = match Script::parse(script) {
             Ok(script) => script,
@@ -126,7 +176,35 @@ impl App {
         self.reply(results)
     }
 
+    /// The handler that goes on, where another one did [`script`](App::script) and then left the request to it.
+    ///
+    /// ```
+    /// use cloakroom::Session;
+    /// use cloakroom_conformance::adapter::{App, Reply};
+    ///
+    /// async fn second_route(app: App, session: Session, script: String) -> Reply {
+    ///     app.next(&session, &script).await
+    /// }
+    /// ```
+    pub async fn next(&self, session: &Session, script: &str) -> Reply {
+        match Script::parse(script) {
+            Ok(script) => {
+                self.reply(script::perform(&script.then, Some(session), &self.stage).await)
+            }
+            Err(error) => Reply::refusal(error),
+        }
+    }
+
     /// The handler whose body goes on using the session while it is sent.
+    ///
+    /// ```
+    /// use cloakroom::Session;
+    /// use cloakroom_conformance::adapter::{App, Reply};
+    ///
+    /// async fn handler(app: App, session: Session, script: String) -> Reply {
+    ///     app.stream(&session, &script).await
+    /// }
+    /// ```
     pub async fn stream(&self, session: &Session, script: &str) -> Reply {
         let mut reply = self.script(session, script).await;
         let (app, session, script) = (self.clone(), session.clone(), script.to_owned());
@@ -137,6 +215,15 @@ impl App {
     }
 
     /// What an upgraded connection does with the session and then sends.
+    ///
+    /// ```
+    /// use cloakroom::Session;
+    /// use cloakroom_conformance::adapter::App;
+    ///
+    /// async fn upgraded(app: App, session: Session, script: String) -> String {
+    ///     app.late(&session, &script).await
+    /// }
+    /// ```
     pub async fn late(&self, session: &Session, script: &str) -> String {
         match Script::parse(script) {
             Ok(script) => {
@@ -148,6 +235,14 @@ impl App {
     }
 
     /// The application's page for a commit that failed.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::{App, Body};
+    ///
+    /// fn not_saved(app: &App, error: &cloakroom::Error) -> http::Response<Body> {
+    ///     app.error_page(error).into()
+    /// }
+    /// ```
     pub fn error_page(&self, error: &cloakroom::Error) -> Reply {
         let mut headers = HeaderMap::new();
         headers.insert(
@@ -284,6 +379,14 @@ pub struct Body {
 
 impl Body {
     /// The next part, or `None` at the end.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::Body;
+    ///
+    /// async fn is_empty(mut body: Body) -> bool {
+    ///     body.chunk().await.is_none()
+    /// }
+    /// ```
     pub async fn chunk(&mut self) -> Option<Bytes> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }

@@ -49,10 +49,20 @@ pub enum Ability {
     Cancel,
     /// Handlers see header lines that are not UTF-8.
     Bytes,
+    /// Several routes are tried for a request, one after the other, until one answers: `/attempts`, `/attempts/untouched`, `/attempts/nobody`.
+    Attempts,
+    /// What stands before a handler can fail, and the handler go on: `/optional`.
+    Optional,
 }
 
 impl Claims {
     /// The adapter has this ability, and the fixture the routes that show it.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::{Ability, Claims};
+    ///
+    /// let claims = Claims::default().can(Ability::Http).can(Ability::Http2);
+    /// ```
     #[must_use]
     pub fn can(mut self, ability: Ability) -> Self {
         self.0.insert(ability, None);
@@ -60,6 +70,12 @@ impl Claims {
     }
 
     /// The adapter does not have this ability and is not meant to, for this reason.
+    ///
+    /// ```
+    /// use cloakroom_conformance::adapter::{Ability, Claims};
+    ///
+    /// let claims = Claims::default().never(Ability::Http, "lines over TCP have no headers");
+    /// ```
     #[must_use]
     pub fn never(mut self, ability: Ability, reason: &'static str) -> Self {
         self.0.insert(ability, Some(reason));
@@ -98,6 +114,8 @@ impl fmt::Display for Ability {
             Self::ErrorPage => "error_page",
             Self::Cancel => "cancel",
             Self::Bytes => "bytes",
+            Self::Attempts => "attempts",
+            Self::Optional => "optional",
         })
     }
 }

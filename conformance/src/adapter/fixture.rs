@@ -51,6 +51,14 @@ pub trait Fixture: Send + Sync + Sized + 'static {
 }
 
 /// A server that a fixture started. Dropping it stops the server.
+///
+/// ```
+/// use cloakroom_conformance::adapter::{App, Fixture, FixtureError, Server};
+///
+/// async fn server(fixture: &impl Fixture, app: App) -> Result<Server, FixtureError> {
+///     fixture.start(app).await
+/// }
+/// ```
 pub struct Server {
     pub(super) reached: Reached,
     _keep: Box<dyn Any + Send + Sync>,
@@ -126,6 +134,7 @@ impl Drop for AbortOnDrop {
 ///             Ok((results, outcome)) => Answer::Done(results, match outcome.directive {
 ///                 Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
 ///                 Directive::Clear => Told::Forget,
+///                 _ if outcome.superseded => Told::Stale,
 ///                 _ => Told::Nothing,
 ///             }),
 ///         }
@@ -146,6 +155,17 @@ pub trait Client: Send + Sync + 'static {
 }
 
 /// What a client of messages got for an answer.
+///
+/// ```
+/// use cloakroom_conformance::adapter::{Answer, Told};
+///
+/// fn answer(results: Result<String, cloakroom::Error>) -> Answer {
+///     match results {
+///         Ok(results) => Answer::Done(results, Told::Nothing),
+///         Err(error) => Answer::Failed(error.to_string()),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Answer {
     /// The results, as [`App::perform`] gave them, and what became of the token.
@@ -155,6 +175,12 @@ pub enum Answer {
 }
 
 /// What a client was told to do with its token.
+///
+/// ```
+/// use cloakroom_conformance::adapter::Told;
+///
+/// assert_eq!(format!("{:?}", Told::Keep("a secret".to_owned())), "Keep(..)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Told {
     /// Nothing: it keeps what it has.
@@ -163,6 +189,9 @@ pub enum Told {
     Keep(String),
     /// To present none any more.
     Forget,
+    /// That there is a newer token than the one it presented: [`Outcome::superseded`](cloakroom::Outcome::superseded). It is told no more, as who has
+    /// the newer one has been told.
+    Stale,
 }
 
 impl fmt::Debug for Told {
@@ -171,6 +200,7 @@ impl fmt::Debug for Told {
             Self::Nothing => "Nothing",
             Self::Keep(_) => "Keep(..)",
             Self::Forget => "Forget",
+            Self::Stale => "Stale",
         })
     }
 }

@@ -25,10 +25,17 @@ pub(super) struct Http {
     http2: bool,
     pub(super) address: SocketAddr,
     cookie: String,
+    /// The session is in the cookie.
+    carried: bool,
 }
 
 impl Http {
-    pub(super) fn new(address: SocketAddr, http2: bool, cookie: &str) -> Result<Self, Stop> {
+    pub(super) fn new(
+        address: SocketAddr,
+        http2: bool,
+        cookie: &str,
+        carried: bool,
+    ) -> Result<Self, Stop> {
         let client = built(builder(http2))?;
         let cookie = cookie.to_owned();
         Ok(Self {
@@ -36,6 +43,7 @@ impl Http {
             http2,
             address,
             cookie,
+            carried,
         })
     }
 
@@ -104,6 +112,7 @@ impl Http {
             told,
             failed: None,
             head: Some(head),
+            carried: self.carried,
         })
     }
 
@@ -144,6 +153,7 @@ impl Http {
                     told: Told::Nothing,
                     failed: Some(format!("no response: {error}")),
                     head: None,
+                    carried: self.carried,
                 });
             }
         };
@@ -168,6 +178,7 @@ impl Http {
             told,
             failed,
             head: Some(head),
+            carried: self.carried,
         })
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! | way | what it shows | when |
 //! |---|---|---|
-//! | `http1` | all cases | [`Ability::Http`] |
+//! | `http1` | all cases of HTTP | [`Ability::Http`] |
 //! | `http2` | all but those that need raw sockets | [`Ability::Http2`] |
-//! | `messages` | the neutral cases | `Http` denied |
+//! | `messages` | the neutral cases, and those of what only a message tells | `Http` denied |
 //!
 //! # Neutral cases
 //!
@@ -46,6 +46,7 @@ mod http;
 mod raw;
 pub(crate) mod script;
 mod stage;
+mod variant;
 mod world;
 
 use std::process::ExitCode;
@@ -54,10 +55,11 @@ use std::sync::Arc;
 pub use app::{App, AppStore, Body, Reply, Second};
 pub use claims::{Ability, Claims};
 pub use fixture::{Answer, Client, Fixture, Server, Told};
+pub use variant::Variant;
 
 pub use crate::store::FixtureError;
 
-use crate::case::{Case, Check};
+use crate::case::{Case, Check, Stop};
 use crate::runner::{self, Suite, Trial};
 use fixture::{AnyFixture, Typed};
 use world::{Context, Via};
@@ -90,6 +92,24 @@ pub fn run(fixture: impl Fixture) -> ExitCode {
 /// ```
 #[must_use]
 pub fn suite<F: Fixture>(fixture: F) -> Suite {
+    suite_under(fixture, Vec::new())
+}
+
+/// The same, and after it, over HTTP/1.1, the cases under other configurations than the default one.
+///
+/// ```
+/// use cloakroom::{Config, TokenFormat};
+/// use cloakroom_conformance::Suite;
+/// use cloakroom_conformance::adapter::{self, Fixture, Variant};
+///
+/// fn with_uuids(fixture: impl Fixture) -> Suite {
+///     let uuids = || Config::builder().token_format(TokenFormat::UuidV4);
+///     let without = |id: &str| (id == "adapter/token-shape").then_some("a UUID has another shape");
+///     adapter::suite_under(fixture, vec![Variant::new("uuids", uuids, without)])
+/// }
+/// ```
+#[must_use]
+pub fn suite_under<F: Fixture>(fixture: F, variants: Vec<Variant>) -> Suite {
     let claims = F::claims(Claims::default());
     let (http, http2) = (
         claims.require(Ability::Http),
@@ -97,29 +117,38 @@ pub fn suite<F: Fixture>(fixture: F) -> Suite {
     );
     let fixture: Arc<dyn AnyFixture> = Arc::new(Typed { fixture, claims });
     let mut trials = Vec::new();
-    let mut add = |checks: &mut dyn Iterator<Item = &'static Check<Context>>, way, via| {
+    let mut add = |checks: Checks<'_>, way: &str, via, variant: &Variant| {
         for check in checks {
-            let (fixture, run) = (Arc::clone(&fixture), check.run);
-            let start = move || run(Context { fixture, via });
-            trials.push(Trial::new(check.case, format!("{}/{way}", F::NAME), start));
+            let (fixture, run, base) = (Arc::clone(&fixture), check.run, variant.base.clone());
+            let way = format!("{}/{way}", F::NAME);
+            trials.push(match (variant.without)(check.case.id) {
+                Some(why) => Trial::stopped(check.case, way, Stop::DoesNotApply(why.to_owned())),
+                None => Trial::new(check.case, way, move || run(Context { fixture, via, base })),
+            });
         }
     };
+    let default = Variant::default();
     if let Err(stop) = http {
-        add(&mut cases::neutral(), "messages", Via::Messages);
+        add(&mut cases::messages(), "messages", Via::Messages, &default);
         trials.push(Trial::stopped(HTTP, format!("{}/http1", F::NAME), stop));
         return Suite::new(trials);
     }
-    add(&mut cases::all(), "http1", Via::Http1);
-    match http2 {
-        Ok(()) => add(
-            &mut cases::neutral().chain(cases::http()),
-            "http2",
-            Via::Http2,
-        ),
-        Err(stop) => trials.push(Trial::stopped(HTTP, format!("{}/http2", F::NAME), stop)),
+    add(&mut cases::http1(), "http1", Via::Http1, &default);
+    if http2.is_ok() {
+        let mut checks = cases::neutral().chain(cases::http());
+        add(&mut checks, "http2", Via::Http2, &default);
+    }
+    for variant in &variants {
+        let way = format!("http1/{}", variant.name);
+        add(&mut cases::http1(), &way, Via::Http1, variant);
+    }
+    if let Err(stop) = http2 {
+        trials.push(Trial::stopped(HTTP, format!("{}/http2", F::NAME), stop));
     }
     Suite::new(trials)
 }
+
+type Checks<'a> = &'a mut dyn Iterator<Item = &'static Check<Context>>;
 
 /// Every case of the suite, in the order in which they run.
 ///
@@ -137,5 +166,5 @@ const HTTP: Case = Case {
     id: "adapter/*",
     requirements: &["R35"],
     sentence: "the cases of HTTP hold over every version that the adapter answers",
-    source: "RFC 9110, section 3.1",
+    source: "RFC 9110, section 2.5",
 };

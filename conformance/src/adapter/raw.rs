@@ -66,9 +66,14 @@ impl Raw {
             bytes.extend_from_slice(b"\r\n");
         }
         bytes.extend_from_slice(b"\r\n");
-        // A server that has seen enough may close before it has read everything.
         let _ = self.stream.write_all(&bytes).await;
         Ok(())
+    }
+
+    /// Sends this as it is.
+    pub(super) async fn send(&mut self, text: &str) {
+        // A server that has seen enough may close before it has read everything.
+        let _ = self.stream.write_all(text.as_bytes()).await;
     }
 
     /// The next response's head; `None` if the connection ends before.

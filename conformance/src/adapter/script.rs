@@ -15,7 +15,7 @@ pub(crate) struct Script {
     /// What the handler does.
     pub(crate) now: Vec<Op>,
     /// What is done when the response head is out: from a body, or an upgraded connection. Or, where there are two
-    /// sessions, what is done with the other one.
+    /// sessions, what is done with the other one. Or, where several handlers are tried, what the second does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) then: Vec<Op>,
 }

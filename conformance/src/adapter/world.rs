@@ -17,6 +17,7 @@ use super::fixture::{AnyFixture, Reached};
 use super::http::{Head, Http};
 use super::script::{Op, Script};
 use super::stage::Stage;
+use super::variant::Base;
 use super::{Answer, App, AppStore, FixtureError, Server, Told};
 use crate::case::{Stop, ensure, fail, same};
 use crate::instrumented::{Control, Gate};
@@ -34,6 +35,7 @@ pub(crate) enum Via {
 pub(crate) struct Context {
     pub(super) fixture: Arc<dyn AnyFixture>,
     pub(super) via: Via,
+    pub(super) base: Base,
 }
 
 impl Context {
@@ -81,8 +83,11 @@ impl Context {
         World::start(
             Arc::clone(&self.fixture),
             self.via,
-            build(configure(Config::builder()))?,
-            build(Config::builder().cookie_name("__Host-second"))?,
+            [
+                build(configure((self.base.builder)()))?,
+                build((self.base.builder)().cookie_name("__Host-second"))?,
+            ],
+            self.base.stored,
             store,
             clock,
             stage,
@@ -106,6 +111,8 @@ pub(super) struct Inner {
     pub(super) clock: FakeClock,
     pub(super) stage: Stage,
     pub(super) config: Config,
+    /// Whether sessions are in the store, and not at the client.
+    stored: bool,
     app: App,
     fixture: Arc<dyn AnyFixture>,
     via: Via,
@@ -125,8 +132,8 @@ impl World {
     async fn start(
         fixture: Arc<dyn AnyFixture>,
         via: Via,
-        config: Config,
-        second: Config,
+        [config, second]: [Config; 2],
+        stored: bool,
         store: AppStore,
         clock: FakeClock,
         stage: Stage,
@@ -146,6 +153,7 @@ impl World {
                 *address,
                 via == Via::Http2,
                 config.cookie_name(),
+                !stored,
             )?),
             (Reached::Through(_), Via::Messages) => None,
             _ => {
@@ -159,6 +167,7 @@ impl World {
             clock,
             stage,
             config,
+            stored,
             app,
             fixture,
             via,
@@ -172,8 +181,8 @@ impl World {
         Self::start(
             Arc::clone(&self.fixture),
             self.via,
-            self.config.clone(),
-            self.app.second.config().clone(),
+            [self.config.clone(), self.app.second.config().clone()],
+            self.stored,
             Arc::clone(&self.store),
             self.clock.clone(),
             self.stage.clone(),
@@ -228,6 +237,9 @@ impl World {
     pub(super) fn called(&self, what: &str, want: &[&str]) -> Result<(), Stop> {
         let got = self.calls();
         self.control().reset();
+        if !self.stored {
+            return Ok(());
+        }
         same(
             &format!("the store calls of {what}"),
             got,
@@ -238,6 +250,14 @@ impl World {
     /// How many records the store holds.
     pub(super) fn records(&self) -> usize {
         self.store.get_ref().entries()
+    }
+
+    /// Fails unless it holds so many.
+    pub(super) fn holds(&self, records: usize) -> Result<(), Stop> {
+        match self.stored {
+            true => same("the records", self.records(), records),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn advance(&self, seconds: u64) {
@@ -267,6 +287,7 @@ impl World {
                     told,
                     failed,
                     head: None,
+                    carried: false,
                 })
             }
             (_, Some(http)) => {
@@ -333,7 +354,7 @@ impl Visitor {
 
     pub(super) fn obey(&mut self, got: &Got) {
         match &got.told {
-            Told::Nothing => {}
+            Told::Nothing | Told::Stale => {}
             Told::Keep(token) => self.token = Some(token.clone()),
             Told::Forget => self.token = None,
         }
@@ -390,6 +411,8 @@ pub(super) struct Got {
     pub(super) failed: Option<String>,
     /// Over HTTP.
     pub(super) head: Option<Head>,
+    /// The session is in the token, which is therefore another one after each change.
+    pub(super) carried: bool,
 }
 
 impl Got {
@@ -414,14 +437,17 @@ impl Got {
         )
     }
 
-    /// Fails unless it succeeded and told the client nothing.
+    /// Fails unless it succeeded and told the client to do nothing.
     pub(super) fn quiet(self) -> Result<Self, Stop> {
         let got = self.ok()?;
-        same(
-            "what the client was told to do with its token",
-            &got.told,
-            &Told::Nothing,
-        )?;
+        let carried = got.carried && matches!(got.told, Told::Keep(_));
+        if got.told != Told::Stale && !carried {
+            same(
+                "what the client was told to do with its token",
+                &got.told,
+                &Told::Nothing,
+            )?;
+        }
         Ok(got)
     }
 

@@ -85,6 +85,14 @@ impl fmt::Display for Event {
 }
 
 /// What a test says and asks about an [`Instrumented`](super::Instrumented) store. Clones control the same store.
+///
+/// ```
+/// use cloakroom_conformance::instrumented::{Control, Operation};
+///
+/// fn the_next_write_fails(control: &Control) {
+///     control.on(Operation::Replace).fail();
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct Control(Arc<Mutex<State>>);
 
@@ -149,6 +157,12 @@ impl Control {
     }
 
     /// Everything that was asked for, in the order in which it began.
+    ///
+    /// ```
+    /// use cloakroom_conformance::instrumented::Control;
+    ///
+    /// assert!(Control::default().log().is_empty());
+    /// ```
     #[must_use]
     pub fn log(&self) -> Vec<Event> {
         self.state().log.clone()
@@ -232,6 +246,13 @@ impl fmt::Debug for Control {
 }
 
 /// Which operation something is planned for: see [`Control::on`].
+///
+/// ```
+/// use cloakroom_conformance::instrumented::{Control, Operation};
+///
+/// let control = Control::default();
+/// control.on(Operation::Touch).lose_reply();
+/// ```
 #[derive(Debug)]
 #[must_use = "a plan without an act does nothing"]
 pub struct Plan<'a> {

@@ -28,6 +28,15 @@ pub(super) struct Barrier {
 
 impl Gate {
     /// Returns when an operation stands at the gate, at once if it does already. Never returns if none comes.
+    ///
+    /// ```
+    /// use cloakroom_conformance::instrumented::Gate;
+    ///
+    /// async fn overtake(gate: Gate) {
+    ///     gate.reached().await;
+    ///     // … what is to happen first; dropping the gate opens it …
+    /// }
+    /// ```
     pub async fn reached(&self) {
         if self
             .reached
@@ -42,6 +51,14 @@ impl Gate {
     }
 
     /// Lets the operation go on, and does not stop it if it comes later.
+    ///
+    /// ```
+    /// use cloakroom_conformance::instrumented::{Control, Operation};
+    ///
+    /// let control = Control::default();
+    /// let gate = control.on(Operation::Load).pause_after();
+    /// gate.open();
+    /// ```
     pub fn open(self) {
         self.open.send_replace(true);
     }

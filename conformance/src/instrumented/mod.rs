@@ -54,6 +54,13 @@ pub use control::{Control, Event, Operation, Plan};
 pub use gate::Gate;
 
 /// Any store, with a [`Control`] over each of its operations. See the [module](self) for an example.
+///
+/// ```
+/// use cloakroom_conformance::Instrumented;
+///
+/// let store = Instrumented::new("any store");
+/// store.control().outage(true);
+/// ```
 pub struct Instrumented<S> {
     inner: S,
     control: Control,
@@ -61,23 +68,48 @@ pub struct Instrumented<S> {
 
 impl<S> Instrumented<S> {
     /// A store that does what `inner` does until its control says otherwise.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Instrumented;
+    ///
+    /// let store = Instrumented::new("any store");
+    /// ```
     pub fn new(inner: S) -> Self {
         let control = Control::default();
         Self { inner, control }
     }
 
     /// The control over this store. Each call gives another handle on the same.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Instrumented;
+    ///
+    /// let store = Instrumented::new("any store");
+    /// assert!(store.control().log().is_empty());
+    /// ```
     #[must_use]
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
     /// The store inside, past all instruments.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Instrumented;
+    ///
+    /// assert_eq!(*Instrumented::new("any store").get_ref(), "any store");
+    /// ```
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
     /// Takes the instruments off.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Instrumented;
+    ///
+    /// assert_eq!(Instrumented::new("any store").into_inner(), "any store");
+    /// ```
     pub fn into_inner(self) -> S {
         self.inner
     }

@@ -74,6 +74,14 @@ impl Suite {
     }
 
     /// The names of what will run: the case's id and, in brackets, on what: `store/load-missing[memory/direct]`.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{self, Fixture};
+    ///
+    /// fn names(fixture: impl Fixture) -> Vec<String> {
+    ///     store::suite(fixture).names().collect()
+    /// }
+    /// ```
     pub fn names(&self) -> impl Iterator<Item = String> {
         self.trials.iter().map(Trial::name)
     }
@@ -97,6 +105,14 @@ impl Suite {
     /// end has failed.
     ///
     /// Needs a tokio runtime with more than one thread and with time. Dropping the future stops the cases that run.
+    ///
+    /// ```
+    /// use cloakroom_conformance::{Report, Suite};
+    ///
+    /// async fn quietly(suite: Suite) -> Report {
+    ///     suite.run(|_| ()).await
+    /// }
+    /// ```
     pub async fn run(self, mut tell: impl FnMut(&Outcome)) -> Report {
         let mut outcomes = Vec::with_capacity(self.trials.len());
         let mut trials = self.trials.into_iter();

@@ -102,12 +102,28 @@ impl Report {
     }
 
     /// Every outcome, in order.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Report;
+    ///
+    /// fn cases(report: &Report) -> Vec<&str> {
+    ///     report.outcomes().iter().map(|outcome| outcome.case.id).collect()
+    /// }
+    /// ```
     #[must_use]
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
     }
 
     /// The outcomes of the cases that failed.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Report;
+    ///
+    /// fn is_good(report: &Report) -> bool {
+    ///     report.failed().next().is_none()
+    /// }
+    /// ```
     pub fn failed(&self) -> impl Iterator<Item = &Outcome> {
         self.outcomes
             .iter()
@@ -115,6 +131,14 @@ impl Report {
     }
 
     /// How many passed, failed and were skipped.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Report;
+    ///
+    /// fn last_line(report: &Report) -> String {
+    ///     report.tally().to_string()
+    /// }
+    /// ```
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
@@ -165,6 +189,13 @@ pub struct Tally {
 impl Tally {
     /// Why a run with these numbers has failed, or `None` if it has not: something failed, nothing ran, or something was
     /// skipped where `all` is required.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Tally;
+    ///
+    /// let tally = Tally { passed: 3, failed: 1, skipped: 0 };
+    /// assert_eq!(tally.reason_to_fail(false), Some("some failed"));
+    /// ```
     #[must_use]
     pub fn reason_to_fail(self, all: bool) -> Option<&'static str> {
         if self.failed > 0 {

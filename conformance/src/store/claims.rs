@@ -77,6 +77,14 @@ pub enum Ability {
 
 impl<F: Fixture> Claims<F> {
     /// A clone of the store is a second handle on the same records.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Claims, Fixture};
+    ///
+    /// fn claims<F: Fixture<Store: Clone>>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.handles_by_clone()
+    /// }
+    /// ```
     #[must_use]
     pub fn handles_by_clone(self) -> Self
     where
@@ -87,6 +95,14 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// [`Fixture::open`] with the same place again is a second handle on the same records.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Claims, Fixture};
+    ///
+    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.handles_by_open()
+    /// }
+    /// ```
     #[must_use]
     pub fn handles_by_open(self) -> Self {
         let handles = Claim::Made(SecondHandle::Open);
@@ -94,6 +110,14 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// The records of a place are still there when all its handles have been dropped and it is opened again.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Claims, Fixture};
+    ///
+    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.handles_by_open().durable()
+    /// }
+    /// ```
     #[must_use]
     pub fn durable(self) -> Self {
         let durable = Claim::Made(());
@@ -101,6 +125,14 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// Another process that opens the same place works on the same records, at the same time.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Attach, Claims};
+    ///
+    /// fn claims<F: Attach>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.shared()
+    /// }
+    /// ```
     #[must_use]
     pub fn shared(self) -> Self
     where
@@ -113,6 +145,14 @@ impl<F: Fixture> Claims<F> {
     /// Whatever has been answered is still there after the process was killed (`SIGKILL`), whatever was in flight happened as a
     /// whole or not at all, and the place can be used again. A write in flight may still happen after the process is dead, once:
     /// a server goes on with what it was told.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Attach, Claims};
+    ///
+    /// fn claims<F: Attach>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.shared().survives_kill()
+    /// }
+    /// ```
     #[must_use]
     pub fn survives_kill(self) -> Self
     where
@@ -126,6 +166,14 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// The fixture can take away what the store stands on, and give it back.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Claims, Outage};
+    ///
+    /// fn claims<F: Outage>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.outage()
+    /// }
+    /// ```
     #[must_use]
     pub fn outage(self) -> Self
     where
@@ -140,6 +188,14 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// The store lists records by subject.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Claims, Fixture};
+    ///
+    /// fn claims<F: Fixture<Store: cloakroom_store::Directory>>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.directory()
+    /// }
+    /// ```
     #[must_use]
     pub fn directory(self) -> Self
     where
@@ -153,6 +209,14 @@ impl<F: Fixture> Claims<F> {
     }
 
     /// The store removes what has expired when told to.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Claims, Fixture};
+    ///
+    /// fn claims<F: Fixture<Store: cloakroom_store::Sweep>>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.sweep()
+    /// }
+    /// ```
     #[must_use]
     pub fn sweep(self) -> Self
     where
@@ -167,6 +231,15 @@ impl<F: Fixture> Claims<F> {
     /// The store goes by the machine's clock (or by that of a server in step with it), not by [`Place::clock`]: a record may end
     /// up to `coarseness` before or after its time, and what a load says of its end may differ by the whole seconds in it. The
     /// suite then waits where it would otherwise advance the clock.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Claims, Fixture};
+    /// use std::time::Duration;
+    ///
+    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.real_time(Duration::from_secs(1))
+    /// }
+    /// ```
     #[must_use]
     pub fn real_time(self, coarseness: Duration) -> Self {
         let real_time = Some(coarseness);
@@ -175,6 +248,14 @@ impl<F: Fixture> Claims<F> {
 
     /// The store does not have this ability and is not meant to, for this reason. The cases of the ability are then shown as
     /// not applicable instead of skipped.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::{Ability, Claims, Fixture};
+    ///
+    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
+    ///     claims.never(Ability::Durable, "it is memory")
+    /// }
+    /// ```
     #[must_use]
     pub fn never(mut self, ability: Ability, reason: &'static str) -> Self {
         match ability {

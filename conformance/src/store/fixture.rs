@@ -10,6 +10,14 @@ use super::Claims;
 use crate::FakeClock;
 
 /// Why a fixture could not do its part. The cases that needed it fail.
+///
+/// ```
+/// use cloakroom_conformance::store::FixtureError;
+///
+/// fn port(text: &str) -> Result<u16, FixtureError> {
+///     Ok(text.parse()?)
+/// }
+/// ```
 pub type FixtureError = Box<dyn Error + Send + Sync>;
 
 /// What the suite needs to know of a store: how to open it.
@@ -168,12 +176,29 @@ pub struct Place {
 impl Place {
     /// Lower-case letters and digits, at most 40: for a key prefix, a directory, a table or a database. Not used before, also
     /// not by an earlier run.
+    ///
+    /// ```
+    /// use cloakroom_conformance::store::Place;
+    ///
+    /// fn prefix(place: &Place) -> String {
+    ///     format!("test-{}:", place.name())
+    /// }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The suite's clock, for a store that takes one.
+    ///
+    /// ```
+    /// use cloakroom_conformance::FakeClock;
+    /// use cloakroom_conformance::store::Place;
+    ///
+    /// fn clock(place: &Place) -> FakeClock {
+    ///     place.clock().clone()
+    /// }
+    /// ```
     #[must_use]
     pub fn clock(&self) -> &FakeClock {
         &self.clock

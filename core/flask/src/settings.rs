@@ -5,7 +5,7 @@ mod keys;
 
 pub use keys::SettingsError;
 
-use cloakroom_core::{Config, ConfigError, KeyFormat, Lifetimes, SameSite};
+use cloakroom_core::{Builder, Config, ConfigError, KeyFormat, Lifetimes, SameSite};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -264,6 +264,21 @@ impl Settings {
     /// assert_eq!(settings.config().unwrap_err().field(), "SECRET_KEY");
     /// ```
     pub fn config(&self) -> Result<Config, ConfigError> {
+        self.builder()?.build()
+    }
+
+    /// The same, for those who set more than Flask knows of.
+    ///
+    /// # Errors
+    ///
+    /// As [`config`](Self::config).
+    ///
+    /// ```
+    /// # use cloakroom_flask::{SessionType, Settings};
+    /// let config = Settings::new(SessionType::Redis).builder()?.clear_site_data(true).build()?;
+    /// # Ok::<(), cloakroom_core::ConfigError>(())
+    /// ```
+    pub fn builder(&self) -> Result<Builder, ConfigError> {
         let fail = |field, problem| Err(ConfigError::new(field, problem));
         if !(sid::MIN_BYTES..=sid::MAX_BYTES).contains(&self.session_id_length) {
             return fail(
@@ -325,7 +340,7 @@ impl Settings {
         if let Some(lifetime) = self.transient_session_lifetime {
             builder = builder.idle_timeout_until_closed(lifetime);
         }
-        builder.build().map_err(|error| {
+        let built = builder.clone().build().map_err(|error| {
             let setting = match error.field() {
                 "cookie_name" => "SESSION_COOKIE_NAME",
                 "domain" => "SESSION_COOKIE_DOMAIN",
@@ -338,7 +353,8 @@ impl Settings {
                 other => other,
             };
             error.with_field(setting)
-        })
+        });
+        built.map(|_| builder)
     }
 
     /// A signer with the secret key and its fallbacks, if there is a key.

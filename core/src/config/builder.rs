@@ -95,7 +95,8 @@ impl Default for Builder {
 
 impl Builder {
     /// The cookie's name: a token of RFC 9110. Default `__Host-session`. The rules of the prefixes `__Secure-`, `__Host-`, `__Http-`
-    /// and `__Host-Http-` are checked without regard to case (RFC 10025, section 4.1.3).
+    /// and `__Host-Http-` are checked without regard to case, as user agents do (RFC 10025, section 5.4; the two with `Http-` are younger:
+    /// draft-ietf-httpbis-layered-cookies).
     ///
     /// ```
     /// # use cloakroom_core::*;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::adapter::script::{Op, get, increment, insert, sign_in};
 use crate::adapter::world::Context;
-use crate::case::{Stop, checks, ensure, same};
+use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
     "adapter/anonymous-read-is-free", ["R25", "I2"],
@@ -62,7 +62,7 @@ async fn anonymous_read(context: Context) -> Result<(), Stop> {
         Op::Flashed("a".into()),
     ];
     world.visitor().send(idle).await?.quiet()?;
-    same("the records", world.records(), 0)?;
+    world.holds(0)?;
     world.called("an anonymous read", &[])
 }
 

@@ -1,5 +1,6 @@
 //! The cases, by what they are about. Each file has its table first, then the checks in the same order.
 
+mod attempts;
 mod bytes;
 mod caching;
 mod calls;
@@ -8,6 +9,7 @@ mod cycle;
 mod damage;
 mod lifetime;
 mod lost;
+mod newer;
 mod outage;
 mod page;
 mod race;
@@ -16,6 +18,7 @@ mod sign_in;
 mod sign_out;
 mod token;
 mod values;
+mod wire;
 
 use super::world::Context;
 use crate::case::Check;
@@ -47,12 +50,26 @@ pub(super) fn http() -> impl Iterator<Item = Checks> {
         set_cookie::CHECKS,
         caching::CHECKS,
         cycle::CHECKS,
+        attempts::CHECKS,
         page::CHECKS,
     ]
     .into_iter()
     .flatten()
 }
 
+/// What only a transport without headers has.
+pub(super) fn messages() -> impl Iterator<Item = Checks> {
+    neutral().chain(newer::CHECKS)
+}
+
+/// What HTTP/1.1 has, where a suite's client can write every byte.
+pub(super) fn http1() -> impl Iterator<Item = Checks> {
+    neutral()
+        .chain(http())
+        .chain(bytes::CHECKS)
+        .chain(wire::CHECKS)
+}
+
 pub(super) fn all() -> impl Iterator<Item = Checks> {
-    neutral().chain(http()).chain(bytes::CHECKS)
+    http1().chain(newer::CHECKS)
 }

@@ -57,7 +57,7 @@ async fn at_load(context: Context) -> Result<(), Stop> {
             .quiet()?
             .are(json!(["tea", 1, null]))?;
     }
-    same("the records", world.records(), 1)
+    world.holds(1)
 }
 
 async fn at_commit(context: Context) -> Result<(), Stop> {
@@ -108,7 +108,7 @@ async fn at_create(context: Context) -> Result<(), Stop> {
             .await?
             .failed("a creation that failed for good")?;
     }
-    same("the records", world.records(), 0)?;
+    world.holds(0)?;
     visitor
         .send([increment("n")])
         .await?
@@ -130,7 +130,7 @@ async fn at_sign_out(context: Context) -> Result<(), Stop> {
         "ada".into(),
     )?;
     visitor.send([Op::SignOut]).await?.ok()?;
-    same("the records", world.records(), 0)
+    world.holds(0)
 }
 
 async fn spares_others(context: Context) -> Result<(), Stop> {

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::adapter::Told;
 use crate::adapter::script::{Op, get, insert, sign_in};
 use crate::adapter::world::{Context, Visitor, World, reached, soon};
 use crate::case::{Stop, checks, ensure, same};
@@ -323,12 +322,8 @@ async fn two_rotations(context: Context) -> Result<(), Stop> {
     let mut old = visitor.clone();
     visitor.send([Op::Rotate]).await?.ok()?;
     gate.open();
-    let got = soon("the slower rotation", slow.answer()).await??.ok()?;
-    same(
-        "what the slower rotation told the client to do",
-        got.told,
-        Told::Nothing,
-    )?;
+    let slower = soon("the slower rotation", slow.answer()).await??;
+    slower.quiet()?;
     visitor
         .send([Op::Subject, Op::Keys])
         .await?

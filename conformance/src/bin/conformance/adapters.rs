@@ -10,10 +10,11 @@ mod rocket;
 mod server;
 mod tcp;
 mod tower;
+mod variants;
 mod warp;
 mod websocket;
 
-use cloakroom_conformance::adapter::suite;
+use cloakroom_conformance::adapter::{suite, suite_under};
 
 use crate::Entry;
 
@@ -28,7 +29,7 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry {
         name: "axum",
-        suite: || Ok(suite(axum::Axum)),
+        suite: || Ok(suite_under(axum::Axum, variants::all())),
     },
     Entry {
         name: "hyper",

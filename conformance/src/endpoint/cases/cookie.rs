@@ -33,19 +33,19 @@ checks! { Context:
 
     "http/cookie-on-every-status", ["R33", "I6"],
     "the cookie is on redirects and client errors, too, and what they changed is saved",
-    "RFC 10025, section 3" => every_status;
+    "RFC 10025, sections 3 and 5.3" => every_status;
 
     "http/one-line-per-name", ["R32"],
     "there is one Set-Cookie line per name, and the application's other cookies keep theirs",
-    "RFC 10025, section 4.1" => one_line;
+    "RFC 10025, sections 3 and 4.1.1" => one_line;
 
     "http/garbage-beside-the-cookie", ["R38"],
     "other cookies, broken pairs and empty ones around the cookie do not hide it",
-    "RFC 10025, section 4.2" => garbage;
+    "RFC 10025, section 5.6: user agents keep more than section 4.1 allows" => garbage;
 
     "http/duplicates-in-any-order", ["R36"],
     "of two cookies of the same name, a living and a dead one, the result does not depend on the order",
-    "RFC 10025, section 5.8" => duplicates;
+    "RFC 10025, section 4.2.2" => duplicates;
 
     "http/vary-on-access", ["R40"],
     "a response whose handler looked at the session has `Vary: Cookie`, also if the visitor has none",

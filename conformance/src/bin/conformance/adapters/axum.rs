@@ -1,14 +1,15 @@
 //! The fixture for axum.
 
-use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use cloakroom_axum::{CommitError, Session, SessionLayer};
+use axum::{RequestPartsExt as _, Router};
+use cloakroom_axum::{CommitError, Error, Session, SessionLayer};
 use cloakroom_conformance::adapter::{
     Ability, App, Claims, Fixture, FixtureError, Reply, Second, Server,
 };
+use http::StatusCode;
 use http::request::Parts;
 
 use super::server::serve;
@@ -28,9 +29,12 @@ impl Fixture for Axum {
 
     fn claims(claims: Claims) -> Claims {
         all(claims)
+            .never(Ability::Attempts, "in axum one route has the request")
+            .can(Ability::Optional)
     }
 }
 
+/// What every framework here can do.
 pub(crate) fn all(claims: Claims) -> Claims {
     use Ability::{Bytes, Cancel, ErrorPage, Http, Http2, Nested, Second, Stream, Upgrade};
     let all = [
@@ -48,6 +52,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/second", any(second))
         .route("/both", any(both))
         .route("/stream", any(stream))
+        .route("/optional", any(optional))
         .route("/upgrade", any(upgrade))
         .with_state(app)
 }
@@ -80,6 +85,34 @@ async fn both(
 async fn stream(State(app): State<App>, session: Session, Script(script): Script) -> Response {
     answer(app.stream(&session, &script).await)
 }
+
+async fn optional(
+    State(app): State<App>,
+    failed: Result<Guard, StatusCode>,
+    session: Session,
+    Script(script): Script,
+) -> Result<Response, StatusCode> {
+    match failed {
+        Ok(Guard) => Err(StatusCode::IM_A_TEAPOT),
+        Err(_) => Ok(answer(app.next(&session, &script).await)),
+    }
+}
+
+/// Does what the script says, and fails.
+struct Guard;
+
+impl FromRequestParts<App> for Guard {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, StatusCode> {
+        let session: Session = parts.extract().await.map_err(|_: Error| FAILED)?;
+        let Ok(Script(script)) = parts.extract().await;
+        app.script(&session, &script).await;
+        Err(FAILED)
+    }
+}
+
+const FAILED: StatusCode = StatusCode::FORBIDDEN;
 
 async fn upgrade(
     State(app): State<App>,

@@ -35,7 +35,10 @@ impl Fixture for Hyper {
     }
 
     fn claims(claims: Claims) -> Claims {
-        super::axum::all(claims).never(Ability::Nested, "hyper has no routers")
+        super::axum::all(claims)
+            .never(Ability::Nested, "hyper has no routers")
+            .never(Ability::Attempts, "hyper has no routers")
+            .never(Ability::Optional, "hyper has nothing before the handler")
     }
 }
 

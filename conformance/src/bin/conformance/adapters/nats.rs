@@ -21,6 +21,7 @@ use crate::servers;
 const TOKEN: &str = "Session-Token";
 const KEEP: &str = "Session-Keep";
 const FORGET: &str = "Session-Forget";
+const STALE: &str = "Session-Stale";
 const ERROR: &str = "Nats-Service-Error";
 
 /// Longer than any case waits.
@@ -109,6 +110,7 @@ async fn answer(app: &App, request: &Message) -> (HeaderMap, String) {
                 Told::Nothing => {}
                 Told::Keep(token) => headers.insert(KEEP, token),
                 Told::Forget => headers.insert(FORGET, "1"),
+                Told::Stale => headers.insert(STALE, "1"),
             }
             (headers, results)
         }
@@ -153,6 +155,7 @@ impl Client for Clients {
         let told = match (header(KEEP), header(FORGET)) {
             (Some(token), _) => Told::Keep(token),
             (None, Some(_)) => Told::Forget,
+            (None, None) if header(STALE).is_some() => Told::Stale,
             (None, None) => Told::Nothing,
         };
         Answer::Done(String::from_utf8_lossy(&reply.payload).into_owned(), told)

@@ -31,6 +31,7 @@ fn told(outcome: Outcome) -> Told {
     match outcome.directive {
         Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
         Directive::Clear => Told::Forget,
+        _ if outcome.superseded => Told::Stale,
         _ => Told::Nothing,
     }
 }
@@ -38,7 +39,7 @@ fn told(outcome: Outcome) -> Told {
 /// The tokens that a client has after it was told this.
 pub(super) fn obey(tokens: Vec<String>, told: &Told) -> Vec<String> {
     match told {
-        Told::Nothing => tokens,
+        Told::Nothing | Told::Stale => tokens,
         Told::Keep(token) => vec![token.clone()],
         Told::Forget => Vec::new(),
     }
@@ -50,6 +51,7 @@ pub(super) fn to_line(answer: &Answer) -> String {
         Answer::Done(results, Told::Nothing) => format!("done {results}"),
         Answer::Done(results, Told::Keep(token)) => format!("keep {token} {results}"),
         Answer::Done(results, Told::Forget) => format!("forget {results}"),
+        Answer::Done(results, Told::Stale) => format!("stale {results}"),
         Answer::Failed(error) => format!("failed {}", error.replace(['\r', '\n'], " ")),
     }
 }
@@ -60,6 +62,7 @@ pub(super) fn of_line(line: &str) -> Answer {
     match (word, rest.split_once(' ')) {
         ("done", _) => Answer::Done(rest.to_owned(), Told::Nothing),
         ("forget", _) => Answer::Done(rest.to_owned(), Told::Forget),
+        ("stale", _) => Answer::Done(rest.to_owned(), Told::Stale),
         ("keep", Some((token, results))) => {
             Answer::Done(results.to_owned(), Told::Keep(token.to_owned()))
         }

@@ -56,9 +56,14 @@ impl Fixture for Rocket {
             .register("/", catchers![page])
             .mount(
                 "/",
-                for_all_methods(routes![script, untouched, second, both, stream, upgrade]),
+                for_all_methods(routes![
+                    script, untouched, second, both, stream, upgrade, optional
+                ]),
             )
-            .mount("/nested", for_all_methods(routes![script]));
+            .mount("/nested", for_all_methods(routes![script]))
+            .mount("/attempts", for_all_methods(routes![tried, next]))
+            .mount("/attempts/untouched", for_all_methods(routes![tried, left]))
+            .mount("/attempts/nobody", for_all_methods(routes![tried]));
         let task = tokio::spawn(rocket.launch());
         let abort = task.abort_handle();
         Ok(Server::http(address.await?, abort))
@@ -66,6 +71,8 @@ impl Fixture for Rocket {
 
     fn claims(claims: Claims) -> Claims {
         super::axum::all(claims)
+            .can(Ability::Attempts)
+            .can(Ability::Optional)
             .never(Ability::Cancel, "Rocket runs handlers to their end")
             .never(Ability::Bytes, "Rocket drops such lines")
     }
@@ -109,6 +116,55 @@ async fn stream(app: &State<App>, session: Session, script: Script) -> Answer {
     Answer(app.stream(&session, &script.0).await)
 }
 
+/// Never answers.
+#[get("/", rank = 1)]
+fn tried(_never: Guard<true>) {}
+
+#[get("/", rank = 2)]
+async fn next(app: &State<App>, session: Session, script: Script) -> Answer {
+    Answer(app.next(&session, &script.0).await)
+}
+
+#[get("/", rank = 2)]
+async fn left(app: &State<App>, script: Script) -> Answer {
+    untouched(app, script).await
+}
+
+#[get("/optional")]
+async fn optional(
+    app: &State<App>,
+    failed: Option<Guard<false>>,
+    session: Session,
+    script: Script,
+) -> Result<Answer, Status> {
+    match failed {
+        Some(_) => Err(Status::ImATeapot),
+        None => Ok(Answer(app.next(&session, &script.0).await)),
+    }
+}
+
+/// Does what the script says, and forwards, or fails.
+struct Guard<const FORWARDS: bool>;
+
+#[rocket::async_trait]
+impl<'r, const FORWARDS: bool> FromRequest<'r> for Guard<FORWARDS> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let guards = (request.guard::<&State<App>>().await, request.guard().await);
+        let (Outcome::Success(app), Outcome::Success(Script(script))) = guards else {
+            return Outcome::Error((Status::InternalServerError, ()));
+        };
+        if let Outcome::Success(session) = request.guard::<Session>().await {
+            app.script(&session, &script).await;
+        }
+        match FORWARDS {
+            true => Outcome::Forward(Status::NotFound),
+            false => Outcome::Error((Status::Forbidden, ())),
+        }
+    }
+}
+
 #[get("/upgrade")]
 async fn upgrade(app: &State<App>, session: Session, script: Script) -> Upgrade {
     app.script(&session, &script.0).await;
@@ -120,10 +176,11 @@ async fn upgrade(app: &State<App>, session: Session, script: Script) -> Upgrade 
 }
 
 #[catch(default)]
-fn page(status: Status, request: &Request<'_>) -> Result<Answer, Status> {
-    let error = Error::of(request).ok_or(status)?;
-    let app = request.rocket().state::<App>().ok_or(status)?;
-    Ok(Answer(app.error_page(error.cause())))
+fn page(status: Status, request: &Request<'_>) -> Result<Answer, (Status, ())> {
+    match (Error::of(request), request.rocket().state::<App>()) {
+        (Some(error), Some(app)) => Ok(Answer(app.error_page(error.cause()))),
+        _ => Err((status, ())),
+    }
 }
 
 struct Answer(Reply);

@@ -38,7 +38,10 @@ impl Fixture for Tower {
     }
 
     fn claims(claims: Claims) -> Claims {
-        super::axum::all(claims).never(Ability::Nested, "tower has no routers")
+        super::axum::all(claims)
+            .never(Ability::Nested, "tower has no routers")
+            .never(Ability::Attempts, "tower has no routers")
+            .never(Ability::Optional, "tower has nothing before the handler")
     }
 }
 

@@ -4,9 +4,11 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use cloakroom_conformance::adapter::{
-    App, Body, Claims, Fixture, FixtureError, Reply, Second, Server,
+    Ability, App, Body, Claims, Fixture, FixtureError, Reply, Second, Server,
 };
-use cloakroom_warp::{CommitError, Layer as _, Session, SessionLayer, named, recover, session};
+use cloakroom_warp::{
+    CommitError, Layer as _, Session, SessionLayer, attempt, named, recover, session,
+};
 use futures_util::{SinkExt as _, stream};
 use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame};
@@ -36,6 +38,8 @@ impl Fixture for Warp {
 
     fn claims(claims: Claims) -> Claims {
         super::axum::all(claims)
+            .can(Ability::Attempts)
+            .can(Ability::Optional)
     }
 }
 
@@ -63,14 +67,32 @@ fn routes(
     );
     let streamed = (with.clone().and(session()))
         .then(async |text: String, app: App, one: Session| answer(app.stream(&one, &text).await));
+    let next = (with.clone().and(session()))
+        .then(async |text: String, app: App, one: Session| answer(app.next(&one, &text).await));
+    let rejecting = (with.clone().and(session())).and_then(give_up);
+    let tried = attempt(rejecting.clone());
+    let optional = rejecting.map(drop).untuple_one();
+    let optional = optional.or(warp::any()).unify();
     let upgrade = with.and(session()).and(warp::ws()).then(upgrade);
     (warp::path!("script").and(script.clone()))
         .or(warp::path("nested").and(warp::path!("script").and(script)))
-        .or(warp::path!("untouched").and(untouched))
+        .or(warp::path!("untouched").and(untouched.clone()))
         .or(warp::path!("second").and(second))
         .or(warp::path!("both").and(both))
         .or(warp::path!("stream").and(streamed))
+        .or(warp::path!("attempts").and(tried.clone()))
+        .or(warp::path!("attempts").and(next.clone()))
+        .or(warp::path!("attempts" / "untouched").and(tried.clone()))
+        .or(warp::path!("attempts" / "untouched").and(untouched.clone()))
+        .or(warp::path!("attempts" / "nobody").and(tried))
+        .or(warp::path!("optional").and(optional).and(next))
         .or(warp::path!("upgrade").and(upgrade))
+}
+
+/// Does what the script says, and leaves the request to others.
+async fn give_up(text: String, app: App, session: Session) -> Result<Response, Rejection> {
+    app.script(&session, &text).await;
+    Err(warp::reject())
 }
 
 async fn upgrade(text: String, app: App, session: Session, upgrade: Ws) -> Response {

@@ -1,12 +1,10 @@
 use cloakroom::Session as Handle;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel};
-use std::fmt;
-use std::ops::Deref;
+use serde::de::DeserializeOwned;
 
-use crate::Error;
-use crate::attempt::Attempts;
 use crate::fairing::Opener;
+use crate::{Error, attempt};
 
 /// The session of a request: a guard that loads it.
 ///
@@ -40,20 +38,21 @@ impl<'r, K: 'static> FromRequest<'r> for Session<K> {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        match load(request).await {
-            Ok(session) => Outcome::Success(Self(session)),
-            Err(error) => Outcome::Error((error.clone().report(request), error)),
-        }
+        outcome(load(request).await.map(Self), request)
     }
 }
 
 async fn load<K: 'static>(request: &Request<'_>) -> Result<Handle<K>, Error> {
-    let opener = request.rocket().state::<Opener<K>>();
-    let opener = opener.ok_or_else(Error::no_fairing)?;
-    let attempts = request.local_cache(Attempts::<K>::default);
-    let session = attempts.open(request, opener);
+    let session = attempt::open(request).ok_or_else(Error::no_fairing)?;
     session.load().await?;
     Ok(session)
+}
+
+fn outcome<T>(loaded: Result<T, Error>, request: &Request<'_>) -> Outcome<T, Error> {
+    match loaded {
+        Ok(guard) => Outcome::Success(guard),
+        Err(error) => Outcome::Error((error.clone().report(request), error)),
+    }
 }
 
 impl<K: 'static> Sentinel for Session<K> {
@@ -66,22 +65,51 @@ impl<K: 'static> Sentinel for Session<K> {
     }
 }
 
-impl<K> Deref for Session<K> {
-    type Target = Handle<K>;
+cloakroom::wrap_session!(Session);
 
-    fn deref(&self) -> &Self::Target {
-        &self.0
+/// The session as one struct of the application's: a guard that loads and decodes it.
+///
+/// Each field is the value under its name. Fields that may be missing (all, in a new session) need `#[serde(default)]`.
+///
+/// ```
+/// use cloakroom_rocket::{Error, Typed};
+///
+/// #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// #[serde(default)]
+/// struct Shop {
+///     visits: u64,
+///     cart: Vec<String>,
+/// }
+///
+/// #[rocket::post("/cart")]
+/// fn add(mut shop: Typed<Shop>) -> Result<String, Error> {
+///     shop.update(|shop| shop.cart.push("tea".into()))?;
+///     Ok(format!("{} things in the cart", shop.cart.len()))
+/// }
+/// ```
+///
+/// It is changed with [`update`](cloakroom::Typed::update).
+///
+/// # Failures
+///
+/// As [`Session`], and 500 if the values do not make a `T`.
+pub struct Typed<T, K = ()>(cloakroom::Typed<T, K>);
+
+#[rocket::async_trait]
+impl<'r, T: DeserializeOwned, K: 'static> FromRequest<'r> for Typed<T, K> {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let session = load(request).await;
+        let typed = session.and_then(|session| Ok(Self(cloakroom::Typed::of(session)?)));
+        outcome(typed, request)
     }
 }
 
-impl<K> Clone for Session<K> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
+impl<T, K: 'static> Sentinel for Typed<T, K> {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Session::<K>::abort(rocket)
     }
 }
 
-impl<K> fmt::Debug for Session<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+cloakroom::wrap_typed!(Typed);
