@@ -217,7 +217,8 @@ impl<S: Store> Sessions<S> {
         Ok(())
     }
 
-    /// Makes the exchange's changes real. Store calls as [`Exchange::finish`] says.
+    /// Makes the exchange's changes real. Store calls as [`Exchange::finish`] says. Commits of these `Sessions` that were overtaken on the
+    /// same record go on one after the other: so poll the future to its end, or drop it.
     ///
     /// # Errors
     ///
