@@ -12,6 +12,7 @@ use support::{
 
 type Handler = fn(&mut Session<'_>);
 
+// R66, invariant 4
 #[test]
 fn destroy_and_then_insert_is_a_new_session_under_a_new_token() {
     let mut world = World::new();
@@ -42,6 +43,7 @@ fn destroy_and_then_insert_is_a_new_session_under_a_new_token() {
     });
 }
 
+// R19, invariant 6: the cookie is cleared only if the request itself signed out.
 #[test]
 fn the_cookie_is_cleared_by_an_own_sign_out_only() {
     let mut world = World::new();
@@ -63,6 +65,7 @@ fn the_cookie_is_cleared_by_an_own_sign_out_only() {
     keeps(&world.request(None, sign_out), Fate::Unchanged);
 }
 
+// R06, R22
 #[test]
 fn a_sign_in_keeps_the_data_and_notes_who_and_when() {
     let mut world = World::new();
@@ -212,6 +215,7 @@ fn set_subject_keeps_the_token_and_is_no_sign_in() {
     );
 }
 
+// R68
 #[test]
 fn a_csrf_token_works_before_the_session_exists_and_changes_at_sign_in() {
     let mut world = World::new();
@@ -287,6 +291,7 @@ fn what_a_session_says_of_itself_fits() {
     assert!(!key.as_str().contains(&shown) && !token.contains(&shown));
 }
 
+// R67
 #[test]
 fn two_cookies_of_one_application_do_not_see_each_other() {
     let config = |name: &str| Config::builder().cookie_name(name).build().expect("good");

@@ -250,9 +250,6 @@ fn clear_removes_all_values_also_those_that_came_meanwhile_and_keeps_the_session
     });
 }
 
-// R66, invariant 4
-// R19, invariant 6: the cookie is cleared only if the request itself signed out.
-// R06, R22
 #[test]
 fn a_flash_value_lives_for_the_next_request_that_asks() {
     let mut world = World::new();
@@ -368,7 +365,6 @@ fn a_typed_session_is_a_struct_or_a_map_with_good_names() {
     assert!(session.update_typed(|_: &mut NoMap| {}).is_err());
 }
 
-// R68
 // R51: what is over a limit is an error, and nothing is written.
 #[test]
 fn what_is_over_a_limit_is_an_error_and_writes_nothing() {

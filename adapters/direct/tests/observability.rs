@@ -263,6 +263,56 @@ impl Write for Everything {
     }
 }
 
+// R34
+#[test]
+fn a_cookie_without_secure_is_warned_of_once_where_it_is_configured() {
+    let everything = Everything::default();
+    let writer = everything.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .finish();
+    let insecure = || {
+        let builder = cloakroom::Config::builder().cookie_name("dev-session");
+        builder.insecure_for_development().build().unwrap()
+    };
+    let count = || {
+        let all = String::from_utf8(everything.0.lock().unwrap().clone()).unwrap();
+        all.matches("WARN").count()
+    };
+    tracing::subscriber::with_default(subscriber, || {
+        let sessions = Sessions::new(MemoryStore::new()).with_config(cloakroom::Config::default());
+        assert_eq!(count(), 0);
+        let sessions = sessions.with_config(insecure());
+        for _ in 0..3 {
+            let _: cloakroom::Session = sessions.clone().session([]);
+        }
+        assert_eq!(count(), 1);
+    });
+}
+
+// R01: from the operating system, nobody's choice. A generator that repeats itself, or has a part that stands still, shows in far fewer.
+#[tokio::test]
+async fn tokens_of_two_servers_are_unique_and_every_bit_of_them_changes() {
+    let mut tokens = std::collections::BTreeSet::new();
+    let mut letters = vec![std::collections::BTreeSet::new(); 43];
+    for sessions in [
+        Sessions::new(Moody::default()),
+        Sessions::new(Moody::default()),
+    ] {
+        for _ in 0..1_000 {
+            let token = token(&sessions).await;
+            for (seen, letter) in letters.iter_mut().zip(token.chars()) {
+                seen.insert(letter);
+            }
+            assert!(tokens.insert(token), "a token was minted twice");
+        }
+    }
+    let last = letters.pop().unwrap();
+    // Of 256 bits the last of 43 letters has four.
+    assert_eq!(last.len(), 16);
+    assert!(letters.iter().all(|seen| seen.len() == 64));
+}
+
 // R11: no token, key, value or subject in a span, an event or what an observer hears.
 #[test]
 fn spans_and_events_have_the_documented_fields_and_no_secret_in_any_of_them() {

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| cloakroom_hostile::feed(cloakroom_hostile::tokens, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cloakroom_hostile::feed("tokens", data));

@@ -13,7 +13,7 @@ use crate::take;
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
 /// Lines of a Cookie header, separated by newlines.
-pub fn cookies(data: &[u8]) {
+pub(crate) fn cookies(data: &[u8]) {
     let config = Config::default();
     let mut headers = HeaderMap::new();
     for line in data.split(|byte| *byte == b'\n').take(64) {
@@ -64,7 +64,7 @@ pub fn cookies(data: &[u8]) {
 }
 
 /// A configuration made of the bytes: if it is accepted, its Set-Cookie lines say what it says, to another parser.
-pub fn set_cookie(mut data: &[u8]) {
+pub(crate) fn set_cookie(mut data: &[u8]) {
     let [flags, same_site, grace, name] = take(&mut data);
     let same_site = match same_site % 4 {
         0 => SameSite::Strict,

@@ -33,7 +33,7 @@ thread_local! {
 
 /// Bytes as the file of a record, in the layout that the first of them chooses: no record, one that is no longer than the file,
 /// or a typed error; and what is written there next is read again, or was refused.
-pub fn files(data: &[u8]) {
+pub(crate) fn files(data: &[u8]) {
     let Some((first, data)) = data.split_first() else {
         return;
     };

@@ -15,7 +15,7 @@ const ALL: [Serializer; 5] = [
 ];
 
 /// Bytes in any of Flask's formats, the first of which chooses: a typed error, or a value that can be written, and read again.
-pub fn flask_formats(data: &[u8]) {
+pub(crate) fn flask_formats(data: &[u8]) {
     let Some((first, data)) = data.split_first() else {
         return;
     };
@@ -47,7 +47,7 @@ fn again(format: Serializer, value: &Value) {
 }
 
 /// Bytes as a signed value: what was not signed with one of the keys is refused, what was is not.
-pub fn flask_signatures(data: &[u8]) {
+pub(crate) fn flask_signatures(data: &[u8]) {
     let signer = Signer::new("a secret that is not in any corpus, 7f3a", "salt");
     assert_eq!(signer.unsign(data), None, "a forged signature");
     assert_eq!(signer.unsign_at(data), None, "a forged signature");
@@ -73,7 +73,7 @@ const SECRET: &str = "a secret that is not in any corpus, 9b1c";
 
 /// Bytes as Flask's own session: as a cookie they are none; in a cookie with a good signature, plainly or deflated, and as what
 /// somebody else deflated, they are a session that can be read and written, or a typed error.
-pub fn flask_cookies(data: &[u8]) {
+pub(crate) fn flask_cookies(data: &[u8]) {
     let mut settings = Settings::new(SessionType::Cookie);
     settings.secret_key = Some(SECRET.to_owned().into());
     let config = settings.config().expect("good settings");

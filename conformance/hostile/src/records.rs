@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
 /// A record that is any bytes: a typed error, or a session that can be read, changed and read again.
-pub fn records(data: &[u8]) {
+pub(crate) fn records(data: &[u8]) {
     let config = Config::default();
     let stored = Stored::new(data.to_vec(), NOW + std::time::Duration::from_secs(60), 1);
     let Some(mut exchange) = open(&config, stored) else {

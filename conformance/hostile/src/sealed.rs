@@ -7,7 +7,7 @@ const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
 /// Bytes as a sealed cookie: what was not sealed with one of the keys is no session; what was opens, and with a bit flipped does
 /// not.
-pub fn sealed_cookies(data: &[u8]) {
+pub(crate) fn sealed_cookies(data: &[u8]) {
     let config = |name: &str| {
         let sealed = Sealed::new(SealingKey::new(*b"a key that is not in any corpus."));
         let builder = Config::builder().cookie_name(name).envelope(sealed);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloakroom_hostile::{TARGETS, feed};
+use cloakroom_hostile::{feed, names};
 
 fn corpus(name: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
@@ -16,13 +16,13 @@ fn corpus(name: &str) -> Vec<PathBuf> {
 // R03, R15, R36, R38, R39, R51, R52
 #[test]
 fn no_file_of_any_corpus_breaks_a_promise() {
-    for (name, target) in TARGETS {
+    for name in names() {
         let files = corpus(name);
         assert!(files.len() > 3, "the corpus of {name} is {files:?}");
         for file in files {
             let data = fs::read(&file).expect("readable");
             assert!(data.len() <= 4_096, "{} is large", file.display());
-            let fed = std::panic::catch_unwind(|| feed(target, &data));
+            let fed = std::panic::catch_unwind(|| feed(name, &data));
             assert!(fed.is_ok(), "{} with {}", name, file.display());
         }
     }
@@ -31,17 +31,17 @@ fn no_file_of_any_corpus_breaks_a_promise() {
 // R39: and each of them cut short, doubled, and with a bit flipped.
 #[test]
 fn no_file_that_is_bent_breaks_a_promise() {
-    for (name, target) in TARGETS {
+    for name in names() {
         for file in corpus(name) {
             let data = fs::read(&file).expect("readable");
-            for n in 0..data.len().min(64) {
-                let at = n * data.len() / data.len().min(64);
-                feed(target, &data[..at]);
+            for n in 0..data.len().min(24) {
+                let at = n * data.len() / data.len().min(24);
+                feed(name, &data[..at]);
                 let mut bent = data.clone();
                 bent[at] ^= 1 << (n % 8);
-                feed(target, &bent);
+                feed(name, &bent);
             }
-            feed(target, &[&data[..], &data[..]].concat());
+            feed(name, &[&data[..], &data[..]].concat());
         }
     }
 }

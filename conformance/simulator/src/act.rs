@@ -272,9 +272,10 @@ impl Around {
         fault: Fault,
     ) -> Result<Came, Wrong> {
         let entry = &self.ledger.entries[slot];
+        let ended = entry.truth.is_none_or(|truth| self.now >= truth.expires_at);
         match entry.by == request.id() {
             true => self.send(request, slot, aim, op, fault),
-            false if entry.truth.is_none() || fault == Fault::Late => {
+            false if ended || fault == Fault::Late => {
                 Ok(Came::Answer(Answer::Created(Created::Taken)))
             }
             false => self.send(request, slot, aim, op, fault),

@@ -30,9 +30,10 @@ impl Arguments {
     pub(crate) const HELP: &'static str = "\
 usage: cargo conformance simulate [--seconds N] [--schedules N] [--seed S] [--threads N] [--stories] [WORD...]
        cargo conformance simulate --trace TRACE
+       cargo conformance simulate --machine NAME [any of these]
 
 Plays random schedules of 8 to 17 requests, interleaved at every store action, with faults, crashes and clocks, and checks every
-answer against a model; then shows that each deliberately broken store and driver is found. WORDs choose cases by name.
+answer against a model; then shows that each deliberately broken store, driver and machine is found. WORDs choose cases by name.
 
   --seconds N     how long (10)
   --schedules N   how many, if that takes less time
@@ -40,6 +41,7 @@ answer against a model; then shows that each deliberately broken store and drive
   --threads N     how many at a time (one for each processor)
   --stories       tells also how the broken ones were found
   --trace TRACE   plays a schedule that was printed, and tells it
+  --machine NAME  on the machine that is wrong in this way: the last part of its case's name
   --list          the names of the cases";
 
     pub(crate) fn parse() -> Result<Self, lexopt::Error> {

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cloakroom_simulator::{Ground, Habit, Mutant, Played, Simulator, Trace, Violation, shorten};
+use cloakroom_simulator::{
+    Ground, Habit, Mutant, Played, Simulator, Trace, Violation, named, shorten,
+};
 
 use crate::arguments::Arguments;
 use crate::say;
@@ -16,7 +18,7 @@ pub(crate) enum Case {
 }
 
 /// How long something broken may stay undetected.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// How many schedules a thread takes at a time.
 const BATCH: u64 = 256;
@@ -71,7 +73,7 @@ impl Case {
             Some(violation) => {
                 say(format_args!(
                     "FAILED  {name}: {}, after {much}",
-                    violation.wrong
+                    named(violation.wrong)
                 ));
                 tell(&violation);
                 return false;
@@ -87,7 +89,7 @@ impl Case {
         for seed in 0.. {
             if let Err(violation) = simulator.play(Ground { seed, ..ground }) {
                 let (schedules, took) = (seed + 1, begin.elapsed());
-                let wrong = violation.wrong;
+                let wrong = named(violation.wrong);
                 say(format_args!(
                     "ok      {name}: {wrong}, after {schedules} schedules and {:.2} s",
                     took.as_secs_f64()
@@ -169,7 +171,7 @@ fn tell(violation: &Violation) {
     for line in story {
         say(format_args!("        {line}"));
     }
-    say(format_args!("        {}", violation.wrong));
+    say(format_args!("        {}", named(violation.wrong)));
     say(format_args!(
         "        again: cargo conformance simulate --trace '{short}'"
     ));

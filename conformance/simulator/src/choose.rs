@@ -2,7 +2,7 @@
 //! so that schedules differ in kind and not only in order.
 
 use crate::request::Request;
-use crate::step::{Action, Fault, MAX_CLIENTS, Present, SMALL_SKEW, Start, Step};
+use crate::step::{Action, Fault, KINDS, MAX_CLIENTS, Present, SMALL_SKEW, Start, Step};
 use crate::world::{Ground, World};
 
 /// Where decisions come from.
@@ -43,7 +43,7 @@ pub(crate) struct Mood {
     clients: u8,
     nodes: u8,
     at_once: usize,
-    actions: [bool; 19],
+    actions: [bool; KINDS],
     /// Out of a thousand store actions.
     faults: u32,
     fault_kinds: [bool; 6],
@@ -69,7 +69,7 @@ enum Skews {
 pub(crate) const MIN_REQUESTS: u8 = 8;
 const MORE_REQUESTS: u32 = 9;
 
-const KINDS: [Fault; 6] = [
+const FAULTS: [Fault; 6] = [
     Fault::Before,
     Fault::Lost,
     Fault::Late,
@@ -89,7 +89,7 @@ impl Mood {
             clients: 1 + pick(&[0, 0, 1, 2]) as u8,
             nodes: 1 + pick(&[0, 1]) as u8,
             at_once: pick(&[2, 3, 4, 6]) as usize,
-            actions: [false; 19],
+            actions: [false; KINDS],
             faults: faulty * pick(&[20, 60, 150, 300]),
             fault_kinds: [false; 6],
             crashes: faulty * pick(&[0, 0, 10, 40]),
@@ -169,9 +169,9 @@ impl Mood {
             return Step::Crash(request.id());
         }
         if chance < self.crashes + self.faults {
-            let kind = source.below(KINDS.len() as u32) as usize;
+            let kind = source.below(FAULTS.len() as u32) as usize;
             if self.fault_kinds[kind] {
-                return Step::Act(request.id(), KINDS[kind]);
+                return Step::Act(request.id(), FAULTS[kind]);
             }
         }
         Step::Act(request.id(), Fault::None)
@@ -216,7 +216,8 @@ impl Mood {
         let mut present = Present::Jar;
         if source.below(100) < self.strange && id > 0 {
             let other = source.below(u32::from(id)) as u8;
-            present = match source.below(8) {
+            present = match source.below(10) {
+                8 | 9 => Present::Listed(other),
                 0 => Present::Nothing,
                 1 => Present::Unknown,
                 2 => Present::Garbage,
@@ -230,6 +231,11 @@ impl Mood {
             if matches!(present, Present::Both(_) | Present::Of(_)) && !issued(other) {
                 present = Present::Jar;
             }
+            if let Present::Listed(_) = present
+                && world.around.listed(other).is_none()
+            {
+                present = Present::Jar;
+            }
         }
         let mut actions = [None; 3];
         let many = match source.below(16) {
@@ -240,6 +246,9 @@ impl Mood {
         };
         for action in actions.iter_mut().take(many) {
             *action = Some(self.action(source));
+        }
+        if let Present::Listed(_) = present {
+            actions = Start::ENDS;
         }
         Start {
             id,

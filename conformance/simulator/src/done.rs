@@ -152,7 +152,9 @@ impl Around {
             return true;
         }
         match (found, change.issue) {
-            (None, _) => true,
+            (None, _) => request
+                .new
+                .is_none_or(|new| self.ledger.entries[new].was_there()),
             // Another rotation may have been first; but the data of a session that has ended may not be carried on.
             (Some(found), Issue::SignIn(_)) => {
                 let carries = request.new.is_some_and(|new| {
@@ -203,6 +205,8 @@ impl Around {
             }
             _ if rotates && whole => 2,
             _ if rotates => 4,
+            // A clock that is set meanwhile shows other times than it did.
+            change if !change.is_modified() => u32::from(self.skew > 0 || touches(request)),
             _ => 1,
         };
         let troubles = outcome.conflicts + request.faults + request.taken;
@@ -254,4 +258,21 @@ impl Around {
             false => Ok(()),
         }
     }
+}
+
+/// Whether a request that only reads may prolong the session's life: if that lags by a tenth of the idle timeout, or was set too
+/// late by another clock.
+fn touches(request: &Request) -> bool {
+    let Some(base) = request.found.filter(|base| !base.retired) else {
+        return false;
+    };
+    let (idle, _) = crate::model::LIFETIMES[usize::from(base.content.expiry)];
+    let due = |now| base.content.expires_at(now);
+    let (first, last) = (
+        request.opened.min(request.now),
+        request.opened.max(request.now),
+    );
+    let behind = due(last).saturating_sub(base.expires_at);
+    let ahead = base.expires_at.saturating_sub(due(first));
+    behind.max(ahead) >= idle / 10
 }

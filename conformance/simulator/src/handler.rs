@@ -2,6 +2,7 @@
 //! the model alike.
 
 use cloakroom_core::{Exchange, Expiry, Session};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::model::{Content, LIFETIMES, NOBODY};
@@ -13,6 +14,25 @@ use crate::wrong::Mutant;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const SUBJECTS: [&str; 3] = ["", "ada", "bob"];
+
+/// All values of a session in one struct.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct View {
+    a: Option<u8>,
+    b: Option<u8>,
+    c: Option<u8>,
+}
+
+impl View {
+    fn value(&mut self, name: u8) -> &mut Option<u8> {
+        match name {
+            0 => &mut self.a,
+            1 => &mut self.b,
+            _ => &mut self.c,
+        }
+    }
+}
 
 /// No error of the session is expected: the values are of the types that they were written with.
 fn fine<T>(result: Result<T, cloakroom_core::Error>) -> Result<T, Wrong> {
@@ -77,8 +97,17 @@ impl Around {
                 if self.ground.mutant == Mutant::WritesOnRead && !session.is_new() {
                     fine(session.insert("seen", value))?;
                 }
+                let mut view: View = fine(session.typed())?;
+                for (n, name) in (0..).zip(NAMES) {
+                    if *view.value(n) != fine(session.get(name))? {
+                        return Err("a struct of the values has another value");
+                    }
+                }
             }
             Action::Insert(name) => fine(session.insert(NAMES[usize::from(name)], value))?,
+            Action::View(name) => fine(session.update_typed(|view: &mut View| {
+                *view.value(name) = Some(value);
+            }))?,
             Action::Remove(name) => {
                 session.remove(NAMES[usize::from(name)]);
             }
@@ -100,6 +129,11 @@ impl Around {
                 }
             }
             Action::SignOut => session.sign_out(),
+            Action::Belong(subject) => {
+                let subject = SUBJECTS[usize::from(subject) % 3];
+                let subject = Some(subject).filter(|subject| !subject.is_empty());
+                fine(session.set_subject(subject))?;
+            }
             Action::Flash => fine(session.flash("f", value))?,
             Action::Flashed => {
                 let there = base.filter(|_| request.change.shows(base));

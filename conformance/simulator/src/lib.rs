@@ -1,6 +1,9 @@
 //! Plays schedules against the session machine: many requests of several clients with several tabs, interleaved at every store
 //! action, with faults, crashes and clocks, all from one seed; and compares every answer with a model.
 //!
+//! A request that is cancelled, because its client goes away or a timeout drops its future, is a request that is never heard of again:
+//! [`Step::Crash`] at any point, also after a write was sent ([`Fault::Late`]), which may still land. So the one stands for both.
+//!
 //! A schedule is a list of [`Step`]s. [`Simulator::play`] draws one from a seed and plays it; [`Simulator::replay`] plays a given
 //! one, and [`Simulator::story`] tells it as a story; [`shorten`] leaves out of a schedule that fails what it does not need to fail.
 //!
@@ -20,6 +23,7 @@ mod choose;
 mod done;
 mod handler;
 mod model;
+mod promise;
 mod reload;
 mod request;
 mod shorten;
@@ -32,6 +36,7 @@ mod world;
 mod wrong;
 
 pub use choose::{Bytes, Source};
+pub use promise::invariants;
 pub use shorten::shorten;
 pub use step::{Action, BadTrace, Fault, Id, MAX_REQUESTS, Present, Start, Step};
 pub use trace::Trace;
@@ -52,6 +57,16 @@ pub struct Violation {
     pub wrong: Wrong,
     /// What was played.
     pub trace: Trace,
+}
+
+/// A violation and its invariants: `a session is seen that was signed out (invariant 4)`.
+#[must_use]
+pub fn named(wrong: Wrong) -> String {
+    let numbers: Vec<_> = invariants(wrong).iter().map(u8::to_string).collect();
+    match &numbers[..] {
+        [one] => format!("{wrong} (invariant {one})"),
+        some => format!("{wrong} (invariants {})", some.join(" and ")),
+    }
 }
 
 /// How much was played.

@@ -6,7 +6,7 @@ mod cases;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use cloakroom_simulator::Simulator;
+use cloakroom_simulator::{Simulator, named};
 
 use arguments::{Arguments, Wish};
 
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             match result {
                 Ok(()) => tally.passed += 1,
                 Err(wrong) => {
-                    say(format_args!("FAILED  {wrong}"));
+                    say(format_args!("FAILED  {}", named(wrong)));
                     tally.failed += 1;
                 }
             }

@@ -89,6 +89,8 @@ pub(crate) struct Change {
     count: Count,
     flash: Flash,
     expiry: Option<u8>,
+    /// Whom it belongs to from now on, without a sign-in.
+    subject: Option<u8>,
     /// A CSRF token was asked for where there was no session.
     seed: bool,
 }
@@ -108,7 +110,9 @@ impl Change {
         let by = self.by + 1;
         match action {
             Action::Look => {}
-            Action::Insert(name) => self.values[usize::from(name)] = Some(by),
+            Action::Insert(name) | Action::View(name) => {
+                self.values[usize::from(name)] = Some(by);
+            }
             Action::Remove(name) => {
                 let name = usize::from(name);
                 let there = below.is_some_and(|base| base.values[name] != 0);
@@ -135,7 +139,17 @@ impl Change {
                 let anothers = base.is_some_and(|base| ![NOBODY, subject].contains(&base.subject));
                 self.cleared |= anothers;
                 self.issue = Issue::SignIn(subject);
-                self.seed = false;
+                (self.subject, self.seed) = (None, false);
+            }
+            Action::Belong(subject) => {
+                let signed_in = match self.issue {
+                    Issue::SignIn(subject) => Some(subject),
+                    _ => base.map(|base| base.subject),
+                };
+                let known = self.subject.or(signed_in).unwrap_or(NOBODY);
+                if known != subject {
+                    self.subject = Some(subject);
+                }
             }
             Action::SignOut => {
                 *self = Self {
@@ -173,6 +187,7 @@ impl Change {
             || self.count != Count::Keep
             || self.flash != Flash::Keep
             || self.expiry.is_some()
+            || self.subject.is_some()
     }
 
     /// Whether there is something to save.
@@ -205,6 +220,7 @@ impl Change {
             Flash::Keep | Flash::End(_) => content.flash,
         };
         content.expiry = self.expiry.unwrap_or(content.expiry);
+        content.subject = self.subject.unwrap_or(content.subject);
         content.applied |= 1 << self.by;
         content
     }
@@ -224,7 +240,8 @@ impl Change {
             content.authenticated = 0;
         }
         if let Issue::SignIn(subject) = self.issue {
-            (content.subject, content.authenticated) = (subject, opened);
+            content.subject = self.subject.unwrap_or(subject);
+            content.authenticated = opened;
         }
         content
     }

@@ -53,6 +53,11 @@ pub struct Start {
     pub actions: [Option<Action>; 3],
 }
 
+impl Start {
+    /// All that can be done with a session that was listed.
+    pub(crate) const ENDS: [Option<Action>; 3] = [Some(Action::SignOut), None, None];
+}
+
 /// The cookies of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,6 +74,8 @@ pub enum Present {
     Unknown,
     /// No token at all.
     Garbage,
+    /// No cookie, but a listing of its subject's sessions: the one that this request began is ended.
+    Listed(Id),
 }
 
 /// What goes wrong with a store action.
@@ -99,6 +106,8 @@ pub enum Action {
     Look,
     /// Sets one of three values to the request's number.
     Insert(u8),
+    /// The same, by way of a struct that has all values.
+    View(u8),
     /// Removes one of three values.
     Remove(u8),
     /// Adds one to a counter.
@@ -111,6 +120,8 @@ pub enum Action {
     SignIn(u8),
     /// Signs out.
     SignOut,
+    /// Changes whom the session belongs to, without a new token: 0 is nobody.
+    Belong(u8),
     /// Leaves a message for the next page.
     Flash,
     /// Reads the message.
@@ -123,11 +134,16 @@ pub enum Action {
     Discard,
 }
 
-const ACTIONS: [(&str, Action); 19] = [
+/// How many different actions there are.
+pub(crate) const KINDS: usize = 24;
+
+const ACTIONS: [(&str, Action); KINDS] = [
     ("look", Action::Look),
     ("a=", Action::Insert(0)),
     ("b=", Action::Insert(1)),
     ("c=", Action::Insert(2)),
+    ("a.=", Action::View(0)),
+    ("b.=", Action::View(1)),
     ("a-", Action::Remove(0)),
     ("b-", Action::Remove(1)),
     ("count", Action::Count),
@@ -136,6 +152,9 @@ const ACTIONS: [(&str, Action); 19] = [
     ("ada", Action::SignIn(1)),
     ("bob", Action::SignIn(2)),
     ("out", Action::SignOut),
+    ("of-nobody", Action::Belong(0)),
+    ("of-ada", Action::Belong(1)),
+    ("of-bob", Action::Belong(2)),
     ("flash", Action::Flash),
     ("flashed", Action::Flashed),
     ("default", Action::Expiry(0)),
@@ -178,6 +197,7 @@ impl fmt::Display for Present {
             Self::Both(id) => write!(f, "jar+of{id}"),
             Self::Unknown => f.write_str("unknown"),
             Self::Garbage => f.write_str("garbage"),
+            Self::Listed(id) => write!(f, "listed{id}"),
         }
     }
 }
@@ -274,11 +294,11 @@ fn parse_start(text: &str) -> Option<Start> {
         "jar" => Present::Jar,
         "unknown" => Present::Unknown,
         "garbage" => Present::Garbage,
-        other => match (other.strip_prefix("jar+of"), other.strip_prefix("of")) {
-            (Some(other), _) => Present::Both(self::id(other)?),
-            (_, Some(other)) => Present::Of(self::id(other)?),
-            _ => return None,
-        },
+        other => {
+            let of = |prefix| other.strip_prefix(prefix).and_then(self::id);
+            let (both, one) = (of("jar+of").map(Present::Both), of("of").map(Present::Of));
+            both.or(one).or_else(|| of("listed").map(Present::Listed))?
+        }
     };
     let mut actions = [None; 3];
     let names = next()?.split(',').filter(|name| !name.is_empty());

@@ -121,6 +121,16 @@ impl Store {
         self.caches.iter_mut().for_each(Vec::clear);
     }
 
+    /// When the record here ends; 0 without one.
+    pub(crate) fn ends_at(&self, slot: Slot) -> u64 {
+        let place = self.places[self.place(slot)].now.as_ref();
+        place.map_or(0, |stored| stored.expires_at.as_secs())
+    }
+
+    pub(crate) fn key(&self, slot: Slot) -> Key {
+        self.places[slot].key.clone()
+    }
+
     pub(crate) fn find(&self, key: &Key) -> Option<Slot> {
         let tag = tag(key);
         let mut places = self.places.iter();

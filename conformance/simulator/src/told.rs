@@ -27,6 +27,7 @@ pub(crate) fn doing(action: &Action) -> String {
     match action {
         Action::Look => "reads".to_owned(),
         Action::Insert(n) => format!("sets {}", char::from(b'a' + n)),
+        Action::View(n) => format!("sets {} in a struct", char::from(b'a' + n)),
         Action::Remove(n) => format!("removes {}", char::from(b'a' + n)),
         Action::Count => "counts".to_owned(),
         Action::Clear => "clears all values".to_owned(),
@@ -34,6 +35,9 @@ pub(crate) fn doing(action: &Action) -> String {
         Action::SignIn(1) => "signs in ada".to_owned(),
         Action::SignIn(_) => "signs in bob".to_owned(),
         Action::SignOut => "signs out".to_owned(),
+        Action::Belong(0) => "makes the session nobody's".to_owned(),
+        Action::Belong(1) => "makes the session ada's".to_owned(),
+        Action::Belong(_) => "makes the session bob's".to_owned(),
         Action::Flash => "leaves a message".to_owned(),
         Action::Flashed => "reads the message".to_owned(),
         Action::Expiry(0) => "takes the usual lifetime".to_owned(),

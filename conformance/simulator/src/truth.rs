@@ -50,6 +50,13 @@ pub(crate) struct Entry {
     pub(crate) token: Option<Token>,
 }
 
+impl Entry {
+    /// Whether the record has been there, as far as can be known: the store may have dropped it since.
+    pub(crate) fn was_there(&self) -> bool {
+        self.truth.is_some() || self.before.is_some() || self.ended || self.damaged
+    }
+}
+
 /// What a write is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Aim {
@@ -74,6 +81,7 @@ pub(crate) struct Base {
     pub(crate) slot: Slot,
     pub(crate) chain: usize,
     pub(crate) content: Content,
+    pub(crate) expires_at: u64,
     pub(crate) retired: bool,
 }
 
@@ -112,6 +120,7 @@ impl Fold {
             slot,
             chain,
             content: truth.content,
+            expires_at: truth.expires_at,
             retired: truth.retired.is_some(),
         };
         match truth.retired {

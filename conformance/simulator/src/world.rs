@@ -108,6 +108,32 @@ impl Around {
         self.skew > SMALL_SKEW
     }
 
+    /// A record that this request began, and that a listing of its subject's sessions has.
+    pub(crate) fn listed(&self, id: Id) -> Option<Slot> {
+        let mut entries = self.ledger.entries.iter();
+        entries.position(|entry| {
+            entry.by == id
+                && entry.truth.is_some_and(|truth| {
+                    let owned = truth.content.subject != crate::model::NOBODY;
+                    owned && truth.retired.is_none() && self.now < truth.expires_at
+                })
+        })
+    }
+
+    /// A record whose token nobody was given, because the request failed between two writes: it ends as its session would have.
+    fn check_orphan(&self, slot: Slot) -> Result<(), Wrong> {
+        let truth = self.ledger.entries[slot].truth;
+        let Some(truth) = truth.filter(|truth| truth.retired.is_none() && self.skew == 0) else {
+            return Ok(());
+        };
+        let (idle, absolute) = crate::model::LIFETIMES[usize::from(truth.content.expiry)];
+        let latest = (self.now + idle).min(truth.content.created + absolute);
+        match self.store.ends_at(slot) > latest {
+            true => Err("a record whose token was never issued outlives its session"),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             story.push(line());
@@ -278,7 +304,9 @@ impl World {
         };
         let jar = around.jars[client];
         let slots = match start.present {
-            Present::Nothing | Present::Unknown | Present::Garbage => [None, None],
+            Present::Nothing | Present::Unknown | Present::Garbage | Present::Listed(_) => {
+                [None, None]
+            }
             Present::Jar => [jar, None],
             Present::Of(id) => [of(id), None],
             Present::Both(id) => [jar, of(id)],
@@ -291,6 +319,15 @@ impl World {
         if matches!(start.present, Present::Of(_) | Present::Both(_)) && slots == [None, None] {
             return Ok(false);
         }
+        let listed = match start.present {
+            Present::Listed(id) => around.listed(id),
+            _ => None,
+        };
+        if matches!(start.present, Present::Listed(_))
+            && (listed.is_none() || start.actions != Start::ENDS)
+        {
+            return Ok(false);
+        }
         let first_only = around.ground.mutant == Mutant::TrustsFirstToken;
         let tokens = slots
             .iter()
@@ -301,7 +338,10 @@ impl World {
             .take(if first_only { 1 } else { 2 });
         let opened = around.clock(start.node);
         let time = UnixTime::from_secs(opened);
-        let exchange = Exchange::open(around.config(), tokens, time);
+        let exchange = match listed {
+            Some(slot) => Exchange::open_key(around.config(), around.store.key(slot), time),
+            None => Exchange::open(around.config(), tokens, time),
+        };
         let mut request = Request::new(start, exchange, opened, around.now);
         request.presents = own.is_some() || slots != [None, None];
         let two = slots[0] != slots[1] && slots[0].is_some() && slots[1].is_some();
@@ -323,10 +363,22 @@ impl World {
                 true => "to a page without a session".to_owned(),
                 false => format!("to a page that {}", does.join(", then ")),
             };
-            format!("client {client} sends request {id} with {cookie} to node {node}, {does}")
+            match listed {
+                Some(slot) => format!(
+                    "request {id} to node {node} lists the subject's sessions, and ends {}",
+                    letter(slot)
+                ),
+                None => format!(
+                    "client {client} sends request {id} with {cookie} to node {node}, {does}"
+                ),
+            }
         });
         self.places[usize::from(id)] = u8::try_from(self.requests.len()).ok();
         self.around.opened(&mut request)?;
+        if listed.is_some() {
+            // A listing has the records with it.
+            self.around.act(&mut request, Fault::None)?;
+        }
         self.requests.push(request);
         Ok(true)
     }
@@ -388,6 +440,7 @@ impl World {
             .tell(|| "in the end every token that was issued is tried".to_owned());
         for slot in 0..self.around.ledger.entries.len() {
             if self.around.ledger.entries[slot].token.is_none() {
+                self.around.check_orphan(slot)?;
                 continue;
             }
             let start = Start {

@@ -78,6 +78,34 @@ fn a_pickle_that_copies_itself_costs_bounded_memory() {
     bomb.extend(b"h\x00".repeat(500));
     bomb.extend(b"l.");
     assert_eq!(Serializer::Pickle2.loads(&bomb), Err(FormatError::TooLarge));
+
+    // One integer of 1,000 bytes in as many places.
+    let mut bomb = b"\x8b\xe8\x03\x00\x00".to_vec();
+    bomb.extend([0x7f; 1_000]);
+    bomb.extend(b"q\x000(");
+    bomb.extend(b"h\x00".repeat(500));
+    bomb.extend(b"l.");
+    assert_eq!(Serializer::Pickle2.loads(&bomb), Err(FormatError::TooLarge));
+}
+
+// R51
+#[test]
+fn a_pickle_that_copies_by_calls_costs_bounded_memory() {
+    // A list of 1,000 items, made a set 500 times; each is dropped at once, and stays where objects are kept.
+    let mut bomb = b"cbuiltins\nset\nq\x00(".to_vec();
+    bomb.extend(b"N".repeat(1_000));
+    bomb.extend(b"l\x85q\x01");
+    bomb.extend(b"h\x00h\x01R0".repeat(500));
+    bomb.extend(b"N.");
+    assert_eq!(Serializer::Pickle2.loads(&bomb), Err(FormatError::TooLarge));
+
+    // The same with a text.
+    let mut bomb = b"cmarkupsafe\nMarkup\nq\x00X\xe8\x03\x00\x00".to_vec();
+    bomb.extend([b'a'; 1_000]);
+    bomb.extend(b"\x85q\x01");
+    bomb.extend(b"h\x00h\x01R0".repeat(500));
+    bomb.extend(b"N.");
+    assert_eq!(Serializer::Pickle2.loads(&bomb), Err(FormatError::TooLarge));
 }
 
 // R51

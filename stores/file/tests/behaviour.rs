@@ -220,8 +220,7 @@ async fn a_file_that_is_torn_or_foreign_is_an_error_and_stays_as_it_is() {
     }
 }
 
-// R59
-// R52, R59
+// R51
 #[tokio::test]
 async fn a_record_may_have_sixteen_mebibytes_and_no_more() {
     let (dir, clock) = (TempDir::new(), FakeClock::at(1));

@@ -32,6 +32,7 @@ async fn a_sweep_removes_expired_records_only_and_no_more_than_asked() {
     assert_eq!(files(&dir.store().join("subjects")).len(), 10);
 }
 
+// R59
 #[tokio::test]
 async fn a_sweep_goes_on_after_an_error_and_reports_it() {
     let (dir, clock) = (TempDir::new(), FakeClock::at(1));

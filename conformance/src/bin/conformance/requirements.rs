@@ -78,6 +78,8 @@ fn proofs() -> io::Result<Proofs> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
     rust_files(&root, &mut files)?;
+    // What the tests below read as examples proves nothing.
+    files.retain(|file| !file.ends_with("bin/conformance/requirements.rs"));
     files.sort();
     for file in files {
         let name = file

@@ -325,7 +325,7 @@ fn size(value: &Value) -> usize {
         Value::Str(text) | Value::Decimal(text) | Value::Markup(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         Value::Object(object) => object.arguments().iter().map(|part| 1 + size(part)).sum(),
-        // Written with its digits in protocol 0, so never much larger than that.
+        Value::BigInt(integer) => integer.len(),
         _ => 0,
     }
 }

@@ -47,6 +47,11 @@ impl Integer {
         (negative, value.to_bytes_be().1)
     }
 
+    /// How many bytes it takes.
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.0.bits().div_ceil(8)).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn to_u64(&self) -> Option<u64> {
         u64::try_from(&self.0).ok()
     }

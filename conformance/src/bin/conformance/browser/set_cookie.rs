@@ -106,7 +106,12 @@ fn configs() -> Result<Vec<Config>, Failure> {
     let mut configs = Vec::new();
     let flags = |bits: usize| move |n: usize| bits >> n & 1 == 1;
     for prefix in ["", "__Secure-", "__Host-", "__Http-", "__Host-Http-"] {
-        for same_site in [SameSite::Strict, SameSite::Lax, SameSite::None] {
+        for same_site in [
+            SameSite::Strict,
+            SameSite::Lax,
+            SameSite::None,
+            SameSite::Absent,
+        ] {
             for bits in 0..64 {
                 let (flag, n) = (flags(bits), configs.len());
                 // All that a name may consist of, in some of them.

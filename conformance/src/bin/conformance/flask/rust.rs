@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
@@ -16,6 +17,7 @@ use serde_json::Map;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::client::Dump;
 use super::plan::Setup;
@@ -260,13 +262,19 @@ struct Gate {
 async fn hold(session: Session, State(gate): State<Arc<Gate>>) -> Result<StatusCode, Error> {
     session.insert("held", "by rust")?;
     gate.held.notify_one();
-    gate.go.notified().await;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(told(&gate.go).await)
+}
+
+/// As in `serve.py`: not for ever, should the other request have failed.
+async fn told(signal: &Notify) -> StatusCode {
+    match timeout(Duration::from_secs(20), signal.notified()).await {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 async fn release(State(gate): State<Arc<Gate>>) -> StatusCode {
-    gate.held.notified().await;
-    StatusCode::NO_CONTENT
+    told(&gate.held).await
 }
 
 async fn go(State(gate): State<Arc<Gate>>) -> StatusCode {
