@@ -57,6 +57,8 @@ impl<S: Store> Sessions<S> {
     pub(crate) async fn drive(self, mut commit: Commit) -> Result<Outcome, Error> {
         let (store, observer) = (self.store(), &self.0.observer);
         let (mut retries, mut rebases) = (Retries(RETRIES), 0);
+        // From the first conflict on, and to the end of the commit.
+        let mut turn = None;
         loop {
             // A write that failed is tried again only through the machine: it looks first whether the write happened.
             let next = match commit {
@@ -89,7 +91,12 @@ impl<S: Store> Sessions<S> {
                     observer.end(start, Operation::Replace, &answer);
                     match answer {
                         Ok(answer) => {
-                            rebases += u32::from(answer == Replaced::Changed);
+                            if answer == Replaced::Changed {
+                                rebases += 1;
+                                if turn.is_none() {
+                                    turn = Some(self.0.turns.take(replace.key().clone()).await);
+                                }
+                            }
                             replace.then(answer, self.now()).map_err(Error::from)
                         }
                         Err(error) => match retries.spend(error) {

@@ -36,6 +36,7 @@ mod observe;
 mod session;
 mod sessions;
 mod slot;
+mod turns;
 mod typed;
 mod wrap;
 

@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 use crate::drive::{commit_span, load_key, load_span};
 use crate::listed::Limit;
 use crate::observe::Observer;
+use crate::turns::Turns;
 use crate::{Error, Event, Session};
 
 type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
@@ -33,6 +34,7 @@ pub(crate) struct Inner<S> {
     entropy: Option<Entropy>,
     limit: Option<Arc<dyn Limit<S>>>,
     pub(crate) observer: Observer,
+    pub(crate) turns: Arc<Turns>,
 }
 
 /// What happens to a sign-in over the limit of [`Sessions::with_limit`].
@@ -68,6 +70,7 @@ impl<S: Store> Sessions<S> {
             entropy: None,
             limit: None,
             observer: Observer::default(),
+            turns: Arc::default(),
         }))
     }
 
@@ -214,7 +217,8 @@ impl<S: Store> Sessions<S> {
         Ok(())
     }
 
-    /// Makes the exchange's changes real. Store calls as [`Exchange::finish`] says.
+    /// Makes the exchange's changes real. Store calls as [`Exchange::finish`] says. Commits of these `Sessions` that were overtaken on the
+    /// same record go on one after the other: so poll the future to its end, or drop it.
     ///
     /// # Errors
     ///
@@ -364,6 +368,7 @@ impl<S> Clone for Inner<S> {
             entropy: self.entropy.clone(),
             limit: self.limit.clone(),
             observer: self.observer.clone(),
+            turns: Arc::clone(&self.turns),
         }
     }
 }

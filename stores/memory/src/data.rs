@@ -1,6 +1,6 @@
 //! What all handles of a store share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use cloakroom_store::{
@@ -140,11 +140,13 @@ impl Data {
     pub(crate) fn sweep(&self, limit: usize, stop: impl Fn() -> bool) -> usize {
         let mut removed = 0;
         for shard in &self.shards {
+            let mut shard = lock(shard);
             loop {
                 if removed == limit || stop() {
                     return removed;
                 }
-                let mut shard = lock(shard);
+                // Who waits goes first.
+                MutexGuard::bump(&mut shard);
                 let now = self.now();
                 let limit = limit - removed;
                 let (some, more) =
@@ -203,7 +205,7 @@ impl Data {
 
 /// A panic while the lock was held can only have come from the clock, before anything changed: the shard is whole.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    shard.lock()
 }
 
 fn living(shard: &Shard, hash: u32, key: &Key, now: UnixTime) -> Option<u32> {

@@ -121,6 +121,14 @@ impl From<UnixTime> for Value<'_> {
     }
 }
 
+/// How many records a statement can select.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// One at most: nothing is waited for once it is there.
+    One,
+    All,
+}
+
 /// What a statement did.
 #[derive(Clone, Copy)]
 pub(crate) struct Done {
@@ -160,12 +168,19 @@ impl Kind {
         &self,
         sql: &Arc<str>,
         values: &[Value<'_>],
+        rows: Rows,
     ) -> Result<Vec<(Key, Stored)>, Failure> {
         each!(*self, |pool, driver| {
             let query = bound!(driver, sql, values);
             let lease = Lease::take(pool, &driver::CODES).await?;
             let rows = lease
-                .run(async |connection| query.fetch_all(connection).await)
+                .run(async |connection| match rows {
+                    Rows::One => {
+                        let row = query.fetch_optional(connection).await?;
+                        Ok(Vec::from_iter(row))
+                    }
+                    Rows::All => query.fetch_all(connection).await,
+                })
                 .await?;
             let rows = rows.into_iter();
             let records = rows.map(|row| {

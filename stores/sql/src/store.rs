@@ -9,7 +9,7 @@ use cloakroom_store::{
 use tokio::sync::Semaphore;
 
 use crate::Builder;
-use crate::database::{Done, Kind, Value};
+use crate::database::{Done, Kind, Rows, Value};
 use crate::failure::{self, Failure};
 use crate::health::Health;
 use crate::name::Table;
@@ -186,12 +186,13 @@ impl SqlStore {
         &self,
         sql: &Arc<str>,
         values: &[Value<'_>],
+        rows: Rows,
     ) -> Result<Vec<(Key, Stored)>, StoreError> {
         self.bounded(async {
             let mut tries = Tries(1);
             let mut stale = 0;
             loop {
-                match self.inner.database.records(sql, values).await {
+                match self.inner.database.records(sql, values, rows).await {
                     Ok(records) => return Ok(records),
                     // The server closed this connection while nobody used it. A read does no harm twice.
                     Err(failure) => match self.noted(failure) {
@@ -216,7 +217,8 @@ impl SqlStore {
 
     async fn living(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
         let values = [Value::Bytes(key.as_bytes()), now.into()];
-        let records = self.records(&self.inner.statements.load, &values).await?;
+        let load = &self.inner.statements.load;
+        let records = self.records(load, &values, Rows::One).await?;
         Ok(records.into_iter().next().map(|(_, stored)| stored))
     }
 
@@ -383,7 +385,8 @@ impl SqlStore {
 impl Directory for SqlStore {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
         let values = [Value::Subject(Some(subject)), self.now().into()];
-        self.records(&self.inner.statements.list, &values).await
+        self.records(&self.inner.statements.list, &values, Rows::All)
+            .await
     }
 }
 
