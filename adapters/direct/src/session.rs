@@ -104,8 +104,8 @@ impl<S: Store> Backend for Inner<S> {
         let commit = exchange.finish(sessions.now());
         let span = commit_span();
         Committing::Pending(match span.is_disabled() {
-            true => Box::pin(asked(sessions.drive(commit))),
-            false => Box::pin(asked(sessions.drive(commit).instrument(span))),
+            true => Box::pin(sessions.drive(commit)),
+            false => Box::pin(sessions.drive(commit).instrument(span)),
         })
     }
 
@@ -120,13 +120,6 @@ impl<S: Store> Backend for Inner<S> {
     fn failed(&self, error: &Error) {
         self.observer.failed(error);
     }
-}
-
-/// Whoever has asked for a session depends on it, also where it could not be loaded: `Vary`.
-async fn asked(commit: impl Future<Output = Result<Outcome, Error>>) -> Result<Outcome, Error> {
-    let mut outcome = commit.await?;
-    outcome.accessed = true;
-    Ok(outcome)
 }
 
 /// What an adapter gets from [`Session::commit`].
@@ -241,7 +234,11 @@ impl<K> Session<K> {
             return Committing::Done(outcome);
         }
         match state.exchange.take() {
-            Some(exchange) => self.backend.clone().commit(exchange),
+            Some(mut exchange) => {
+                // Whoever has asked for it depends on it, also without having looked at it: `Vary`.
+                let _ = exchange.session();
+                self.backend.clone().commit(exchange)
+            }
             None => Committing::Untouched,
         }
     }
