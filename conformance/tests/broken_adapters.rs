@@ -36,13 +36,17 @@ fn passes_every_case_and_skips_none(fixture: impl Fixture) {
     let lines: Vec<_> = report.failed().map(ToString::to_string).collect();
     assert!(lines.is_empty(), "{}", lines.join("\n"));
     assert_eq!(report.tally().skipped, 0);
-    // Two versions of HTTP; of the cases on raw sockets there is one.
-    let raw = report
-        .outcomes()
-        .iter()
-        .filter(|outcome| outcome.on.ends_with("http1"))
-        .count();
-    assert_eq!(raw, adapter::cases().count());
+    // Two versions of HTTP; of the cases on raw sockets there is one. Transports without headers have two of their own.
+    let outcomes = report.outcomes().iter();
+    let raw = outcomes.filter(|outcome| outcome.on.ends_with("http1"));
+    let raw: BTreeSet<_> = raw.map(|outcome| outcome.case.id).collect();
+    let other = [
+        "adapter/newer-token-is-told",
+        "adapter/newer-token-is-told-to-nobody-else",
+    ];
+    let all = adapter::cases().map(|case| case.id);
+    let all: BTreeSet<_> = all.filter(|id| !other.contains(id)).collect();
+    assert_eq!(raw, all);
 }
 
 #[test]
@@ -65,6 +69,8 @@ fn a_commit_after_the_head_is_found() {
             "adapter/cookie-on-every-status",
             "adapter/error-page-of-the-application",
             "adapter/outage-at-commit",
+            // Nor has a body that commits at its end a length, so that the next response on the connection is not found.
+            "adapter/pipelined-requests",
         ],
     );
 }

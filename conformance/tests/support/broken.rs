@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use cloakroom::{Committing, Error, Fate, Outcome, Session, Sessions, http as mapping};
 use cloakroom_conformance::adapter::{
-    App, AppStore, Claims, Fixture, FixtureError, Second, Server,
+    Ability, App, AppStore, Claims, Fixture, FixtureError, Second, Server,
 };
 use cloakroom_tower::SessionLayer;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -64,6 +64,8 @@ impl Fixture for Broken {
 
     fn claims(claims: Claims) -> Claims {
         routes::all(claims)
+            .never(Ability::Attempts, "in axum one route has the request")
+            .can(Ability::Optional)
     }
 }
 
