@@ -108,6 +108,24 @@ fn any_bytes_are_a_schedule() {
     }
 }
 
+// R15: the promise of the page on architecture, with the schedule that once showed where it ends: a save whose answer is lost, a sign-in
+// that takes over what it saved, and a clock that is set back between the two.
+#[test]
+fn clocks_that_differ_by_a_quarter_of_a_minute_mislead_nobody() {
+    let mut simulator = Simulator::new();
+    for seconds in -15..=15 {
+        for wait in [0, 14, 15, 29, 30, 31, 44, 45, 46, 59, 60, 61, 75, 76] {
+            let schedule = format!(
+                "seed=1 grace=0 +7:c0:n0:jar:of-ada 7 7 7> +8:c0:n0:jar:short +9:c0:n0:jar:ada \
+                 8 8 8!lost 9 n0@{seconds} 9 9 9 @{wait} 8"
+            );
+            if let Err(wrong) = simulator.replay(&schedule.parse().unwrap()) {
+                panic!("{wrong:?}: --trace '{schedule}'");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_trace_with_a_word_that_means_nothing_is_an_error_that_names_it() {
     for word in [
