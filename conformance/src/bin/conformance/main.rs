@@ -14,6 +14,7 @@ mod overheard;
 mod program;
 mod proxy;
 mod requirements;
+mod said;
 mod scoreboard;
 mod servers;
 mod services;
@@ -25,10 +26,11 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_conformance::{Case, Outcome, Report, Suite, Tally, adapter, endpoint, store};
+use cloakroom_conformance::{Case, Outcome, Suite, Tally, adapter, endpoint, store};
 use tokio::runtime::Builder;
 
 use command::Command;
+use said::say;
 
 /// A suite that can be asked for by name.
 struct Entry {
@@ -125,7 +127,6 @@ fn cases() -> impl Iterator<Item = Case> {
 #[derive(Default)]
 struct Totals {
     tally: Tally,
-    reports: Vec<Report>,
 }
 
 impl Totals {
@@ -155,7 +156,6 @@ impl Totals {
         if is_adapter && report.tally().passed > 0 {
             self.tally += overheard::told(entry.name);
         }
-        self.reports.push(report);
     }
 
     /// Names each case of a suite that cannot run here, so that nobody takes them for passed.
@@ -167,11 +167,10 @@ impl Totals {
     }
 
     fn end(self) -> ExitCode {
-        for report in &self.reports {
-            let _ = write!(io::stdout(), "{report}");
-        }
         let reason = self.tally.reason_to_fail(Tally::all_required());
         if let Some(reason) = reason {
+            say("");
+            said::repeat_failures();
             say(reason);
         }
         say(self.tally);
@@ -186,11 +185,6 @@ impl Totals {
         say(self.tally);
         ExitCode::SUCCESS
     }
-}
-
-/// Prints a line. A closed standard output (`| head`) changes nothing of the exit status.
-fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Returns when the user or the system wants the program to end.

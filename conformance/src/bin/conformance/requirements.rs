@@ -39,7 +39,10 @@ pub(crate) fn table() -> Tally {
                 tally.passed += 1;
             }
             None => {
-                say("      NOTHING proves it");
+                say(format_args!(
+                    "FAILED  {}: nothing proves it",
+                    requirement.id
+                ));
                 tally.failed += 1;
             }
         }
@@ -47,7 +50,7 @@ pub(crate) fn table() -> Tally {
     for id in proofs.keys() {
         if requirements().all(|requirement| requirement.id != id) {
             say(format_args!(
-                "\n{id} is named by a proof, and is not a requirement"
+                "FAILED  {id} is named by a proof, and is not a requirement"
             ));
             tally.failed += 1;
         }
