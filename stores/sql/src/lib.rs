@@ -175,6 +175,8 @@ compile_error!(
 );
 
 mod builder;
+mod check;
+mod connections;
 mod database;
 mod failure;
 #[cfg(feature = "sqlite")]
