@@ -4,7 +4,10 @@
 //! each statement, and nobody else can use the connection meanwhile. So the store keeps what it took from its own pool for the next
 //! statement, and gives back what it has not needed for a while. Of an application's pool it keeps nothing.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use sqlx::Database;
@@ -19,6 +22,13 @@ const UNUSED: Duration = Duration::from_secs(1);
 
 /// So does one that was kept for so long, though it is in use all the time: the pool closes those that are old.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// What a statement does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Read,
+    Write,
+}
 
 /// A pool, and what was taken from it.
 pub(crate) struct Connections<D: Database> {
@@ -36,9 +46,13 @@ impl<D: Database> Connections<D> {
         check: Check,
         patience: Duration,
     ) -> Self {
-        let size = pool.options().get_max_connections();
+        let size = usize::try_from(pool.options().get_max_connections());
+        let size = size.map_or(Semaphore::MAX_PERMITS, |size| {
+            size.min(Semaphore::MAX_PERMITS)
+        });
         let kept = Kept {
-            turns: Semaphore::new(usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS)),
+            size,
+            turns: Semaphore::new(size),
             patience,
             check,
             codes,
@@ -66,10 +80,11 @@ impl<D: Database> Connections<D> {
     /// Executes a statement on one of them.
     pub(crate) async fn run<T>(
         &self,
+        what: What,
         statement: impl AsyncFnOnce(&mut D::Connection) -> sqlx::Result<T>,
     ) -> Result<T, Failure> {
         let outcome = match self.take().await {
-            Ok(lease) => lease.run(statement).await,
+            Ok(lease) => lease.run(what, statement).await,
             Err(error) => Err(error),
         };
         outcome.map_err(|error| failure::of(error, self.codes))
@@ -114,7 +129,9 @@ impl<D: Database> Clone for Connections<D> {
 
 /// What the store keeps of its own pool.
 struct Kept<D: Database> {
-    /// As many as the pool has connections: who waits for one cannot wait at the pool, which does not see these.
+    /// How many connections the pool has.
+    size: usize,
+    /// As many: who waits for a connection cannot wait at the pool, which does not see these.
     turns: Semaphore,
     patience: Duration,
     check: Check,
@@ -170,6 +187,11 @@ impl<D: Database> Kept<D> {
             Ok(turn) => turn.map_err(|_| sqlx::Error::PoolClosed),
             Err(_) => Err(sqlx::Error::PoolTimedOut),
         }
+    }
+
+    /// Whether only one statement is under way.
+    fn is_used_by_one(&self) -> bool {
+        self.turns.available_permits() + 1 == self.size
     }
 
     fn pop(&self) -> Option<One<D>> {
@@ -233,6 +255,23 @@ impl<D: Database> Drop for Watch<D> {
     }
 }
 
+/// Waits for an answer that is as good as there: at first without sleeping. SQLite's thread needs some microseconds for a record,
+/// and to sleep and be woken takes longer. If the thread has no processor, it gets this one.
+async fn awake<T>(answer: impl Future<Output = T>) -> T {
+    const MOMENT: Duration = Duration::from_micros(30);
+    let begin = Instant::now();
+    let mut answer = pin!(answer);
+    poll_fn(|context| {
+        loop {
+            match answer.as_mut().poll(context) {
+                Poll::Pending if begin.elapsed() < MOMENT => std::thread::yield_now(),
+                outcome => return outcome,
+            }
+        }
+    })
+    .await
+}
+
 /// A connection for one statement.
 ///
 /// If it is dropped before the statement's end, or the connection broke, the connection is closed and not given back: the
@@ -247,10 +286,21 @@ struct Lease<'a, D: Database> {
 impl<D: Database> Lease<'_, D> {
     async fn run<T>(
         mut self,
+        what: What,
         statement: impl AsyncFnOnce(&mut D::Connection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
+        let comes_at_once = what == What::Read
+            && self.connections.codes.in_this_process
+            && self
+                .connections
+                .kept
+                .as_ref()
+                .is_some_and(|kept| kept.is_used_by_one());
         let one = self.one.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        let outcome = statement(&mut one.connection).await;
+        let outcome = match comes_at_once {
+            true => awake(statement(&mut one.connection)).await,
+            false => statement(&mut one.connection).await,
+        };
         match &outcome {
             Ok(_) => self.keep(),
             Err(sqlx::Error::Database(_)) => self.give_back(),

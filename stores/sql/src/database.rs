@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cloakroom_store::{Key, StoreError, Stored, UnixTime};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::connections::Connections;
+use crate::connections::{Connections, What};
 use crate::failure::{self, Failure};
 use crate::name::Table;
 use crate::statements::Statements;
@@ -174,7 +174,9 @@ impl Kind {
         each!(*self, |connections, driver| {
             let query = bound!(driver, sql, values);
             let executed = connections
-                .run(async |connection| query.execute(connection).await)
+                .run(What::Write, async |connection| {
+                    query.execute(connection).await
+                })
                 .await?;
             Ok(driver::done(&executed))
         })
@@ -189,7 +191,9 @@ impl Kind {
         each!(*self, |connections, driver| {
             let query = bound!(driver, sql, values);
             let row = connections
-                .run(async |connection| query.fetch_optional(connection).await)
+                .run(What::Read, async |connection| {
+                    query.fetch_optional(connection).await
+                })
                 .await?;
             row.map(|row| stored!(driver, row)).transpose()
         })
@@ -204,7 +208,9 @@ impl Kind {
         each!(*self, |connections, driver| {
             let query = bound!(driver, sql, values);
             let rows = connections
-                .run(async |connection| query.fetch_all(connection).await)
+                .run(What::Read, async |connection| {
+                    query.fetch_all(connection).await
+                })
                 .await?;
             let records = rows.into_iter().map(|row| {
                 let stored = stored!(driver, row)?;
@@ -228,7 +234,9 @@ impl Kind {
         each!(*self, |connections, driver| {
             let query = bound!(driver, sql, values);
             let rows = connections
-                .run(async |connection| query.fetch_all(connection).await)
+                .run(What::Read, async |connection| {
+                    query.fetch_all(connection).await
+                })
                 .await?;
             let keys = rows.into_iter().map(|row| Ok(column!(driver, row, 0)));
             keys.collect()
