@@ -60,7 +60,6 @@
 //! - It drops header lines that are not UTF-8: a `Cookie` line in which another cookie has such bytes reaches no guard.
 
 mod attempt;
-mod catcher;
 mod error;
 mod fairing;
 mod guard;

@@ -321,6 +321,66 @@ async fn a_response_fairing_that_is_attached_before_may_read_and_costs_no_change
     assert_eq!(get(&client, "/count", &token).await.unwrap(), "3 ");
 }
 
+#[rocket::async_test]
+async fn what_such_a_fairing_changes_is_dropped_also_where_the_handler_only_read() {
+    let late = AdHoc::on_response("Late", |request, _| {
+        Box::pin(async move { change(request).await })
+    });
+    let client = client(
+        rocket()
+            .attach(late)
+            .mount("/", routes![count, read])
+            .attach(SessionFairing::new(MemoryStore::new())),
+    )
+    .await;
+    let token = visitor(&client).await;
+    let response = send(&client, "/read", &token).await;
+    assert_eq!(response.into_string().await.unwrap(), "1 visits");
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+}
+
+#[rocket::async_test]
+async fn a_response_fairing_that_is_attached_after_finds_the_session_closed() {
+    let later = AdHoc::on_response("Later", |request, response| {
+        Box::pin(async move {
+            let closed = request.guard::<Session>().await.is_error();
+            response.set_raw_header("x-closed", closed.to_string());
+        })
+    });
+    let client = client(app().attach(later)).await;
+    let response = client.get("/untouched-by-all").dispatch().await;
+    assert_eq!(response.headers().get_one("x-closed"), Some("true"));
+    assert_eq!(set_cookie(&response), None);
+    let token = visitor(&client).await;
+    let response = send(&client, "/count", &token).await;
+    assert_eq!(response.headers().get_one("x-closed"), Some("true"));
+}
+
+#[rocket::async_test]
+async fn what_a_request_fairing_changes_is_for_whichever_route_answers() {
+    let early = AdHoc::on_request("Early", |request, _| {
+        Box::pin(async move { change(request).await })
+    });
+    let app = app().attach(early).mount("/", routes![read]);
+    let client = client(app).await;
+    for (path, text) in [
+        ("/read", "0 guard"),
+        ("/count", "1 guard"),
+        ("/leaving", "409"),
+    ] {
+        let response = client.get(path).dispatch().await;
+        assert_eq!(set_cookie(&response).is_some(), path != "/leaving");
+        only_our_cookie(&response);
+        assert_eq!(response.into_string().await.unwrap(), text);
+    }
+}
+
+#[get("/read")]
+fn read(session: Session) -> Result<String, Error> {
+    let visits = session.get::<u64>("visits")?.unwrap_or(0);
+    Ok(format!("{visits} {}", session.keys()?.join(" ")))
+}
+
 // The jar in which the attempts are marked also has what the client sent.
 #[rocket::async_test]
 async fn a_clients_cookies_make_nobodys_changes_count() {
