@@ -145,9 +145,9 @@ pub enum Fate {
     Unchanged,
     /// They are saved (for a sign-out: the session is deleted).
     Saved,
-    /// Dropped: the token had been rotated away, and within the grace it only reads.
+    /// Dropped: the token had been rotated away, and within the grace it only reads. Nobody has seen any of them.
     Superseded,
-    /// Dropped: the session was signed out or ended meanwhile.
+    /// Dropped: the session was signed out or ended meanwhile. Nobody has seen any of them.
     Gone,
 }
 
