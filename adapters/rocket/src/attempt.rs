@@ -17,10 +17,12 @@ use crate::{Error, headers};
 
 /// What guards and responses need of the fairing, without the store's type. Managed state.
 pub(crate) struct Attempts<K> {
-    pub(crate) open: Box<dyn Fn(&Request<'_>) -> Handle<K> + Send + Sync>,
+    pub(crate) open: Box<Open<K>>,
     /// The name of the mark. The jar also has what the client sent, which must not know it.
     pub(crate) mark: String,
 }
+
+type Open<K> = dyn Fn(&Request<'_>) -> Handle<K> + Send + Sync;
 
 impl<K: 'static> Attempts<K> {
     /// The session for whoever asks now. None after the commit.
@@ -48,7 +50,7 @@ impl<K: 'static> Attempts<K> {
         // The answer's mark is in the response already: one in the jar is of a response fairing.
         let late = request.cookies().get_pending(&self.mark);
         let late = late.and_then(|_| opened.pop());
-        if matches!(late.as_ref().map(|late| late.is_modified()), Some(Ok(true))) {
+        if matches!(late.as_ref().map(Handle::is_modified), Some(Ok(true))) {
             tracing::warn!("a response fairing changed the session too late: that is dropped");
         }
         let Some(session) = opened.last().or(late.as_ref()) else {

@@ -74,10 +74,10 @@ impl Error {
     pub(crate) async fn page<'r>(self, request: &'r Request<'_>) -> Response<'r> {
         let status = self.report(request);
         // The one that Rocket would choose: of the longest base, and of those rather one for this status than one for all.
-        let path = request.uri().path().segments();
+        let path = request.uri().path();
         let catchers = request.rocket().catchers().filter(|catcher| {
             catcher.code.is_none_or(|code| code == status.code)
-                && catcher.base.path().segments().prefix_of(path.clone())
+                && catcher.base.path().segments().prefix_of(path.segments())
         });
         let catcher = catchers
             .max_by_key(|catcher| (catcher.base.path().segments().len(), catcher.code.is_some()));

@@ -8,8 +8,7 @@ const CHANGED: [&str; 4] = ["vary", "set-cookie", "cache-control", "clear-site-d
 
 /// The Cookie lines as they came: Rocket's own jar decodes values. Where there is no line it has what a local client was given.
 pub(crate) fn cookies(request: &Request<'_>) -> HeaderMap {
-    let lines = request.headers().get("cookie").map(str::to_owned);
-    let mut lines: Vec<_> = lines.collect();
+    let mut lines: Vec<_> = request.headers().get("cookie").map(str::to_owned).collect();
     if lines.is_empty() {
         let jar = request.cookies().iter();
         lines.extend(jar.map(|cookie| cookie.stripped().to_string()));
