@@ -2,13 +2,16 @@
 
 mod support;
 
+use cloakroom::{Event, Operation};
 use cloakroom_memory::MemoryStore;
-use cloakroom_rocket::{Config, Error, Session, SessionFairing};
+use cloakroom_rocket::{Config, Error, Session, SessionFairing, Sessions};
 use rocket::fairing::AdHoc;
 use rocket::http::{Cookie, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Build, Request, Rocket, catch, catchers, get, head, routes};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use support::{NAME, get, rocket, set_cookie, token};
 
@@ -379,6 +382,37 @@ async fn what_a_request_fairing_changes_is_for_whichever_route_answers() {
 fn read(session: Session) -> Result<String, Error> {
     let visits = session.get::<u64>("visits")?.unwrap_or(0);
     Ok(format!("{visits} {}", session.keys()?.join(" ")))
+}
+
+#[rocket::async_test]
+async fn routes_and_guards_load_a_session_once_and_a_catcher_its_own() {
+    let loads = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&loads);
+    let sessions = Sessions::new(MemoryStore::new()).with_observer(move |event| {
+        if let Event::StoreCall {
+            operation: Operation::Load,
+            ..
+        } = event
+        {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let app = rocket()
+        .attach(SessionFairing::from(sessions))
+        .register("/", catchers![sorry, noting])
+        .mount("/", routes![count, moody, steady, nobody, gone]);
+    let client = client(app).await;
+    let token = visitor(&client).await;
+    for (path, expected) in [
+        ("/count", 1),
+        ("/forwarded", 1),
+        ("/nobody", 1),
+        ("/gone", 2),
+    ] {
+        loads.store(0, Ordering::Relaxed);
+        send(&client, path, &token).await;
+        assert_eq!((path, loads.load(Ordering::Relaxed)), (path, expected));
+    }
 }
 
 // The jar in which the attempts are marked also has what the client sent.
