@@ -82,8 +82,8 @@ pub enum Error {
     /// Too many other requests changed the session meanwhile, or too many rotations followed one another. Nothing of this
     /// request's changes was saved.
     Contended,
-    /// The store failed while it wrote, and by the time it answered again others had written so often, or the record had been gone so
-    /// long, that it cannot be seen whether this request's changes were saved.
+    /// The store failed while it wrote, and by the time it answered again the record was gone, or others had written so often, that it
+    /// cannot be seen whether this request's changes were saved.
     Uncertain,
     /// The exchange took longer than the grace, and the record is gone: it may have been signed out, or it may live on under
     /// a newer token. So this request cannot claim that the session was signed out.

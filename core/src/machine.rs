@@ -16,7 +16,7 @@
 //! changed, no session ─▶ Mint ─▶ Create ─ Stored ─▶ done: issue
 //!                          ▲─────── Taken
 //! changed, live ───────▶ Mint ─▶ Replace ─ Stored ─▶ done: saved
-//!                                 ▲   └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: gone
+//!                                 ▲   └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: gone, or, after a ✗, uncertain
 //!                                 └── live: replay ─────┴ retired ─▶ done: superseded
 //! changed, retired ────▶ done: superseded                 (never a new session: a late answer must not undo a sign-in)
 //! rotation, sign-in ───▶ Mint ─▶ Create new ─▶ Replace old by retired ─ Stored ─▶ done: issue
@@ -569,8 +569,9 @@ impl Machine {
 
     /// The record that was to be replaced is not there.
     fn save_gone(self: Box<Self>) -> Result<Commit, Error> {
-        // After the grace it may have been a retired one; a write of unknown outcome may live on under its successor.
-        if self.uncertain && self.is_late() {
+        // A write of unknown outcome may have been seen until it was gone with its session; or it lives on under a successor, and the
+        // retired record that leads there has expired, or was evicted.
+        if self.uncertain {
             Err(Error::Uncertain)
         } else {
             Ok(self.done(Fate::Gone, Directive::Keep))

@@ -74,6 +74,27 @@ fn rule_late_a_save_of_unknown_outcome_does_not_count_as_dropped_after_the_grace
     }
 }
 
+// R62: the write landed, was seen, and was signed out with its session, or evicted; or what was evicted is the retired record that led
+// to where it lives on. Nobody says that it was dropped.
+#[test]
+fn rule_nonce_a_save_of_unknown_outcome_whose_record_is_gone_is_uncertain() {
+    for landed in [false, true] {
+        for rotated in [false, true] {
+            let mut world = World::new();
+            let token = world.issue(None, insert("n", 0));
+            let commit = world.begin(Some(&token), count);
+            let commit = world.until(commit, "replace");
+            let commit = world.lose(commit, landed).expect("it finds out");
+            let newer = rotated.then(|| world.issue(Some(&token), rotate));
+            world.records.remove(&world.key(&token));
+            assert_eq!(world.run(commit), Err(Error::Uncertain));
+            if let Some(newer) = newer {
+                assert_eq!(world.number(&newer, "n"), Some(u64::from(landed)));
+            }
+        }
+    }
+}
+
 // R62: once it cannot be seen any more, nothing is claimed and nothing is doubled.
 #[test]
 fn rule_nonce_when_too_many_wrote_since_it_is_uncertain() {

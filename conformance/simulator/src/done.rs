@@ -136,10 +136,13 @@ impl Around {
             Fate::Saved if !self.is_saved(request) => {
                 Err("a change was acknowledged, and was not saved")
             }
-            Fate::Superseded | Fate::Gone
-                if !change.destroyed && self.is_there(request) && !self.is_misled(request) =>
-            {
+            Fate::Superseded | Fate::Gone if !change.destroyed && self.is_there(request) => {
                 Err("a change was dropped, and is there all the same")
+            }
+            Fate::Superseded | Fate::Gone
+                if !change.destroyed && change.issue == Issue::No && request.landed =>
+            {
+                Err("a change was dropped, and had been there")
             }
             _ if fate != Fate::Saved && matches!(told, Told::Token(_)) && !change.destroyed => {
                 Err("a token is issued for what was not saved")
@@ -183,12 +186,6 @@ impl Around {
                 entry.token.is_some()
                     && truth.is_some_and(|truth| truth.content.applied & request.mark() != 0)
             })
-    }
-
-    /// A write whose answer was lost may live on under a successor. That the record which leads there has expired, a request can tell
-    /// by how long it took, unless clocks differ, or were set meanwhile, by more than half of what such a record is kept beyond need.
-    fn is_misled(&self, request: &Request) -> bool {
-        request.faults > 0 && 2 * self.skew > self.kept() - self.hold()
     }
 
     /// No more store calls than promised.

@@ -3,7 +3,7 @@
 use crate::truth::Wrong;
 
 /// Every violation, and the numbers of the invariants.
-const PROMISES: [(Wrong, &[u8]); 47] = [
+const PROMISES: [(Wrong, &[u8]); 48] = [
     ("an untouched request asks the store", &[1]),
     ("a request that changes nothing would write", &[2]),
     (
@@ -21,6 +21,7 @@ const PROMISES: [(Wrong, &[u8]); 47] = [
     ("the message is not the one that was left", &[3]),
     ("a change was acknowledged, and was not saved", &[3, 8]),
     ("a change was dropped, and is there all the same", &[3, 8]),
+    ("a change was dropped, and had been there", &[3, 8]),
     ("changes count as unchanged", &[3, 8]),
     ("a session is seen that was signed out", &[4]),
     ("a sign-out leaves the cookie", &[4, 6]),

@@ -149,6 +149,9 @@ fn one(
     }
     match &node.pending {
         Pending::Failed => Some("a request failed"),
+        // A write whose answer was lost may have been in the session until it was signed out.
+        Pending::Uncertain => (!tree.lost(run.node) || !scenario.ops.contains(&Op::SignOut))
+            .then_some("a request is uncertain of what can be seen"),
         Pending::Load(_) => None,
         Pending::Done(fate, told) => match told {
             Told::Clear if op != Op::SignOut => Some("a cookie was cleared without a sign-out"),

@@ -250,7 +250,12 @@ impl Explorer {
                     to("starts", next, Phase::Running, node);
                 }
                 Phase::Running => {
-                    if let Pending::Done(_, told) = self.tree.nodes[run.node as usize].pending {
+                    let told = match self.tree.nodes[run.node as usize].pending {
+                        Pending::Done(_, told) => Some(told),
+                        Pending::Uncertain => Some(Told::Nothing),
+                        _ => None,
+                    };
+                    if let Some(told) = told {
                         let mut next = state.clone();
                         next.cookie = match told {
                             Told::Nothing => state.cookie,
@@ -347,7 +352,7 @@ impl Explorer {
                 Some(_) => ("cannot delete", Input::Deleted(Some(false))),
                 None => ("finds nothing to delete", Input::Deleted(None)),
             },
-            Pending::Done(..) | Pending::Failed => panic!("nothing is asked"),
+            Pending::Done(..) | Pending::Uncertain | Pending::Failed => panic!("nothing is asked"),
         }
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use cloakroom_core::{
-    Commit, Config, Created, Deleted, Directive, Exchange, Fate, Key, Replaced, Session, Stored,
-    Touched, UnixTime, Write,
+    Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Key, Replaced, Session,
+    Stored, Touched, UnixTime, Write,
 };
 use sha2::{Digest, Sha256};
 
@@ -94,6 +94,8 @@ pub(crate) enum Pending {
     Replace(Slot, RecordId, Write),
     Delete(Slot, RecordId),
     Done(Fate, Told),
+    /// Whether its write happened cannot be seen.
+    Uncertain,
     Failed,
 }
 
@@ -148,6 +150,7 @@ pub(crate) struct Tree {
 enum Live {
     Opening(Exchange),
     Committing(Commit),
+    Uncertain,
     Failed,
 }
 
@@ -407,14 +410,28 @@ impl Tree {
         };
         player.live = match next {
             Ok(commit) => Live::Committing(commit),
+            Err(Error::Uncertain) => Live::Uncertain,
             Err(_) => Live::Failed,
         };
         player.mint();
     }
 
+    /// Whether the answer to a write of this request was lost.
+    pub(crate) fn lost(&self, node: NodeId) -> bool {
+        let mut at = self.nodes.get(node as usize);
+        while let Some((parent, input)) = at.and_then(|node| node.parent) {
+            if input == Input::Lost {
+                return true;
+            }
+            at = self.nodes.get(parent as usize);
+        }
+        false
+    }
+
     fn add(&mut self, player: Player, parent: Option<(NodeId, Input)>, depth: u32) -> NodeId {
         let pending = match &player.live {
             Live::Failed => Pending::Failed,
+            Live::Uncertain => Pending::Uncertain,
             Live::Opening(exchange) => {
                 Pending::Load(self.slot(exchange.wants_load().expect("not yet ready")))
             }

@@ -52,8 +52,8 @@ pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
                 | Act::Rotate(came)
                 | Act::SignOut(came) => match came {
                     Came::Acknowledged => summary.acknowledged += 1,
-                    Came::Unknown | Came::Gone { lost: true } => summary.unknown += 1,
-                    Came::Dropped | Came::Gone { lost: false } => {}
+                    Came::Unknown => summary.unknown += 1,
+                    Came::Dropped | Came::Gone => {}
                 },
                 Act::Read(_) => summary.reads += 1,
                 Act::Nothing => {}
@@ -131,7 +131,7 @@ fn gone(events: &[&Event]) -> Result<(), String> {
     let first = sign_outs.min();
     for event in events {
         if let Act::Append(_, came) | Act::Set(_, came) | Act::Rotate(came) = event.act
-            && matches!(came, Came::Gone { .. })
+            && came == Came::Gone
             && first.is_none_or(|first| event.end < first)
         {
             let steps = steps(event);
@@ -152,10 +152,9 @@ fn steps(event: &Event) -> String {
     }
 }
 
-/// Whether it is certain that a change did not happen. One of a session that has ended may have been there until then, if the answer
-/// to its write was lost: it landed, was seen, and was gone with the session before its client could look for it.
+/// Whether it is certain that a change did not happen.
 fn dropped(came: Came) -> bool {
-    matches!(came, Came::Dropped | Came::Gone { lost: false })
+    matches!(came, Came::Dropped | Came::Gone)
 }
 
 /// Until when changes must show in a read: until it began; or, with a token that was rotated away, until that rotation began.
@@ -344,25 +343,25 @@ mod tests {
     }
 
     #[test]
-    fn a_change_whose_session_has_ended_was_there_at_most_if_its_answer_was_lost() {
-        let gone = |lost| Act::Append(2, Came::Gone { lost });
+    fn a_change_whose_session_has_ended_was_never_there() {
+        let gone = (1, 5, 0, Act::Append(2, Came::Gone));
         let out = |came| (3, 4, 0, Act::SignOut(came));
-        let events = |lost, came| {
+        let events = |seen, came| {
             [
                 (0, 1, 0, append(1)),
-                (1, 5, 0, gone(lost)),
-                (2, 3, 0, read(&[1, 2])),
+                gone.clone(),
+                (2, 3, 0, read(seen)),
                 out(came),
             ]
         };
-        holds(&events(true, Came::Acknowledged));
-        holds(&events(true, Came::Unknown));
-        finds("was dropped", &events(false, Came::Acknowledged));
+        holds(&events(&[1], Came::Acknowledged));
+        holds(&events(&[1], Came::Unknown));
+        finds("was dropped", &events(&[1, 2], Came::Acknowledged));
         // The sign-out found no session: it has ended nothing.
-        finds("nobody signed out", &events(true, Came::Dropped));
+        finds("nobody signed out", &events(&[1], Came::Dropped));
         let too_late = [
             (0, 1, 0, append(1)),
-            (1, 2, 0, gone(true)),
+            (1, 2, 0, gone.3.clone()),
             out(Came::Acknowledged),
         ];
         finds(

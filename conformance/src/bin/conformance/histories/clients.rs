@@ -50,11 +50,8 @@ pub(super) enum Came {
     Acknowledged,
     /// Dropped, or there was no session.
     Dropped,
-    /// Dropped, because the session ended meanwhile. If the answer to a write was `lost` before, the write may have happened, and be
-    /// seen, until the session ended; whether it did nobody can tell any more, and the session is gone either way.
-    Gone {
-        lost: bool,
-    },
+    /// Dropped, because the session ended meanwhile.
+    Gone,
     /// An error: it may have happened, and may still happen.
     Unknown,
 }
@@ -235,9 +232,7 @@ impl Client {
             Ok(Some(((), outcome))) => {
                 let came = match outcome.fate {
                     Fate::Saved => Came::Acknowledged,
-                    Fate::Gone => Came::Gone {
-                        lost: self.store.lost_write(),
-                    },
+                    Fate::Gone => Came::Gone,
                     _ => Came::Dropped,
                 };
                 let token = match &outcome.directive {
@@ -421,7 +416,7 @@ mod tests {
         let Act::Append(number, came) = append.act else {
             panic!("it appends");
         };
-        assert_eq!(came, Came::Gone { lost: true });
+        assert_eq!(came, Came::Unknown);
         let answers: Vec<_> = append.steps.iter().map(Step::to_string).collect();
         for (step, [operation, answer]) in
             answers

@@ -1,5 +1,4 @@
-//! A node's store as one client has it: what the client's exchange did there is kept, so that it is known whether an answer of this
-//! very exchange was lost, and so that what goes wrong can be followed.
+//! A node's store as one client has it: what the client's exchange did there is kept, so that what goes wrong can be followed.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,14 +47,6 @@ impl Traced {
     /// What was done since this was asked last.
     pub(super) fn take(&self) -> Vec<Step> {
         std::mem::take(&mut self.steps.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether one of them may have changed a record, or may still, without the client knowing.
-    pub(super) fn lost_write(&self) -> bool {
-        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps
-            .iter()
-            .any(|step| step.answer.is_none() && ["create", "replace"].contains(&step.operation))
     }
 
     fn note<T: fmt::Debug>(

@@ -26,7 +26,7 @@ const fn that(name: &'static str, from: &'static str, to: To) -> Mutation {
     Mutation { name, from, to }
 }
 
-pub(super) const ALL: [Mutation; 35] = [
+pub(super) const ALL: [Mutation; 36] = [
     // What is loaded.
     that(
         "trusts-one-of-two-tokens",
@@ -123,6 +123,11 @@ pub(super) const ALL: [Mutation; 35] = [
         "writes-over-what-was-retired",
         "if current.record.retired.is_some() {",
         Code("if current.record.retired.is_some() && !{is} {"),
+    ),
+    that(
+        "takes-a-lost-write-for-dropped",
+        "if self.uncertain {",
+        Code("if self.uncertain && !{is} {"),
     ),
     that(
         "creates-again-what-is-gone",
