@@ -111,7 +111,8 @@ impl Exchange {
     }
 
     /// An exchange on a record whose key is known, as a directory lists it: to look at somebody's other sessions, or to
-    /// revoke one (`session()?.destroy()`).
+    /// revoke one (`session()?.destroy()`). Nothing is wanted if the key is none of this configuration (its prefix is another one): two
+    /// cookies whose sessions are in one store do not see each other's.
     ///
     /// ```
     /// use cloakroom_core::{Config, Exchange, Key, UnixTime};
@@ -123,7 +124,9 @@ impl Exchange {
     #[must_use]
     pub fn open_key(config: &Config, key: Key, now: UnixTime) -> Self {
         let mut machine = Box::new(Machine::open(config, now));
-        machine.candidates.push(Candidate { key, token: None });
+        if config.settings().tokens.made(&key) {
+            machine.candidates.push(Candidate { key, token: None });
+        }
         Self(machine)
     }
 
