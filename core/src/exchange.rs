@@ -269,6 +269,14 @@ impl Work {
             .map(|base| &base.record)
     }
 
+    /// The same, if this request leaves it to its owner.
+    pub(crate) fn carried(&self) -> Option<&Record> {
+        self.record().filter(|record| match &self.issue {
+            Issue::SignIn(subject) => record.subject().is_none_or(|owner| owner == &**subject),
+            Issue::No | Issue::Rotate => true,
+        })
+    }
+
     pub(crate) fn is_modified(&self) -> bool {
         self.destroyed || self.issue != Issue::No || !self.journal.is_empty() || self.seed.is_some()
     }
