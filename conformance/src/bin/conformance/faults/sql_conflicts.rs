@@ -274,9 +274,10 @@ fn tried(times: i64, expected: i64) -> Result<(), Failure> {
     }
 }
 
-/// Waits until a statement waits for a lock of this connection.
+/// Waits until a statement waits for a row that a transaction of this connection has changed. What pg_stat_activity told once in a
+/// transaction, it tells until its end; pg_locks is asked anew each time.
 async fn waiting(other: &mut PgConnection) -> Result<(), Failure> {
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'store' AND wait_event_type = 'Lock'";
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted";
     until(async || {
         let row = other.fetch_one(waits).await?;
         Ok(row.try_get::<i64, _>(0)? > 0)
