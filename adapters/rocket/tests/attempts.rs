@@ -2,13 +2,16 @@
 
 mod support;
 
+use cloakroom::{Event, Operation};
 use cloakroom_memory::MemoryStore;
-use cloakroom_rocket::{Config, Error, Session, SessionFairing};
+use cloakroom_rocket::{Config, Error, Session, SessionFairing, Sessions};
 use rocket::fairing::AdHoc;
 use rocket::http::{Cookie, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Build, Request, Rocket, catch, catchers, get, head, routes};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use support::{NAME, get, rocket, set_cookie, token};
 
@@ -319,6 +322,97 @@ async fn a_response_fairing_that_is_attached_before_may_read_and_costs_no_change
     assert_eq!(response.headers().get_one("x-visits-before"), Some("1"));
     assert_eq!(response.into_string().await.unwrap(), "2 ");
     assert_eq!(get(&client, "/count", &token).await.unwrap(), "3 ");
+}
+
+#[rocket::async_test]
+async fn what_such_a_fairing_changes_is_dropped_also_where_the_handler_only_read() {
+    let late = AdHoc::on_response("Late", |request, _| {
+        Box::pin(async move { change(request).await })
+    });
+    let client = client(
+        rocket()
+            .attach(late)
+            .mount("/", routes![count, read])
+            .attach(SessionFairing::new(MemoryStore::new())),
+    )
+    .await;
+    let token = visitor(&client).await;
+    let response = send(&client, "/read", &token).await;
+    assert_eq!(response.into_string().await.unwrap(), "1 visits");
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+}
+
+#[rocket::async_test]
+async fn a_response_fairing_that_is_attached_after_finds_the_session_closed() {
+    let later = AdHoc::on_response("Later", |request, response| {
+        Box::pin(async move {
+            let closed = request.guard::<Session>().await.is_error();
+            response.set_raw_header("x-closed", closed.to_string());
+        })
+    });
+    let client = client(app().attach(later)).await;
+    let response = client.get("/untouched-by-all").dispatch().await;
+    assert_eq!(response.headers().get_one("x-closed"), Some("true"));
+    assert_eq!(set_cookie(&response), None);
+    let token = visitor(&client).await;
+    let response = send(&client, "/count", &token).await;
+    assert_eq!(response.headers().get_one("x-closed"), Some("true"));
+}
+
+#[rocket::async_test]
+async fn what_a_request_fairing_changes_is_for_whichever_route_answers() {
+    let early = AdHoc::on_request("Early", |request, _| {
+        Box::pin(async move { change(request).await })
+    });
+    let app = app().attach(early).mount("/", routes![read]);
+    let client = client(app).await;
+    for (path, text) in [
+        ("/read", "0 guard"),
+        ("/count", "1 guard"),
+        ("/leaving", "409"),
+    ] {
+        let response = client.get(path).dispatch().await;
+        assert_eq!(set_cookie(&response).is_some(), path != "/leaving");
+        only_our_cookie(&response);
+        assert_eq!(response.into_string().await.unwrap(), text);
+    }
+}
+
+#[get("/read")]
+fn read(session: Session) -> Result<String, Error> {
+    let visits = session.get::<u64>("visits")?.unwrap_or(0);
+    Ok(format!("{visits} {}", session.keys()?.join(" ")))
+}
+
+#[rocket::async_test]
+async fn routes_and_guards_load_a_session_once_and_a_catcher_its_own() {
+    let loads = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&loads);
+    let sessions = Sessions::new(MemoryStore::new()).with_observer(move |event| {
+        if let Event::StoreCall {
+            operation: Operation::Load,
+            ..
+        } = event
+        {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let app = rocket()
+        .attach(SessionFairing::from(sessions))
+        .register("/", catchers![sorry, noting])
+        .mount("/", routes![count, moody, steady, nobody, gone]);
+    let client = client(app).await;
+    let token = visitor(&client).await;
+    for (path, expected) in [
+        ("/count", 1),
+        ("/forwarded", 1),
+        ("/nobody", 1),
+        ("/gone", 2),
+    ] {
+        loads.store(0, Ordering::Relaxed);
+        send(&client, path, &token).await;
+        assert_eq!((path, loads.load(Ordering::Relaxed)), (path, expected));
+    }
 }
 
 // The jar in which the attempts are marked also has what the client sent.
