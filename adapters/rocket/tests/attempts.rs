@@ -9,9 +9,9 @@ use rocket::fairing::AdHoc;
 use rocket::http::{Cookie, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::request::{FromRequest, Outcome};
-use rocket::{Build, Request, Rocket, catch, catchers, get, head, routes};
-use std::sync::Arc;
+use rocket::{Build, Request, Rocket, State, catch, catchers, get, head, routes};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use support::{NAME, get, rocket, set_cookie, token};
 
@@ -274,6 +274,43 @@ async fn what_a_catcher_changes_counts_and_nothing_of_what_it_answers_for() {
     let response = client.get("/gone").dispatch().await;
     let token = token(&response);
     assert_eq!(get(&client, "/count", &token).await.unwrap(), "1 noted");
+}
+
+#[get("/keeps")]
+fn keeps(session: Session, kept: &State<Mutex<Option<Session>>>) -> Status {
+    *kept.lock().unwrap() = Some(session);
+    Status::Gone
+}
+
+#[rocket::async_test]
+async fn the_session_of_a_handler_that_failed_is_closed_though_a_catcher_has_its_own() {
+    let app = app().manage(Mutex::new(None::<Session>));
+    let client = client(app.mount("/", routes![keeps])).await;
+    let response = client.get("/keeps").dispatch().await;
+    assert_eq!(response.into_string().await.unwrap(), "1");
+    let kept: &Mutex<Option<Session>> = client.rocket().state().unwrap();
+    let kept = kept.lock().unwrap().take().unwrap();
+    assert!(kept.insert("late", true).is_err());
+}
+
+/// With cookies of its own, whatever their values.
+#[catch(403)]
+fn cookies(request: &Request<'_>) {
+    let jar = request.cookies();
+    jar.add(("first", "None"));
+    for place in 0..9 {
+        jar.add((format!("route{place}"), format!("Some({place})")));
+    }
+}
+
+#[rocket::async_test]
+async fn a_catchers_own_cookies_make_nobodys_changes_count() {
+    let client = client(app().register("/", catchers![cookies])).await;
+    let token = visitor(&client).await;
+    let request = client.get("/denied").cookie((NAME, token.clone()));
+    let response = request.dispatch().await;
+    assert_eq!(response.headers().get("set-cookie").count(), 10);
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
 }
 
 struct Admin;
