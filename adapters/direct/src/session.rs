@@ -56,7 +56,6 @@ pub struct Session<K = ()> {
 pub(crate) trait Backend: Send + Sync {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange;
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
-    /// Takes the exchange, if there is one.
     /// What has come of the exchange, if there is nothing to be done.
     fn settled(&self, exchange: &Exchange) -> Option<Outcome>;
     fn commit(self: Arc<Self>, exchange: Exchange) -> Committing;
