@@ -61,6 +61,7 @@
 //! | keys of a `dict` that are no text | yes | | | yes |
 //!
 //! A Rust tuple or `Vec` is a `list` for Flask, and a Rust type that serde writes as a text is a `str`; for the others store a [`Value`].
+//! What Python cannot hash (a `list`, so also a Rust tuple; a `dict`, a `set`) is an error as a key of a `dict` and in a `set`.
 //!
 //! In a pickle there may be more than that: instances of the application's own classes, enum members, `OrderedDict`, `defaultdict`,
 //! werkzeug's `MultiDict`, dateutil's zones, buffers. Reading that would mean to import and call, so it makes the session unreadable here:
