@@ -89,7 +89,8 @@
 //! never executed.
 //!
 //! Flask's own cookie has the limits of every session in a cookie (see `cloakroom_core::Envelope`): a copy works until it expires, and of two
-//! concurrent responses the last one wins. The client can read it, also what is in `_cloakroom`.
+//! concurrent responses the last one wins. The client can read it, also what is in `_cloakroom`. A cookie that inflates to more than 65,536
+//! bytes is not read ([`Error::Corrupt`]), and none is written ([`Error::TooLarge`]).
 //!
 //! The tests `beside_flask_…` in this crate show these lines.
 //!
@@ -150,7 +151,7 @@
 //! ```
 
 #[cfg(doc)]
-use cloakroom_core::{Expiry, Session};
+use cloakroom_core::{Error, Expiry, Session};
 
 mod cookie;
 mod error;
