@@ -54,16 +54,17 @@ pub enum Commit {
     Done(Outcome),
 }
 
-/// What came of an exchange.
+/// What came of an exchange. The default is what comes of one that nobody touched.
 ///
 /// ```
-/// use cloakroom_core::{Commit, Config, Directive, Exchange, Fate, UnixTime};
+/// use cloakroom_core::{Commit, Config, Directive, Exchange, Fate, Outcome, UnixTime};
 ///
 /// let exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
 /// let Commit::Done(outcome) = exchange.finish(UnixTime::from_secs(0)) else { panic!() };
+/// assert_eq!(outcome, Outcome::default());
 /// assert_eq!((outcome.directive, outcome.fate, outcome.accessed), (Directive::Keep, Fate::Unchanged, false));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// What to tell the client.
@@ -95,10 +96,11 @@ pub struct Outcome {
 /// }
 /// # assert_eq!(describe(&Directive::Keep), "nothing");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Directive {
     /// Nothing.
+    #[default]
     Keep,
     /// Here is a token; present it from now on.
     Issue(Issued),
@@ -135,10 +137,11 @@ pub struct Issued {
 /// }
 /// # assert!(worth_a_word(Fate::Gone));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fate {
     /// There were none.
+    #[default]
     Unchanged,
     /// They are saved (for a sign-out: the session is deleted).
     Saved,

@@ -111,7 +111,8 @@ impl Exchange {
     }
 
     /// An exchange on a record whose key is known, as a directory lists it: to look at somebody's other sessions, or to
-    /// revoke one (`session()?.destroy()`).
+    /// revoke one (`session()?.destroy()`). Nothing is wanted if the key is none of this configuration (its prefix is another one): two
+    /// cookies whose sessions are in one store do not see each other's.
     ///
     /// ```
     /// use cloakroom_core::{Config, Exchange, Key, UnixTime};
@@ -123,7 +124,9 @@ impl Exchange {
     #[must_use]
     pub fn open_key(config: &Config, key: Key, now: UnixTime) -> Self {
         let mut machine = Box::new(Machine::open(config, now));
-        machine.candidates.push(Candidate { key, token: None });
+        if config.settings().tokens.made(&key) {
+            machine.candidates.push(Candidate { key, token: None });
+        }
         Self(machine)
     }
 
@@ -264,6 +267,14 @@ impl Work {
             .as_ref()
             .filter(|_| !self.destroyed)
             .map(|base| &base.record)
+    }
+
+    /// The same, if this request leaves it to its owner.
+    pub(crate) fn carried(&self) -> Option<&Record> {
+        self.record().filter(|record| match &self.issue {
+            Issue::SignIn(subject) => record.subject().is_none_or(|owner| owner == &**subject),
+            Issue::No | Issue::Rotate => true,
+        })
     }
 
     pub(crate) fn is_modified(&self) -> bool {

@@ -380,7 +380,7 @@ impl<'a> Session<'a> {
         match (&self.work.base, self.work.is_modified()) {
             (Some(base), false) => base.record.stored.expires_at,
             _ => {
-                let stored = self.work.record().and_then(|record| record.expiry);
+                let stored = self.work.carried().and_then(|record| record.expiry);
                 let expiry = self.work.journal.expiry.unwrap_or(stored);
                 self.config
                     .lifetime(expiry)

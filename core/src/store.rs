@@ -41,12 +41,12 @@ impl Key {
         valid.then(|| Self(smallvec::SmallVec::from_slice(bytes)))
     }
 
-    /// A key of bytes that are known to be valid.
     /// Moves the text out; what is left is no key.
     pub(crate) fn take(&mut self) -> Self {
         Self(std::mem::take(&mut self.0))
     }
 
+    /// A key of bytes that are known to be valid.
     pub(crate) fn from_valid(text: smallvec::SmallVec<[u8; 64]>) -> Self {
         Self(text)
     }

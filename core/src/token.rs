@@ -309,7 +309,15 @@ impl TokenRules {
         }
     }
 
-    /// Length of the keys, in bytes.
+    /// Whether a key is one that these rules make: that of another prefix is not, though it may begin with this one.
+    pub(crate) fn made(&self, key: &Key) -> bool {
+        let (key, whole) = (key.as_bytes(), self.key_len());
+        let of_any_length = self.scheme.is_some() && self.key_format == KeyFormat::Plain;
+        key.starts_with(self.prefix.as_bytes())
+            && (key.len() == whole || of_any_length && key.len() < whole)
+    }
+
+    /// Length of the keys (the longest ones, of a scheme), in bytes.
     pub(crate) fn key_len(&self) -> usize {
         let rest = match self.key_format {
             KeyFormat::Sha256 => 43,

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use cloakroom_core::{Builder, Config, KeyFormat, Limits, SameSite, SigningKey, TokenFormat};
+use serde::Deserialize as _;
+use serde::de::value::{Error, MapDeserializer};
 
 fn check(change: impl FnOnce(Builder) -> Builder, expected: Result<(), &str>) {
     let built = change(Config::builder()).build();
@@ -146,6 +148,8 @@ fn paths_and_domains_fit_into_a_line() {
         "",
         ".",
         "..example.org",
+        "example.org.",
+        "example..org",
         "a b",
         "a;b",
         "bücher.example",
@@ -289,6 +293,11 @@ fn settings_take_every_field_of_the_builder() {
         partitioned = true
         insecure_for_development = false
         persistent = true
+        idle_timeout_until_closed = 600
+        extend_on_read = false
+        extend_after = 60
+        renew_cookie = true
+        delete_emptied = true
         idle_timeout = 900
         absolute_timeout = 3600
         rotation_grace = 10
@@ -309,6 +318,21 @@ fn settings_take_every_field_of_the_builder() {
     let strict =
         settings("same_site = \"strict\"\ntoken_format = \"random256\"\nkey_format = \"sha256\"");
     assert!(strict.is_ok(), "{strict:?}");
+}
+
+#[test]
+fn settings_that_are_null_are_as_if_they_were_not_there() {
+    for name in [
+        "cookie_name",
+        "domain",
+        "key_prefix",
+        "extend_after",
+        "idle_timeout_until_closed",
+    ] {
+        let null = MapDeserializer::<_, Error>::new([(name, ())].into_iter());
+        let config = Config::deserialize(null).expect(name);
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
 }
 
 #[test]

@@ -115,7 +115,8 @@ fn a_sign_in_of_another_subject_carries_nothing_over() {
         session.sign_in("ada").expect("good");
         session.insert("n", 41).expect("good");
         session.flash("note", 7).expect("good");
-        session.set_expiry(cloakroom_core::Expiry::new().persistent());
+        let long = std::time::Duration::from_secs(9_000);
+        session.set_expiry(cloakroom_core::Expiry::new().idle(long).persistent());
     });
     let bobs = world.issue(Some(&adas), |session| {
         count(session);
@@ -127,8 +128,10 @@ fn a_sign_in_of_another_subject_carries_nothing_over() {
         );
         assert_eq!(session.flashed::<u64>("note"), Ok(None));
         session.insert("bobs", 1).expect("good");
+        assert_eq!(session.expires_at().as_secs(), START + 1_800);
     });
     world.see(&bobs, |session| {
+        assert_eq!(session.expires_at().as_secs(), START + 1_800);
         assert_eq!(session.subject(), Some("bob"));
         assert_eq!(session.keys().collect::<Vec<_>>(), ["bobs", "n"]);
         assert_eq!(session.get::<u64>("n"), Ok(Some(1)));

@@ -356,7 +356,7 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
 /// Does everything that a request can do with a record.
 fn use_record(bytes: Vec<u8>, n: u8) -> Result<(), TestCaseError> {
     let mut world = World::new();
-    let key = Key::new("session:k").expect("good");
+    let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").expect("good");
     let stored = Stored::new(bytes, UnixTime::from_secs(START + 60), 1);
     world.records.insert(key.clone(), stored.clone());
     let mut exchange = Exchange::open_key(&world.config, key.clone(), world.now());

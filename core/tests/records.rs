@@ -12,7 +12,7 @@ use support::{START, World, count, destroy, insert, keeps, name, rotate};
 fn load(bytes: &[u8]) -> Result<(), Error> {
     let config = cloakroom_core::Config::default();
     let (now, end) = (UnixTime::from_secs(START), UnixTime::from_secs(START + 60));
-    let key = Key::new("session:k").expect("a good key");
+    let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").expect("a good key");
     let mut exchange = Exchange::open_key(&config, key.clone(), now);
     exchange.handle_loaded(&key, Some(Stored::new(bytes.to_vec(), end, 0)))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use cloakroom_core::{
     Config, Directive, Exchange, Fate, Key, KeyFormat, SigningKey, TokenFormat, UnixTime,
 };
-use support::{World, destroy, insert, issued, keeps, rotate};
+use support::{START, World, destroy, insert, issued, keeps, rotate};
 
 fn key_of(config: &Config, token: &[u8]) -> Option<Key> {
     let exchange = Exchange::open(config, [token], UnixTime::from_secs(0));
@@ -434,4 +434,28 @@ fn a_sign_out_with_several_living_tokens_ends_all_of_them() {
             assert!(!world.lives(token));
         }
     }
+}
+
+// R67
+#[test]
+fn the_key_of_another_configuration_is_not_looked_for() {
+    let opened = |config: &Config, key: &Key| {
+        let exchange = Exchange::open_key(config, key.clone(), UnixTime::from_secs(START));
+        exchange.wants_load().is_some()
+    };
+    let (mut shop, admin) = (World::new(), Config::builder().key_prefix("session:a:"));
+    let admin = admin.build().expect("good");
+    let token = shop.issue(None, insert("n", 1));
+    let key = shop.key(&token);
+    assert!(opened(&shop.config, &key));
+    assert!(!opened(&admin, &key));
+
+    let mut admin = World::with(admin);
+    let token = admin.issue(None, insert("n", 1));
+    let key = admin.key(&token);
+    assert!(opened(&admin.config, &key));
+    assert!(
+        !opened(&shop.config, &key),
+        "its prefix begins like this one"
+    );
 }

@@ -25,7 +25,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use cloakroom::{Committing, Fate};
+use cloakroom::Fate;
 use cloakroom_axum::{Error, Session, SessionLayer, Sessions};
 use cloakroom_memory::MemoryStore;
 use tokio::net::TcpListener;
@@ -127,11 +127,7 @@ async fn exchange(
         "who" => name,
         _ => "there are only `count` and `who`".to_owned(),
     };
-    let outcome = match session.commit(true) {
-        Committing::Pending(commit) => commit.await?,
-        Committing::Done(outcome) => outcome,
-        Committing::Untouched => return Ok(Answer::Text(text)),
-    };
+    let outcome = session.commit(true).outcome().await?;
     Ok(match outcome.fate {
         Fate::Gone => Answer::Close("signed out"),
         // Also for a message that changes nothing: it read what was there before the token was replaced.

@@ -44,9 +44,9 @@ mod wrap;
 pub mod observability {}
 
 pub use cloakroom_core::{
-    Builder, Config, ConfigError, Contents, Directive, Envelope, Exchange, Expiry, Fate, Format,
-    Issued, Key, KeyFormat, Lifetimes, Limits, Outcome, SameSite, SigningKey, Token, TokenFormat,
-    TokenScheme, UnixTime, http,
+    Builder, Config, ConfigError, Contents, Directive, Envelope, Error as SessionError, Exchange,
+    Expiry, Fate, Format, Issued, Key, KeyFormat, Lifetimes, Limits, Outcome, SameSite, SigningKey,
+    Token, TokenFormat, TokenScheme, UnixTime, http,
 };
 pub use cloakroom_store::{Directory, SharedDirectory, SharedStore, Store, StoreError, Sweep};
 pub use error::Error;

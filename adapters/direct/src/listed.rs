@@ -1,6 +1,5 @@
 //! A subject's sessions: listing, ending, limiting.
 
-use std::cmp::Reverse;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -126,7 +125,8 @@ impl fmt::Debug for Listed {
 impl<S: Directory> Sessions<S> {
     /// The living sessions of a subject, the one that signed in last first. One listing of the store.
     ///
-    /// A record that cannot be read is left out, with a warning (`tracing`).
+    /// Those of this configuration alone: of what other session cookies of the application keep in the same store, perhaps for other people
+    /// of the same name, nothing is seen. A record that cannot be read is left out, with a warning (`tracing`).
     ///
     /// # Errors
     ///
@@ -203,7 +203,8 @@ impl<S: Directory> Sessions<S> {
     }
 
     /// Ends all sessions of a subject, but the one with this public name, if any; says how many. For "sign out the others",
-    /// for a changed password, for a locked account (OWASP ASVS 5.0, 7.4.2, 7.4.3).
+    /// for a changed password, for a locked account (OWASP ASVS 5.0, 7.4.2, 7.4.3). Those of this configuration: an application with several
+    /// session cookies has several `Sessions` to ask.
     ///
     /// A sign-in that is in flight at this moment is not ended: it has credentials of its own.
     ///
@@ -292,31 +293,26 @@ impl Most {
                 .drive(exchange.finish(sessions.now()))
                 .await;
         };
-        if self.excess == Excess::Refuse {
-            let own = exchange.session()?.id();
-            let listed = sessions.list(&subject).await?;
-            if listed
-                .iter()
-                .filter(|listed| Some(&listed.id) != own.as_ref())
-                .count()
-                >= self.sessions
-            {
-                sessions.0.observer.failed(&Error::TooManySessions);
-                return Err(Error::TooManySessions);
-            }
-            return sessions
-                .clone()
-                .drive(exchange.finish(sessions.now()))
-                .await;
+        // Before the sign-in: so the session that it makes is not among those to end, however many sign in within a second.
+        let own = exchange.session()?.id();
+        let listed = sessions.list(&subject).await;
+        let mut others = listed.inspect_err(|error| sessions.0.observer.failed(error))?;
+        others.retain(|listed| Some(&listed.id) != own.as_ref());
+        if self.excess == Excess::Refuse && others.len() >= self.sessions {
+            sessions.0.observer.failed(&Error::TooManySessions);
+            return Err(Error::TooManySessions);
         }
         let outcome = sessions
             .clone()
             .drive(exchange.finish(sessions.now()))
             .await?;
-        let mut listed = sessions.list(&subject).await?;
-        listed.sort_by_key(|listed| Reverse(listed.authenticated_at));
-        for oldest in listed.drain(..).skip(self.sessions) {
-            sessions.end(oldest).await?;
+        if self.excess == Excess::EndOldest {
+            for oldest in others.drain(..).skip(self.sessions.saturating_sub(1)) {
+                // The sign-in has happened, so its client must hear of its token. The next sign-in ends what was left.
+                if let Err(error) = sessions.end(oldest).await {
+                    tracing::warn!(%error, "a session over the limit could not be ended");
+                }
+            }
         }
         Ok(outcome)
     }

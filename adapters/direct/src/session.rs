@@ -56,7 +56,6 @@ pub struct Session<K = ()> {
 pub(crate) trait Backend: Send + Sync {
     fn open(&self, cookies: &[HeaderValue]) -> Exchange;
     fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
-    /// Takes the exchange, if there is one.
     /// What has come of the exchange, if there is nothing to be done.
     fn settled(&self, exchange: &Exchange) -> Option<Outcome>;
     fn commit(self: Arc<Self>, exchange: Exchange) -> Committing;
@@ -124,14 +123,16 @@ impl<S: Store> Backend for Inner<S> {
 
 /// What an adapter gets from [`Session::commit`].
 ///
-/// ```
-/// use cloakroom::{Committing, Error, Outcome};
+/// [`outcome`](Committing::outcome) is enough, if the adapter's hook is asynchronous; the variants are for those that would not have
+/// a future where there is nothing to wait for.
 ///
-/// async fn outcome(committing: Committing) -> Result<Option<Outcome>, Error> {
-///     match committing {
-///         Committing::Untouched => Ok(None),
-///         Committing::Done(outcome) => Ok(Some(outcome)),
-///         Committing::Pending(commit) => commit.await.map(Some),
+/// ```
+/// use cloakroom::{Committing, Outcome, Session};
+///
+/// fn at_once(session: &Session) -> Option<Outcome> {
+///     match session.commit(true) {
+///         Committing::Done(outcome) => Some(outcome),
+///         Committing::Untouched | Committing::Pending(_) => None,
 ///     }
 /// }
 /// ```
@@ -142,6 +143,30 @@ pub enum Committing {
     Done(Outcome),
     /// There are store calls to make.
     Pending(Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>),
+}
+
+impl Committing {
+    /// Makes the store calls, if there are any, and says what to tell the client: nothing, if nobody asked for the session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sessions::commit`].
+    ///
+    /// ```
+    /// # use cloakroom::{Error, Session, http};
+    /// async fn answer(session: &Session, response: &mut ::http::HeaderMap) -> Result<(), Error> {
+    ///     let outcome = session.commit(true).outcome().await?;
+    ///     http::apply(session.config(), &outcome, response);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn outcome(self) -> Result<Outcome, Error> {
+        match self {
+            Self::Untouched => Ok(Outcome::default()),
+            Self::Done(outcome) => Ok(outcome),
+            Self::Pending(commit) => commit.await,
+        }
+    }
 }
 
 impl<K> Session<K> {

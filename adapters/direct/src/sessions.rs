@@ -50,7 +50,8 @@ pub(crate) struct Inner<S> {
 pub enum Excess {
     /// It fails with [`Error::TooManySessions`], and changes nothing.
     Refuse,
-    /// It succeeds, and the session that was signed in longest ago ends.
+    /// It succeeds, and the session that was signed in longest ago ends; never the one that signs in. If that one cannot be ended (a
+    /// warning says so, with `tracing`), the next sign-in does it.
     EndOldest,
 }
 
@@ -125,7 +126,7 @@ impl<S: Store> Sessions<S> {
 
     /// At most this many sessions of one subject; what happens to a sign-in over that (OWASP ASVS 5.0, 7.1.2). Signing in again
     /// on the same session does not count twice. Costs a listing for each sign-in. Sign-ins at the very same moment may be
-    /// over the limit together under [`Excess::Refuse`].
+    /// over the limit together, until the next one. Sessions of another configuration in the same store do not count.
     ///
     /// ```
     /// # use cloakroom::{Excess, Sessions};

@@ -1,6 +1,6 @@
 //! A subject's sessions: listed, ended, limited.
 
-use cloakroom::{Directive, Error, Excess, Outcome, Sessions, UnixTime};
+use cloakroom::{Config, Directive, Error, Excess, KeyFormat, Outcome, Sessions, UnixTime};
 use cloakroom_memory::MemoryStore;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -175,6 +175,68 @@ async fn a_sign_in_over_the_limit_ends_the_session_that_signed_in_longest_ago() 
     assert_eq!(devices(&sessions, "ada").await, ["tablet", "phone"]);
     assert_eq!(subject(&sessions, &laptop).await, None);
     assert_eq!(subject(&sessions, &tablet).await.as_deref(), Some("ada"));
+    Ok(())
+}
+
+// R23: the clocks of sessions have whole seconds
+#[tokio::test]
+async fn of_sign_ins_within_one_second_the_last_is_not_ended() -> Result<(), Error> {
+    let clock = || UnixTime::from_secs(1_700_000_000);
+    for _ in 0..16 {
+        let store = MemoryStore::builder().clock(clock).build();
+        let sessions = Sessions::new(store).with_clock(clock);
+        let sessions = sessions.with_limit(1, Excess::EndOldest);
+        let laptop = sign_in(&sessions, "ada", "laptop").await?;
+        let phone = sign_in(&sessions, "ada", "phone").await?;
+        assert_eq!(subject(&sessions, &laptop).await, None);
+        assert_eq!(subject(&sessions, &phone).await.as_deref(), Some("ada"));
+
+        let again = sessions.with(Some(&phone), |session| session.sign_in("ada"));
+        let again = token(&again.await?.1);
+        assert_eq!(subject(&sessions, &again).await.as_deref(), Some("ada"));
+    }
+    Ok(())
+}
+
+// R67 / R21 / R23: two cookies, one store
+#[tokio::test]
+async fn listing_ending_and_limiting_leave_the_sessions_of_another_cookie_alone()
+-> Result<(), Error> {
+    let store = MemoryStore::new();
+    let named = |name: &str| {
+        let config = Config::builder().cookie_name(name).build().unwrap();
+        Sessions::new(store.clone()).with_config(config)
+    };
+    let shop = named("__Host-shop").with_limit(1, Excess::Refuse);
+    let staff = named("__Host-staff").with_limit(1, Excess::EndOldest);
+    let customer = sign_in(&shop, "17", "laptop").await?;
+    let clerk = sign_in(&staff, "17", "till").await?;
+    assert_eq!(devices(&shop, "17").await, ["laptop"]);
+    assert_eq!(devices(&staff, "17").await, ["till"]);
+    assert_eq!(subject(&shop, &customer).await.as_deref(), Some("17"));
+
+    let id = shop.list("17").await?[0].id().to_owned();
+    assert!(!staff.revoke("17", &id).await?, "not theirs to end");
+    assert_eq!(shop.revoke_others("17", None).await?, 1);
+    assert_eq!(subject(&shop, &customer).await, None);
+    assert_eq!(subject(&staff, &clerk).await.as_deref(), Some("17"));
+    Ok(())
+}
+
+// R67: one prefix may begin like another
+#[tokio::test]
+async fn a_prefix_that_continues_another_is_another() -> Result<(), Error> {
+    let store = MemoryStore::new();
+    for format in [KeyFormat::Sha256, KeyFormat::Plain] {
+        let prefixed = |prefix: &str| {
+            let config = Config::builder().key_prefix(prefix).key_format(format);
+            Sessions::new(store.clone()).with_config(config.build().unwrap())
+        };
+        let (short, long) = (prefixed("a:"), prefixed("a:b:"));
+        sign_in(&long, "ada", "laptop").await?;
+        assert!(devices(&short, "ada").await.is_empty());
+        assert_eq!(long.revoke_others("ada", None).await?, 1);
+    }
     Ok(())
 }
 

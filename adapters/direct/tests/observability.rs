@@ -266,6 +266,7 @@ impl Write for Everything {
 // R34
 #[test]
 fn a_cookie_without_secure_is_warned_of_once_where_it_is_configured() {
+    let _alone = LISTENING.blocking_write();
     let everything = Everything::default();
     let writer = everything.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -293,6 +294,7 @@ fn a_cookie_without_secure_is_warned_of_once_where_it_is_configured() {
 // R01: from the operating system, nobody's choice. A generator that repeats itself, or has a part that stands still, shows in far fewer.
 #[tokio::test]
 async fn tokens_of_two_servers_are_unique_and_every_bit_of_them_changes() {
+    let _not_alone = LISTENING.read().await;
     let mut tokens = std::collections::BTreeSet::new();
     let mut letters = vec![std::collections::BTreeSet::new(); 43];
     for sessions in [

@@ -3,12 +3,8 @@
 use cloakroom::{Committing, Directive, Error, Outcome, Session, Sessions, Typed};
 use cloakroom_memory::MemoryStore;
 
-async fn commit(session: &Session) -> Result<Option<Outcome>, Error> {
-    match session.commit(true) {
-        Committing::Untouched => Ok(None),
-        Committing::Done(outcome) => Ok(Some(outcome)),
-        Committing::Pending(commit) => commit.await.map(Some),
-    }
+async fn commit(session: &Session) -> Result<Outcome, Error> {
+    session.commit(true).outcome().await
 }
 
 /// The token of a session in which `kept` is 1.
@@ -39,8 +35,8 @@ async fn changes_that_are_discarded_are_not_saved_and_those_after_them_are() -> 
     session.insert("after", true)?;
     let outcome = commit(&session).await?;
     assert_eq!(
-        outcome.map(|outcome| outcome.directive),
-        Some(Directive::Keep)
+        (outcome.directive, outcome.accessed),
+        (Directive::Keep, true)
     );
     let (seen, _) = sessions
         .with(Some(&token), |session| {
@@ -63,8 +59,8 @@ async fn a_sign_out_that_is_discarded_has_not_happened() -> Result<(), Error> {
     assert_eq!(session.get("kept")?, Some(1));
     let outcome = commit(&session).await?;
     assert_eq!(
-        outcome.map(|outcome| outcome.directive),
-        Some(Directive::Keep)
+        (outcome.directive, outcome.accessed),
+        (Directive::Keep, true)
     );
     assert!(sessions.store().entries() == 1);
     Ok(())
@@ -76,7 +72,7 @@ async fn discarding_touches_no_session_and_a_closed_one_says_so() -> Result<(), 
     let request = http::Request::new(());
     let session: Session = sessions.http_session(request.headers());
     session.discard_changes()?;
-    assert!(commit(&session).await?.is_none());
+    assert!(matches!(session.commit(true), Committing::Untouched));
     assert!(session.discard_changes().is_err());
     Ok(())
 }

@@ -1,7 +1,7 @@
 use cloakroom::Error as CommitError;
-use rocket::Request;
 use rocket::http::Status;
 use rocket::response::{self, Responder};
+use rocket::{Request, Response};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why a handler has no session, or could not use or save it: what the guards fail with, and an error to return from handlers.
@@ -22,12 +22,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Error(Arc<CommitError>);
 
 impl Error {
-    pub(crate) fn no_fairing() -> Self {
-        Self::from(CommitError::NotSetUp(
-            "a handler wants a session, but no `SessionFairing` (of this type) is attached; add `.attach(SessionFairing::new(..))`",
-        ))
-    }
-
     /// The status of the response: 503 where trying again may help, 403 for one session too many, 413 for a session over a
     /// limit, 500 otherwise.
     ///
@@ -74,6 +68,25 @@ impl Error {
     #[must_use]
     pub fn of(request: &Request<'_>) -> Option<Self> {
         last(request).clone()
+    }
+
+    /// The application's own page for it, as if a handler had failed with it.
+    pub(crate) async fn page<'r>(self, request: &'r Request<'_>) -> Response<'r> {
+        let status = self.report(request);
+        // The one that Rocket would choose: of the longest base, and of those rather one for this status than one for all.
+        let path = request.uri().path();
+        let catchers = request.rocket().catchers().filter(|catcher| {
+            catcher.code.is_none_or(|code| code == status.code)
+                && catcher.base.path().segments().prefix_of(path.segments())
+        });
+        let catcher = catchers
+            .max_by_key(|catcher| (catcher.base.path().segments().len(), catcher.code.is_some()));
+        if let Some(catcher) = catcher
+            && let Ok(response) = catcher.handler.handle(status, request).await
+        {
+            return response;
+        }
+        Response::build().status(status).finalize()
     }
 
     /// Leaves it for the catcher of the status that it returns.

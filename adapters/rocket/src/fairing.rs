@@ -1,10 +1,11 @@
-use cloakroom::{Committing, Config, Session as Handle, Sessions, Store, http as mapping};
+use cloakroom::{Config, Sessions, Store};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Request, Response, Rocket};
 use std::hash::{BuildHasher as _, RandomState};
 use std::marker::PhantomData;
 
-use crate::{Error, attempt, catcher, headers};
+use crate::attempt::Attempts;
+use crate::headers;
 
 /// Adds sessions to an application: `rocket.attach(SessionFairing::new(store))`.
 ///
@@ -114,15 +115,6 @@ impl<S: Store, K> SessionFairing<S, K> {
     }
 }
 
-/// What the guards need of the fairing, without the store's type. Managed state.
-pub(crate) struct Opener<K> {
-    pub(crate) open: Box<Open<K>>,
-    /// The name of the cookie in which attempts are marked. The jar also has what the client sent, which must not know it.
-    pub(crate) marker: String,
-}
-
-type Open<K> = dyn Fn(&Request<'_>) -> Handle<K> + Send + Sync;
-
 #[rocket::async_trait]
 impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
     fn info(&self) -> Info {
@@ -133,10 +125,9 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
     }
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
-        let mut sessions = self.sessions.clone();
-        let settings = rocket.figment();
+        let (mut sessions, settings) = (self.sessions.clone(), rocket.figment());
         if let Some(table) = self.table.filter(|table| settings.contains(table)) {
-            match settings.extract_inner::<Config>(table) {
+            match settings.extract_inner(table) {
                 Ok(config) => sessions = sessions.with_config(config),
                 Err(error) => {
                     tracing::error!(%error, table, "the settings of the sessions are wrong");
@@ -144,39 +135,19 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
                 }
             }
         }
-        if rocket.state::<Opener<K>>().is_some() {
-            tracing::error!(
-                "two fairings for sessions of the same type; name one: `SessionFairing::named`"
-            );
+        if rocket.state::<Attempts<K>>().is_some() {
+            tracing::error!("two fairings of the same type; name one: `SessionFairing::named`");
             return Err(rocket);
         }
-        Ok(rocket.manage(Opener::<K> {
+        Ok(rocket.manage(Attempts::<K> {
             open: Box::new(move |request| sessions.http_session(&headers::cookies(request))),
-            marker: format!("cloakroom-{:x}", RandomState::new().hash_one(())),
+            mark: format!("cloakroom-{:016x}", RandomState::new().hash_one(())),
         }))
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some((session, counts)) = attempt::close::<K>(request, response) else {
-            return;
-        };
-        let config = session.config();
-        let failed = response.status().class().is_server_error();
-        let keep_changes = counts && (!failed || config.saves_on_server_error());
-        let outcome = match session.commit(keep_changes) {
-            Committing::Untouched => return,
-            Committing::Done(outcome) => Ok(outcome),
-            Committing::Pending(commit) => commit.await,
-        };
-        match outcome {
-            Ok(outcome) => headers::edit(response, |headers| {
-                mapping::apply(config, &outcome, headers);
-            }),
-            Err(error) => {
-                // The handler's response claims what did not happen.
-                *response = catcher::respond(Error::from(error), request).await;
-                headers::edit(response, mapping::vary);
-            }
+        if let Some(attempts) = request.rocket().state::<Attempts<K>>() {
+            attempts.commit(request, response).await;
         }
     }
 }

@@ -1,16 +1,16 @@
-use cloakroom::Session as Handle;
+use cloakroom::{Error as CommitError, Session as Handle, SessionError};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use serde::de::DeserializeOwned;
 
-use crate::fairing::Opener;
-use crate::{Error, attempt};
+use crate::Error;
+use crate::attempt::Attempts;
 
 /// The session of a request: a guard that loads it.
 ///
 /// Everything on it is synchronous; the methods are those of [`cloakroom::Session`]. It can be cloned and passed on; after the
 /// response it says that it is closed. One store call, and only if the client presented a well-formed token; however many guards
-/// and routes ask for it, it is loaded once, kept in Rocket's local cache. [`is_new`](cloakroom::Session::is_new) tells whether the client presented a living one.
+/// and routes ask for it, it is loaded once, kept in Rocket's local cache; a catcher loads its own. [`is_new`](cloakroom::Session::is_new) tells whether the client presented a living one.
 ///
 /// ```
 /// use cloakroom_rocket::{Error, Session};
@@ -42,8 +42,12 @@ impl<'r, K: 'static> FromRequest<'r> for Session<K> {
     }
 }
 
+const NO_FAIRING: &str = "a handler wants a session, but no `SessionFairing` (of this type) is attached; add `.attach(SessionFairing::new(..))`";
+
 async fn load<K: 'static>(request: &Request<'_>) -> Result<Handle<K>, Error> {
-    let session = attempt::open(request).ok_or_else(Error::no_fairing)?;
+    let attempts = request.rocket().state::<Attempts<K>>();
+    let attempts = attempts.ok_or(CommitError::NotSetUp(NO_FAIRING))?;
+    let session = attempts.session(request).ok_or(SessionError::Closed)?;
     session.load().await?;
     Ok(session)
 }
@@ -57,9 +61,9 @@ fn outcome<T>(loaded: Result<T, Error>, request: &Request<'_>) -> Outcome<T, Err
 
 impl<K: 'static> Sentinel for Session<K> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let missing = rocket.state::<Opener<K>>().is_none();
+        let missing = rocket.state::<Attempts<K>>().is_none();
         if missing {
-            tracing::error!("{}", Error::no_fairing());
+            tracing::error!("{NO_FAIRING}");
         }
         missing
     }

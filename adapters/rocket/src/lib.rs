@@ -27,8 +27,8 @@
 //! What has not answered has changed nothing: a route that forwarded, a guard that failed, a handler that panicked or failed (Rocket asks
 //! a catcher then). That is as Rocket has it for cookies. A handler that changes the session *and* answers with an error of the client returns
 //! the response itself, for instance `(Status::Unauthorized, "Wrong password.")`, and not an `Err` for a catcher. What a catcher itself changes
-//! counts; it begins with the session as the request found it. A guard that fails, but that the route wants as an `Option` or a `Result`, has not
-//! failed as far as Rocket is concerned: its changes count with the route's, unless it takes them back
+//! counts; it begins with the session as the request found it, loaded anew. A guard that fails, but that the route wants as an `Option` or
+//! a `Result`, has not failed as far as Rocket is concerned: its changes count with the route's, unless it takes them back
 //! ([`discard_changes`](cloakroom::Session::discard_changes)).
 //!
 //! # Order of fairings
@@ -60,7 +60,6 @@
 //! - It drops header lines that are not UTF-8: a `Cookie` line in which another cookie has such bytes reaches no guard.
 
 mod attempt;
-mod catcher;
 mod error;
 mod fairing;
 mod guard;

@@ -2,13 +2,16 @@
 
 mod support;
 
+use cloakroom::{Event, Operation};
 use cloakroom_memory::MemoryStore;
-use cloakroom_rocket::{Config, Error, Session, SessionFairing};
+use cloakroom_rocket::{Config, Error, Session, SessionFairing, Sessions};
 use rocket::fairing::AdHoc;
 use rocket::http::{Cookie, Status};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::request::{FromRequest, Outcome};
-use rocket::{Build, Request, Rocket, catch, catchers, get, head, routes};
+use rocket::{Build, Request, Rocket, State, catch, catchers, get, head, routes};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use support::{NAME, get, rocket, set_cookie, token};
 
@@ -273,6 +276,43 @@ async fn what_a_catcher_changes_counts_and_nothing_of_what_it_answers_for() {
     assert_eq!(get(&client, "/count", &token).await.unwrap(), "1 noted");
 }
 
+#[get("/keeps")]
+fn keeps(session: Session, kept: &State<Mutex<Option<Session>>>) -> Status {
+    *kept.lock().unwrap() = Some(session);
+    Status::Gone
+}
+
+#[rocket::async_test]
+async fn the_session_of_a_handler_that_failed_is_closed_though_a_catcher_has_its_own() {
+    let app = app().manage(Mutex::new(None::<Session>));
+    let client = client(app.mount("/", routes![keeps])).await;
+    let response = client.get("/keeps").dispatch().await;
+    assert_eq!(response.into_string().await.unwrap(), "1");
+    let kept: &Mutex<Option<Session>> = client.rocket().state().unwrap();
+    let kept = kept.lock().unwrap().take().unwrap();
+    assert!(kept.insert("late", true).is_err());
+}
+
+/// With cookies of its own, whatever their values.
+#[catch(403)]
+fn cookies(request: &Request<'_>) {
+    let jar = request.cookies();
+    jar.add(("first", "None"));
+    for place in 0..9 {
+        jar.add((format!("route{place}"), format!("Some({place})")));
+    }
+}
+
+#[rocket::async_test]
+async fn a_catchers_own_cookies_make_nobodys_changes_count() {
+    let client = client(app().register("/", catchers![cookies])).await;
+    let token = visitor(&client).await;
+    let request = client.get("/denied").cookie((NAME, token.clone()));
+    let response = request.dispatch().await;
+    assert_eq!(response.headers().get("set-cookie").count(), 10);
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+}
+
 struct Admin;
 
 #[get("/two")]
@@ -319,6 +359,97 @@ async fn a_response_fairing_that_is_attached_before_may_read_and_costs_no_change
     assert_eq!(response.headers().get_one("x-visits-before"), Some("1"));
     assert_eq!(response.into_string().await.unwrap(), "2 ");
     assert_eq!(get(&client, "/count", &token).await.unwrap(), "3 ");
+}
+
+#[rocket::async_test]
+async fn what_such_a_fairing_changes_is_dropped_also_where_the_handler_only_read() {
+    let late = AdHoc::on_response("Late", |request, _| {
+        Box::pin(async move { change(request).await })
+    });
+    let client = client(
+        rocket()
+            .attach(late)
+            .mount("/", routes![count, read])
+            .attach(SessionFairing::new(MemoryStore::new())),
+    )
+    .await;
+    let token = visitor(&client).await;
+    let response = send(&client, "/read", &token).await;
+    assert_eq!(response.into_string().await.unwrap(), "1 visits");
+    assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
+}
+
+#[rocket::async_test]
+async fn a_response_fairing_that_is_attached_after_finds_the_session_closed() {
+    let later = AdHoc::on_response("Later", |request, response| {
+        Box::pin(async move {
+            let closed = request.guard::<Session>().await.is_error();
+            response.set_raw_header("x-closed", closed.to_string());
+        })
+    });
+    let client = client(app().attach(later)).await;
+    let response = client.get("/untouched-by-all").dispatch().await;
+    assert_eq!(response.headers().get_one("x-closed"), Some("true"));
+    assert_eq!(set_cookie(&response), None);
+    let token = visitor(&client).await;
+    let response = send(&client, "/count", &token).await;
+    assert_eq!(response.headers().get_one("x-closed"), Some("true"));
+}
+
+#[rocket::async_test]
+async fn what_a_request_fairing_changes_is_for_whichever_route_answers() {
+    let early = AdHoc::on_request("Early", |request, _| {
+        Box::pin(async move { change(request).await })
+    });
+    let app = app().attach(early).mount("/", routes![read]);
+    let client = client(app).await;
+    for (path, text) in [
+        ("/read", "0 guard"),
+        ("/count", "1 guard"),
+        ("/leaving", "409"),
+    ] {
+        let response = client.get(path).dispatch().await;
+        assert_eq!(set_cookie(&response).is_some(), path != "/leaving");
+        only_our_cookie(&response);
+        assert_eq!(response.into_string().await.unwrap(), text);
+    }
+}
+
+#[get("/read")]
+fn read(session: Session) -> Result<String, Error> {
+    let visits = session.get::<u64>("visits")?.unwrap_or(0);
+    Ok(format!("{visits} {}", session.keys()?.join(" ")))
+}
+
+#[rocket::async_test]
+async fn routes_and_guards_load_a_session_once_and_a_catcher_its_own() {
+    let loads = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&loads);
+    let sessions = Sessions::new(MemoryStore::new()).with_observer(move |event| {
+        if let Event::StoreCall {
+            operation: Operation::Load,
+            ..
+        } = event
+        {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let app = rocket()
+        .attach(SessionFairing::from(sessions))
+        .register("/", catchers![sorry, noting])
+        .mount("/", routes![count, moody, steady, nobody, gone]);
+    let client = client(app).await;
+    let token = visitor(&client).await;
+    for (path, expected) in [
+        ("/count", 1),
+        ("/forwarded", 1),
+        ("/nobody", 1),
+        ("/gone", 2),
+    ] {
+        loads.store(0, Ordering::Relaxed);
+        send(&client, path, &token).await;
+        assert_eq!((path, loads.load(Ordering::Relaxed)), (path, expected));
+    }
 }
 
 // The jar in which the attempts are marked also has what the client sent.

@@ -25,6 +25,17 @@ pin_project! {
         session: Session<K>,
         on_error: Arc<E>,
         committing: Option<Pending<B>>,
+        answered: bool,
+    }
+
+    impl<F, K, E, B> PinnedDrop for ResponseFuture<F, K, E, B> {
+        fn drop(this: Pin<&mut Self>) {
+            // The request was cancelled, or the inner service failed or panicked: nobody will save what a task that outlives it
+            // changes, so that task is told.
+            if !this.answered {
+                drop(this.session.commit(false));
+            }
+        }
     }
 }
 
@@ -40,6 +51,7 @@ impl<F, K, E, B> ResponseFuture<F, K, E, B> {
             session,
             on_error,
             committing: None,
+            answered: false,
         }
     }
 }
@@ -56,6 +68,7 @@ where
         let config = this.session.config();
         if this.committing.is_none() {
             let mut response = ready!(this.inner.poll(cx))?;
+            *this.answered = true;
             let keep_changes =
                 !response.status().is_server_error() || config.saves_on_server_error();
             match this.session.commit(keep_changes) {

@@ -1,7 +1,7 @@
 use cloakroom::Error;
 use http::Response;
 
-/// Makes the response for a request whose session could not be saved.
+/// Makes the response for a request whose session could not be saved. Nothing else tells anybody, so log the error.
 ///
 /// Every `Fn(&Error) -> Response<B>` is one.
 ///
@@ -27,7 +27,7 @@ impl<B, F: Fn(&Error) -> Response<B>> OnError<B> for F {
     }
 }
 
-/// The default: the status that fits ([`Error::status`]) and an empty body.
+/// The default: the status that fits ([`Error::status`]) and an empty body. What went wrong goes to the log (`tracing`).
 ///
 /// ```
 /// use cloakroom_tower::{Error, OnError, StatusOnly};
@@ -40,6 +40,7 @@ pub struct StatusOnly;
 
 impl<B: Default> OnError<B> for StatusOnly {
     fn respond(&self, error: &Error) -> Response<B> {
+        tracing::error!(%error, "session");
         let mut response = Response::new(B::default());
         *response.status_mut() = error.status();
         response

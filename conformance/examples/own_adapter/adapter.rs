@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cloakroom::{Committing, Error, Session, Sessions, Store, http as mapping};
+use cloakroom::{Error, Session, Sessions, Store, http as mapping};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -61,11 +61,8 @@ impl<H, S: Store, B, K> WithSessions<H, S, B, K> {
     async fn commit(&self, session: &Session<K>, mut response: Response<B>) -> Response<B> {
         let config = self.sessions.config();
         let failed = response.status().is_server_error();
-        let outcome = match session.commit(!failed || config.saves_on_server_error()) {
-            Committing::Untouched => return response,
-            Committing::Done(outcome) => Ok(outcome),
-            Committing::Pending(commit) => commit.await,
-        };
+        let keep_changes = !failed || config.saves_on_server_error();
+        let outcome = session.commit(keep_changes).outcome().await;
         match outcome {
             Ok(outcome) => mapping::apply(config, &outcome, response.headers_mut()),
             Err(error) => {

@@ -41,7 +41,7 @@ pub(crate) fn records(data: &[u8]) {
 
 /// The exchange that found this record, unless it cannot be read.
 fn open(config: &Config, stored: Stored) -> Option<Exchange> {
-    let key = Key::new("session:fuzz")?;
+    let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")?;
     let mut exchange = Exchange::open_key(config, key.clone(), NOW);
     match exchange.handle_loaded(&key, Some(stored)) {
         Ok(()) => {}

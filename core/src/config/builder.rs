@@ -10,7 +10,7 @@ use crate::token::{KeyFormat, SigningKey, TokenFormat, TokenRules, TokenScheme};
 /// Collects a configuration; [`build`](Builder::build) validates it.
 ///
 /// Also the form in which an application's settings are read: [`Config`] implements `Deserialize` through it, with the names
-/// of the methods as fields, times in whole seconds, unknown fields refused.
+/// of the methods as fields (the two of `lifetimes` one by one), times in whole seconds, unknown fields refused.
 ///
 /// ```
 /// use cloakroom_core::{Config, SameSite};
@@ -464,7 +464,8 @@ fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration
 fn optional_seconds<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
-    seconds(deserializer).map(Some)
+    let seconds: Option<u64> = serde::Deserialize::deserialize(deserializer)?;
+    Ok(seconds.map(Duration::from_secs))
 }
 
 fn signing_keys<'de, D: serde::Deserializer<'de>>(

@@ -96,15 +96,16 @@ pub(super) fn cookie(builder: &Builder, name: &str) -> Result<(), ConfigError> {
     }
     if let Some(domain) = &builder.domain {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        // User agents pass over a dot in front; with one at the end no host matches, and they drop the cookie (RFC 10025, section 5.1.3).
         let host = domain.strip_prefix('.').unwrap_or(domain);
         if host.is_empty()
-            || host.starts_with('.')
+            || host.split('.').any(str::is_empty)
             || !domain.bytes().all(valid)
             || domain.len() > MAX_ATTRIBUTE
         {
             return fail(
                 "domain",
-                "must be a host name: letters, digits, hyphens and dots (other names in their xn-- form)",
+                "must be a host name: letters, digits, hyphens and dots between them (other names in their xn-- form)",
             );
         }
     }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
+mod by_hand;
+
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
@@ -55,7 +57,7 @@ const fn scenario(
 }
 
 /// The bare handler first: it is what the others are measured against.
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 13] = [
     scenario(
         "bare handler",
         "/untouched",
@@ -95,6 +97,30 @@ pub const SCENARIOS: [Scenario; 9] = [
         Application::Sessions,
     ),
     scenario("rotate", "/rotate", Cookies::Session, Application::Sessions),
+    scenario(
+        "read, by hand",
+        "/by-hand/read",
+        Cookies::Session,
+        Application::Nothing,
+    ),
+    scenario(
+        "counter, by hand",
+        "/by-hand/counter",
+        Cookies::Session,
+        Application::Nothing,
+    ),
+    scenario(
+        "create, by hand",
+        "/by-hand/create",
+        Cookies::None,
+        Application::Nothing,
+    ),
+    scenario(
+        "unknown token, by hand",
+        "/by-hand/read",
+        Cookies::Unknown,
+        Application::Nothing,
+    ),
 ];
 
 /// The goal for what a request may cost above the bare handler, if there is one.
@@ -225,11 +251,18 @@ impl Subject {
     pub async fn new(scenario: &Scenario) -> Self {
         let sessions = Sessions::new(CountingStore::default());
         let token = fill(&sessions).await;
+        let store = || sessions.store().clone();
         let routes = Router::new()
             .route("/untouched", get(untouched))
             .route("/read", get(read))
             .route("/counter", get(counter))
-            .route("/rotate", get(rotate));
+            .route("/rotate", get(rotate))
+            .route("/by-hand/read", get(by_hand::read).with_state(store()))
+            .route(
+                "/by-hand/counter",
+                get(by_hand::counter).with_state(store()),
+            )
+            .route("/by-hand/create", get(by_hand::create).with_state(store()));
         let app = match scenario.application {
             Application::Bare => routes,
             Application::Nothing => routes.layer(Nothing),

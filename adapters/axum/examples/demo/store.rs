@@ -22,9 +22,12 @@ impl Choice {
         let opened = cloakroom_any::builder(&url).open().await;
         // Whatever is wrong with the URL, it is not repeated: it may hold a password.
         let opened = opened.map_err(|error| {
-            format!(
-                "--store: {error}; --help lists what it takes, and `cargo demo-all` has all of it"
-            )
+            // A store that has a name was found by its URL, and then could not be opened.
+            let help = match error.store() {
+                "session" => "; --help lists what it takes, and `cargo demo-all` has all of it",
+                _ => "",
+            };
+            format!("--store: {error}{help}")
         })?;
         if let Some(sweeper) = opened.sweeper.clone() {
             tokio::spawn(sweep(sweeper));
@@ -102,7 +105,17 @@ mod tests {
                 error.contains("file:") || error.contains("memory:"),
                 "{error}"
             );
+            assert!(error.contains("--help"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_cannot_be_opened_is_no_matter_of_help() {
+        // Below a file there is no place for one.
+        let url = concat!("file:", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/sessions");
+        let error = Choice::Url(url.to_owned()).open().await.err().unwrap();
+        assert!(error.contains("cannot open a store in"), "{error}");
+        assert!(!error.contains("--help"), "{error}");
     }
 }
