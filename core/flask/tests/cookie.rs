@@ -292,7 +292,7 @@ fn what_would_not_be_inflated_again_is_not_written() {
     let mut world = world();
     let write = |world: &mut World, len: usize| {
         let commit = world.begin(None, |session| {
-            session.insert("a", "x".repeat(len)).unwrap()
+            session.insert("a", "x".repeat(len)).unwrap();
         });
         world.run(commit)
     };
