@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use crate::Signer;
 
-/// The most that a payload may be inflated to. What fits in a cookie is rarely compressed to less than a tenth.
-const MAX_INFLATED: u64 = 65_536;
+/// The most that a payload may be inflated to, and so the most that is written. What fits in a cookie is rarely compressed to less
+/// than a tenth.
+const MAX_INFLATED: usize = 65_536;
 
 /// What `SecureCookieSessionInterface` does. The records are in tagged JSON.
 pub(crate) struct SignedCookie {
@@ -47,6 +48,12 @@ impl Envelope for SignedCookie {
         _random: &[u8; 32],
         now: UnixTime,
     ) -> Result<String, Error> {
+        if write.bytes.len() > MAX_INFLATED {
+            return Err(Error::TooLarge {
+                what: "the session in its cookie is, before it is compressed,",
+                limit: MAX_INFLATED,
+            });
+        }
         Ok(self.signer.sign_at(&pack(&write.bytes), now.as_secs()))
     }
 }
@@ -57,9 +64,9 @@ fn unpack(payload: &[u8]) -> Option<Vec<u8>> {
     };
     let compressed = URL_SAFE_NO_PAD.decode(compressed).ok()?;
     let (mut inflated, mut decoder) = (Vec::new(), ZlibDecoder::new(&compressed[..]));
-    let mut capped = decoder.by_ref().take(MAX_INFLATED + 1);
+    let mut capped = decoder.by_ref().take(MAX_INFLATED as u64 + 1);
     let len = capped.read_to_end(&mut inflated).ok()?;
-    (len as u64 <= MAX_INFLATED).then_some(inflated)
+    (len <= MAX_INFLATED).then_some(inflated)
 }
 
 /// As itsdangerous does: compressed if that saves more than one byte.

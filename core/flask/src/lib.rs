@@ -61,6 +61,7 @@
 //! | keys of a `dict` that are no text | yes | | | yes |
 //!
 //! A Rust tuple or `Vec` is a `list` for Flask, and a Rust type that serde writes as a text is a `str`; for the others store a [`Value`].
+//! What Python cannot hash (a `list`, so also a Rust tuple; a `dict`, a `set`) is an error as a key of a `dict` and in a `set`.
 //!
 //! In a pickle there may be more than that: instances of the application's own classes, enum members, `OrderedDict`, `defaultdict`,
 //! werkzeug's `MultiDict`, dateutil's zones, buffers. Reading that would mean to import and call, so it makes the session unreadable here:
@@ -88,7 +89,8 @@
 //! never executed.
 //!
 //! Flask's own cookie has the limits of every session in a cookie (see `cloakroom_core::Envelope`): a copy works until it expires, and of two
-//! concurrent responses the last one wins. The client can read it, also what is in `_cloakroom`.
+//! concurrent responses the last one wins. The client can read it, also what is in `_cloakroom`. A cookie that inflates to more than 65,536
+//! bytes is not read ([`Error::Corrupt`]), and none is written ([`Error::TooLarge`]).
 //!
 //! The tests `beside_flask_…` in this crate show these lines.
 //!
@@ -149,7 +151,7 @@
 //! ```
 
 #[cfg(doc)]
-use cloakroom_core::{Expiry, Session};
+use cloakroom_core::{Error, Expiry, Session};
 
 mod cookie;
 mod error;

@@ -286,6 +286,29 @@ fn a_session_that_does_not_fit_is_an_error() {
     ));
 }
 
+/// Else it would be an error at each request from then on.
+#[test]
+fn what_would_not_be_inflated_again_is_not_written() {
+    let mut world = world();
+    let write = |world: &mut World, len: usize| {
+        let commit = world.begin(None, |session| {
+            session.insert("a", "x".repeat(len)).unwrap();
+        });
+        world.run(commit)
+    };
+    let overhead = r#"{"a":""}"#.len();
+    let most = write(&mut world, 65_536 - overhead).unwrap();
+    world.see(&issued(&most).unwrap(), |session| {
+        let found: Option<String> = session.get("a").unwrap();
+        assert_eq!(found.unwrap().len(), 65_536 - overhead);
+    });
+    let error = write(&mut world, 65_536 - overhead + 1).unwrap_err();
+    assert!(
+        matches!(error, Error::TooLarge { limit: 65_536, .. }),
+        "{error}"
+    );
+}
+
 #[test]
 fn without_a_key_or_a_type_a_session_is_empty_and_refuses_writes() {
     for (session_type, missing) in [

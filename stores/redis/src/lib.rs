@@ -64,7 +64,8 @@
 //! | `rediss+sentinel://…`, `rediss+cluster://…` | both with TLS | `tls` |
 //!
 //! `valkey://` and `valkeys://` are other names of `redis://` and `rediss://`. Special characters of user and password are
-//! percent-encoded. Certificates, and the name and password for the sentinels themselves, are said to the [`Builder`].
+//! percent-encoded. Behind a question mark there may be `protocol=resp3`, and by a socket what the table has; any other option is an error,
+//! as is `?db=2` for a server. Certificates, and the name and password for the sentinels themselves, are said to the [`Builder`].
 //!
 //! A `redis://` URL never leads to a cluster, nor a `redis+cluster://` URL to a single server: either is a permanent error that
 //! says so. Name at least two nodes or sentinels: one must answer when the store connects, and each time it connects anew. Behind

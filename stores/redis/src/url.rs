@@ -44,6 +44,7 @@ fn client(builder: &Builder, info: ConnectionInfo) -> Result<Client, StoreError>
 }
 
 fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
+    options(url)?;
     // What the client says of a URL that it cannot read may contain the URL.
     let info = url.into_connection_info().map_err(|_| {
         failure::url(
@@ -54,6 +55,30 @@ fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
     // It would tell the server its own name, which takes a permission and is of use to nobody.
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     Ok(info.set_redis_settings(settings))
+}
+
+/// The client passes over options that it does not know, and would lead elsewhere than the URL says: `?db=2` to database 0.
+fn options(url: &str) -> Result<(), StoreError> {
+    let url = url.split('#').next().unwrap_or_default();
+    let Some((place, options)) = url.split_once('?') else {
+        return Ok(());
+    };
+    let by_socket = place
+        .split(':')
+        .next()
+        .is_some_and(|it| it.ends_with("unix"));
+    let known: &[&str] = match by_socket {
+        true => &["db", "user", "pass", "protocol"],
+        false => &["protocol"],
+    };
+    let mut names = options.split('&').filter(|option| !option.is_empty());
+    match names.all(|option| known.contains(&option.split('=').next().unwrap_or_default())) {
+        true => Ok(()),
+        false => Err(failure::url(
+            "an option of the URL is unknown; redis:// has `protocol` alone (the database is its path: redis://host/2), redis+unix:// \
+             has `db`, `user`, `pass` and `protocol`",
+        )),
+    }
 }
 
 #[cfg(feature = "tls")]

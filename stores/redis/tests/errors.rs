@@ -104,6 +104,13 @@ async fn a_url_that_leads_nowhere_says_what_is_wrong_and_not_the_password() {
     check_url("redis://ada:hunter2@127.0.0.1:port", "cannot be read").await;
     check_url("redis://ada:hunter2@127.0.0.1/hunter2", "cannot be read").await;
     check_url("redis://:hunter2@127.0.0.1:1/", "nothing listens").await;
+    check_url("redis://127.0.0.1:1/2?protocol=resp3", "nothing listens").await;
+    for option in ["db=2", "password=hunter2", "protocol=2&hunter2", "%64b=2"] {
+        let url = format!("redis://127.0.0.1:1?{option}");
+        check_url(&url, "an option of the URL is unknown").await;
+    }
+    let socket = "redis+unix:///nowhere?password=hunter2";
+    check_url(socket, "an option of the URL is unknown").await;
     #[cfg(not(feature = "tls"))]
     check_url("rediss://ada:hunter2@127.0.0.1", "needs the feature `tls`").await;
     #[cfg(not(feature = "cluster"))]

@@ -110,6 +110,10 @@
 //! Another of sqlx's TLS features does as well: `sqlx = { version = "0.9", default-features = false, features = ["tls-native-tls"] }` in
 //! the application.
 //!
+//! Through PgBouncer (tried with 1.18): `pool_mode = session` and `ignore_startup_parameters = extra_float_digits, options`. The limit on
+//! the server is then not set; a `statement_timeout` of the role's does the same. With `pool_mode = transaction` and no support of prepared
+//! statements every operation is a permanent error (42P05).
+//!
 //! # With the application's pool
 //!
 //! ```
@@ -128,7 +132,7 @@
 //!
 //! The pool then decides what the store would set on its own: for SQLite `journal_mode = WAL`, `synchronous = FULL` and a busy
 //! timeout (without WAL whoever writes keeps readers away); for PostgreSQL `statement_timeout`; for MySQL
-//! `innodb_lock_wait_timeout`; and when a connection is tested: sqlx does so before each use, which is a round trip more,
+//! `innodb_lock_wait_timeout` and `autocommit` (without it nothing is kept, and the store does not notice); and when a connection is tested: sqlx does so before each use, which is a round trip more,
 //! unless `test_before_acquire(false)` is said.
 //!
 //! # What it costs

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Executor as _, MySql, MySqlPool};
 use crate::database::Done;
 use crate::failure::Codes;
 use crate::health::Health;
-use crate::name::Table;
+use crate::name::{Table, unbracketed};
 use crate::statements::{Statements, Sweeping};
 
 /// How many affected rows say nothing: sqlx asks for the rows found, so that 1 is an insert as well as a row that was left as it
@@ -40,7 +40,7 @@ pub(crate) fn statements(table: &Table) -> Statements {
         expires_at = table.named('`', "_expires_at"),
         subject = table.named('`', "_subject"),
     );
-    Statements::new(&full, TAKEOVER, sweep, vec![create])
+    Statements::new(&full, TAKEOVER, sweep, (create, []))
 }
 
 pub(crate) async fn connect(
@@ -50,9 +50,16 @@ pub(crate) async fn connect(
     health: Health,
 ) -> sqlx::Result<MySqlPool> {
     let options = MySqlConnectOptions::from_str(url)?;
-    // Without it a statement whose client has given up would wait on for a lock.
-    let limit = format!(
-        "SET SESSION innodb_lock_wait_timeout = {}",
+    // sqlx leaves the brackets of an IPv6 address on, and then looks for a host of that name.
+    let host = unbracketed(options.get_host()).map(str::to_owned);
+    let options = match host {
+        Some(address) => options.host(&address),
+        None => options,
+    };
+    // A server may be set to commit nothing by itself. Without the limit a statement whose client has given up would wait on for
+    // a lock.
+    let session = format!(
+        "SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",
         timeout.as_secs().max(1)
     );
     let made = health.clone();
@@ -68,8 +75,8 @@ pub(crate) async fn connect(
         })
         .after_connect(move |connection, _| {
             made.made();
-            let limit = limit.clone();
-            Box::pin(async move { connection.execute(AssertSqlSafe(limit)).await.map(drop) })
+            let session = session.clone();
+            Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(drop) })
         })
         .connect_with(options)
         .await
@@ -127,8 +134,18 @@ fn is_harmless(number: &str) -> bool {
         || is_conflict(number)
         || matches!(
             number,
-            // No right (5), no such database, column, table; packet too large, table full
-            "1044" | "1045" | "1142" | "1143" | "1227" | "1049" | "1054" | "1146" | "1153" | "1114"
+            // No right (5), no database, no such database, column, table; packet too large, table full
+            "1044"
+                | "1046"
+                | "1045"
+                | "1142"
+                | "1143"
+                | "1227"
+                | "1049"
+                | "1054"
+                | "1146"
+                | "1153"
+                | "1114"
         )
 }
 

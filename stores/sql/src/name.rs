@@ -57,3 +57,9 @@ impl Table {
         }
     }
 }
+
+/// The address in the brackets that an IPv6 address has in a URL; nothing if there are none.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn unbracketed(host: &str) -> Option<&str> {
+    host.strip_prefix('[')?.strip_suffix(']')
+}

@@ -10,7 +10,7 @@ use sqlx::{PgPool, Postgres};
 use crate::database::Done;
 use crate::failure::Codes;
 use crate::health::Health;
-use crate::name::Table;
+use crate::name::{Table, unbracketed};
 use crate::statements::{Statements, Sweeping, takeover};
 
 pub(crate) fn statements(table: &Table) -> Statements {
@@ -25,11 +25,11 @@ pub(crate) fn statements(table: &Table) -> Statements {
         let index = table.named('"', &format!("_{column}"));
         format!("CREATE INDEX IF NOT EXISTS {index} ON {full} {using}")
     };
-    let migration = vec![
-        format!(
-            "CREATE TABLE IF NOT EXISTS {full} (\n  session_key bytea NOT NULL PRIMARY KEY,\n  value bytea NOT NULL,\n  \
-             expires_at bigint NOT NULL,\n  subject bytea,\n  version bigint NOT NULL,\n  created_at bigint NOT NULL\n)"
-        ),
+    let made = format!(
+        "CREATE TABLE IF NOT EXISTS {full} (\n  session_key bytea NOT NULL PRIMARY KEY,\n  value bytea NOT NULL,\n  \
+         expires_at bigint NOT NULL,\n  subject bytea,\n  version bigint NOT NULL,\n  created_at bigint NOT NULL\n)"
+    );
+    let indexes = [
         index("expires_at", "(expires_at)"),
         // A hash, because a subject may be longer than an entry of a tree can be.
         index("subject", "USING hash (subject) WHERE subject IS NOT NULL"),
@@ -43,7 +43,7 @@ pub(crate) fn statements(table: &Table) -> Statements {
             &full,
             &takeover(&full),
             Sweeping::AtOnce(sweep.into()),
-            migration,
+            (made, indexes),
         )
     })
 }
@@ -57,6 +57,12 @@ pub(crate) async fn connect(
     // Without it a statement whose client has given up would wait on for a lock.
     let limit = ("statement_timeout", timeout.as_millis().to_string());
     let options = PgConnectOptions::from_str(url)?.options([limit]);
+    // sqlx leaves the brackets of an IPv6 address on, and then looks for a host of that name.
+    let host = unbracketed(options.get_host()).map(str::to_owned);
+    let options = match host {
+        Some(address) => options.host(&address),
+        None => options,
+    };
     let made = health.clone();
     // So that there is time for a new connection.
     let patience = timeout / 4;

@@ -24,11 +24,11 @@ pub(crate) fn statements(table: &Table) -> Statements {
             table.named('"', ""),
         )
     };
-    let migration = vec![
-        format!(
-            "CREATE TABLE IF NOT EXISTS {full} (\n  session_key BLOB NOT NULL PRIMARY KEY,\n  value BLOB NOT NULL,\n  \
-             expires_at INTEGER NOT NULL,\n  subject BLOB,\n  version INTEGER NOT NULL,\n  created_at INTEGER NOT NULL\n)"
-        ),
+    let made = format!(
+        "CREATE TABLE IF NOT EXISTS {full} (\n  session_key BLOB NOT NULL PRIMARY KEY,\n  value BLOB NOT NULL,\n  \
+         expires_at INTEGER NOT NULL,\n  subject BLOB,\n  version INTEGER NOT NULL,\n  created_at INTEGER NOT NULL\n)"
+    );
+    let indexes = [
         index("expires_at", ""),
         index("subject", " WHERE subject IS NOT NULL"),
     ];
@@ -36,7 +36,7 @@ pub(crate) fn statements(table: &Table) -> Statements {
         &full,
         &takeover(&full),
         Sweeping::AtOnce(sweep.into()),
-        migration,
+        (made, indexes),
     )
 }
 

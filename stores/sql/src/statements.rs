@@ -21,8 +21,10 @@ pub(crate) struct Statements {
     pub(crate) probe: Arc<str>,
     /// Makes the schema where it is missing.
     pub(crate) namespace: Option<Arc<str>>,
-    /// Makes the table and its indexes where they are missing.
-    pub(crate) migration: Vec<Arc<str>>,
+    /// Makes the table where it is missing.
+    pub(crate) table: Arc<str>,
+    /// Makes each index where it is missing.
+    pub(crate) indexes: Vec<Arc<str>>,
 }
 
 /// How a batch of expired rows is removed.
@@ -37,7 +39,13 @@ pub(crate) enum Sweeping {
 }
 
 impl Statements {
-    pub(crate) fn new(table: &str, create: &str, sweep: Sweeping, migration: Vec<String>) -> Self {
+    /// `made` makes the table, then its indexes.
+    pub(crate) fn new<const N: usize>(
+        table: &str,
+        create: &str,
+        sweep: Sweeping,
+        (made, indexes): (String, [String; N]),
+    ) -> Self {
         const RECORD: &str = "session_key, value, expires_at, version";
         let insert = format!(
             "INSERT INTO {table} (session_key, value, expires_at, subject, version, created_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -65,14 +73,16 @@ impl Statements {
             sweep,
             probe: format!("SELECT {RECORD}, subject, created_at FROM {table} WHERE 1 = 0").into(),
             namespace: None,
-            migration: migration.into_iter().map(Arc::from).collect(),
+            table: made.into(),
+            indexes: indexes.map(Arc::from).into(),
         }
     }
 
     /// What makes all that is needed, as a script.
     pub(crate) fn script(&self) -> String {
-        let statements = self.namespace.iter().chain(&self.migration);
+        let statements = self.namespace.iter().chain([&self.table]);
         statements
+            .chain(&self.indexes)
             .map(|statement| format!("{statement};\n"))
             .collect()
     }

@@ -84,14 +84,15 @@ impl SqlStore {
         Builder::new()
     }
 
-    /// Makes the table and its indexes where they are missing (and a named schema in PostgreSQL), and brings those of an earlier
-    /// version of this crate up to date. May be called at every start, by any number of processes at once.
+    /// Makes the table with its indexes where it is missing (and a named schema in PostgreSQL); in SQLite and PostgreSQL also an index
+    /// that is missing alone. There has been one form of the table so far: a later version of this crate that has another will
+    /// change the table here. May be called at every start, by any number of processes at once.
     ///
     /// Who has no right to do so in production executes [`schema_sql`](Self::schema_sql) otherwise, and does not call this.
     ///
     /// # Errors
     ///
-    /// When the database does not let it, or a table of this name is there that is not a store's.
+    /// When the database does not let it, or a table of this name is there that has not a store's columns; that is left as it is.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -112,10 +113,13 @@ impl SqlStore {
             // Where it is there already, one may lack the right to make it. Where it is not, the next statement fails.
             let _ = self.execute(namespace, &[]).await;
         }
-        for statement in &statements.migration {
-            self.execute(statement, &[]).await?;
+        self.execute(&statements.table, &[]).await?;
+        // Before the indexes: a table that is somebody else's gets none.
+        self.execute(&statements.probe, &[]).await?;
+        for index in &statements.indexes {
+            self.execute(index, &[]).await?;
         }
-        self.execute(&statements.probe, &[]).await.map(drop)
+        Ok(())
     }
 
     /// The SQL that [`migrate`](Self::migrate) executes on an empty database, for those who make tables in another way.

@@ -88,10 +88,19 @@ async fn a_table_of_somebody_else_is_refused_and_left() {
     pool.execute("CREATE TABLE cloakroom_sessions (id INTEGER, expires_at INTEGER, subject TEXT)")
         .await
         .unwrap();
-    let store = SqlStore::builder().with_pool(pool).unwrap();
+    let store = SqlStore::builder().with_pool(pool.clone()).unwrap();
     let error = store.migrate().await.unwrap_err();
     assert!(!error.is_transient());
     assert!(error.to_string().contains("session_key"), "{error}");
+    let there = pool
+        .fetch_all("SELECT name FROM sqlite_schema")
+        .await
+        .unwrap();
+    assert_eq!(
+        there.len(),
+        1,
+        "the table alone, without an index of the store's"
+    );
 }
 
 // R58: a name can be nothing but a name.

@@ -56,19 +56,13 @@ impl Writer {
                 self.all(items, depth.enter()?)?;
                 self.out.push(op::TUPLE);
             }
-            Value::Set(items) => self.call("__builtin__", "set", |writer| {
-                writer.list(items, depth.enter()?)
-            })?,
-            Value::FrozenSet(items) => {
-                self.call("__builtin__", "frozenset", |writer| {
-                    writer.list(items, depth.enter()?)
-                })?;
-            }
+            Value::Set(items) => self.set("set", items, depth)?,
+            Value::FrozenSet(items) => self.set("frozenset", items, depth)?,
             Value::Dict(entries) => {
                 let depth = depth.enter()?;
                 self.out.extend([op::MARK, op::DICT]);
                 for (key, value) in entries {
-                    self.value(key, depth)?;
+                    self.hashable(key, depth)?;
                     self.value(value, depth)?;
                     self.out.push(op::SETITEM);
                 }
@@ -93,6 +87,41 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    fn set(&mut self, class: &str, items: &[Value], depth: Depth) -> Result<(), FormatError> {
+        let depth = depth.enter()?;
+        self.call("__builtin__", class, |writer| {
+            writer.out.push(op::MARK);
+            for item in items {
+                writer.hashable(item, depth)?;
+            }
+            writer.out.push(op::LIST);
+            Ok(())
+        })
+    }
+
+    /// A key of a dict or a member of a set. Of what Python cannot hash it would make neither, and not load the session.
+    fn hashable(&mut self, value: &Value, depth: Depth) -> Result<(), FormatError> {
+        let what = match value {
+            Value::List(_) => "a `list` as a key, or in a `set`",
+            Value::Dict(_) => "a `dict` as a key, or in a `set`",
+            Value::Set(_) => "a `set` as a key, or in a `set`",
+            Value::Object(object) if matches!(object.kind(), Kind::ByteArray) => {
+                "a `bytearray` as a key, or in a `set`"
+            }
+            Value::Tuple(items) => {
+                let depth = depth.enter()?;
+                self.out.push(op::MARK);
+                for item in items {
+                    self.hashable(item, depth)?;
+                }
+                self.out.push(op::TUPLE);
+                return Ok(());
+            }
+            other => return self.value(other, depth),
+        };
+        Err(FormatError::Unsupported { what })
     }
 
     fn all(&mut self, items: &[Value], depth: Depth) -> Result<(), FormatError> {

@@ -31,6 +31,13 @@ struct Current {
 
 impl Link {
     pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, StoreError> {
+        if misplaced(url) {
+            return Err(permanent(
+                STORE,
+                "SESSION_REDIS has its database, user or password among its options, where they are not read; it is to be \
+                 redis://user:password@host:port/database, or unix:///socket?db=…&user=…&pass=…",
+            ));
+        }
         let client = Client::open(url).map_err(|_| {
             permanent(
                 STORE,
@@ -143,6 +150,26 @@ impl Current {
     fn get(&self) -> Option<(MultiplexedConnection, u64)> {
         Some((self.connection.clone()?, self.generation))
     }
+}
+
+/// Whether the URL says with whom or where as Python's client takes it and this one passes it over: that would lead elsewhere.
+fn misplaced(url: &str) -> bool {
+    let url = url.split('#').next().unwrap_or_default();
+    let (place, options) = url.split_once('?').unwrap_or((url, ""));
+    let by_socket = place
+        .split(':')
+        .next()
+        .is_some_and(|it| it.ends_with("unix"));
+    // In front of a socket's path Python has the user.
+    let user = by_socket && place.contains('@');
+    let mut names = options
+        .split('&')
+        .map(|option| option.split('=').next().unwrap_or_default());
+    user || names.any(|name| match name {
+        "db" => !by_socket,
+        "username" | "password" => true,
+        _ => false,
+    })
 }
 
 /// Whether the connection is of no more use: it broke, or leads to what has become a replica.

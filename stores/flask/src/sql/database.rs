@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_store::{StoreError, UnixTime};
+#[cfg(feature = "mysql")]
+use sqlx::Executor as _;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -221,6 +223,10 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
             let options = sqlx::postgres::PgConnectOptions::from_str(&format!("postgres:{rest}"))
                 .map_err(failed)?
                 .options([statement]);
+            let options = match unbracketed(options.get_host()) {
+                Some(address) => options.host(&address),
+                None => options,
+            };
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(size)
                 // Each connection is tested before it is used: one round trip more.
@@ -232,8 +238,21 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
         "mysql" | "mariadb" => {
             let options = sqlx::mysql::MySqlConnectOptions::from_str(&format!("mysql:{rest}"))
                 .map_err(failed)?;
+            let options = match unbracketed(options.get_host()) {
+                Some(address) => options.host(&address),
+                None => options,
+            };
             let pool = sqlx::mysql::MySqlPoolOptions::new()
                 .max_connections(size)
+                // A server may be set to commit nothing by itself.
+                .after_connect(|connection, _| {
+                    Box::pin(async move {
+                        connection
+                            .execute("SET SESSION autocommit = 1")
+                            .await
+                            .map(drop)
+                    })
+                })
                 // Each connection is tested before it is used: one round trip more.
                 .acquire_timeout(limit);
             let pool = pool.connect_with(options).await.map_err(failed)?;
@@ -245,4 +264,11 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
             "the URL begins with no scheme that this program was built for (sqlite, postgresql, mysql)",
         )),
     }
+}
+
+/// sqlx leaves the brackets of an IPv6 address on, and then looks for a host of that name.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn unbracketed(host: &str) -> Option<String> {
+    let address = host.strip_prefix('[')?.strip_suffix(']')?;
+    Some(address.to_owned())
 }

@@ -44,8 +44,14 @@ pub(super) fn postgres() -> [Scene<Postgres>; 3] {
     ]
 }
 
-pub(super) fn mariadb() -> [Scene<MariaDb>; 2] {
+pub(super) fn mariadb() -> [Scene<MariaDb>; 3] {
     [
+        Scene {
+            id: "faults/autocommit-off",
+            requirement: "R61: where the server commits nothing by itself, what the store answered is committed all the same",
+            own: true,
+            run: |mariadb| Box::pin(mariadb_without_autocommit(&mariadb.0)),
+        },
         Scene {
             id: "faults/deadlock",
             requirement: DEADLOCK,
@@ -187,6 +193,24 @@ async fn mariadb_deadlock(server: &SqlServer) -> Result<(), Failure> {
     match deadlocks(&mut other).await? == before + 1 {
         true => Ok(()),
         false => Err("there was no deadlock".into()),
+    }
+}
+
+/// `autocommit = 0` of the server is that of each connection made meanwhile.
+async fn mariadb_without_autocommit(server: &SqlServer) -> Result<(), Failure> {
+    const NAME: &str = "autocommit";
+    // With a setting of its own, which outlives the other.
+    let mut other = MySqlConnection::connect(&server.by(server.server())).await?;
+    other.execute("SET GLOBAL autocommit = 0").await?;
+    let store = sql::open(server, server.server(), NAME).await;
+    other.execute("SET GLOBAL autocommit = 1").await?;
+    store?.create(&key("a"), &write("a")).await?;
+    let table = server.full_table(NAME);
+    let count = format!("SELECT COUNT(*) FROM {table}");
+    let row = other.fetch_one(AssertSqlSafe(count)).await?;
+    match row.try_get::<i64, _>(0)? {
+        1 => Ok(()),
+        _ => Err("the record is nowhere but in the store's own transaction".into()),
     }
 }
 
