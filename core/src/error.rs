@@ -19,6 +19,8 @@ pub enum Error {
     NotLoaded,
     /// The session was used after its exchange had been finished: its changes could not be saved any more.
     Closed,
+    /// A function that was given to an update used the session that it updates, instead of what it is given.
+    Nested,
     /// The answer is not to the question that the machine asked: a mistake in a driver.
     Misuse,
     /// The stored record is not one that this library wrote, or it is damaged. It was left as it is.
@@ -96,6 +98,9 @@ impl fmt::Display for Error {
             Self::NotLoaded => f.write_str("the session is not loaded yet: load what `wants_load` asks for first"),
             Self::Closed => f.write_str(
                 "the session is closed: its response has been sent; change sessions before the handler answers",
+            ),
+            Self::Nested => f.write_str(
+                "a function that updates the session uses the session itself; let it use what it is given, and nothing else",
             ),
             Self::Misuse => f.write_str("the answer does not fit the question that the session machine asked"),
             Self::Corrupt => f.write_str(

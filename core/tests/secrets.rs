@@ -181,6 +181,7 @@ fn errors_say_what_to_do() {
     for error in [
         Error::NotLoaded,
         Error::Closed,
+        Error::Nested,
         Error::Misuse,
         Error::Corrupt,
         Error::NewerRecord { version: 7 },

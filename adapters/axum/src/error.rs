@@ -38,6 +38,20 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         self.0.status()
     }
+
+    /// What failed, for those who tell a broken store from a session over a limit.
+    ///
+    /// ```
+    /// use cloakroom_axum::{CommitError, Error, SessionError};
+    ///
+    /// fn is_full(error: &Error) -> bool {
+    ///     matches!(error.cause(), CommitError::Session(SessionError::TooLarge { .. }))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> &cloakroom::Error {
+        &self.0
+    }
 }
 
 impl IntoResponse for Error {

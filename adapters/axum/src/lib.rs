@@ -76,10 +76,10 @@ mod session;
 mod typed;
 
 pub use cloakroom::{
-    Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
-    Listed, SameSite, Sessions, SigningKey, UnixTime,
+    Builder, Config, ConfigError, Error as CommitError, Event, Excess, Expiry, Fate, KeyFormat,
+    Lifetimes, Limits, Listed, SameSite, SessionError, Sessions, SigningKey, TokenFormat, UnixTime,
 };
-pub use cloakroom_tower::{OnError, SessionLayer};
+pub use cloakroom_tower::{OnError, SessionLayer, StatusOnly};
 pub use error::Error;
 pub use session::Session;
 pub use typed::Typed;

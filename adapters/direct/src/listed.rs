@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use cloakroom_core::{Exchange, Outcome, UnixTime};
+use cloakroom_core::{Error as SessionError, Exchange, Outcome, UnixTime};
 use cloakroom_store::Directory;
 use serde::de::DeserializeOwned;
 
@@ -143,7 +143,12 @@ impl<S: Directory> Sessions<S> {
     /// # }
     /// ```
     pub async fn list(&self, subject: &str) -> Result<Vec<Listed>, Error> {
-        let mut listed = Vec::new();
+        Ok(self.read(subject).await?.0)
+    }
+
+    /// Also what was wrong with one that is left out.
+    async fn read(&self, subject: &str) -> Result<(Vec<Listed>, Option<SessionError>), Error> {
+        let (mut listed, mut unread) = (Vec::new(), None);
         for (key, stored) in self.store().list(subject).await? {
             let mut exchange = Exchange::open_key(self.config(), key.clone(), self.now());
             let loaded = exchange.handle_loaded(&key, Some(stored));
@@ -171,6 +176,7 @@ impl<S: Directory> Sessions<S> {
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a session of this subject cannot be read and is not listed");
+                    unread = Some(error);
                 }
             }
         }
@@ -178,7 +184,8 @@ impl<S: Directory> Sessions<S> {
         listed.sort_by(|(a_key, a), (b_key, b)| {
             (b.authenticated_at, a_key).cmp(&(a.authenticated_at, b_key))
         });
-        Ok(listed.into_iter().map(|(_, listed)| listed).collect())
+        let listed = listed.into_iter().map(|(_, listed)| listed).collect();
+        Ok((listed, unread))
     }
 
     /// Ends one of a subject's sessions, by its public name; says whether there was such a one. It is a sign-out: it wins
@@ -186,7 +193,8 @@ impl<S: Directory> Sessions<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`], [`Error::Session`]: then the session may live on.
+    /// [`Error::Store`], [`Error::Session`]: then the session may live on. Also if there is none of this name, and a record that cannot be
+    /// read, which may be the one.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -199,7 +207,10 @@ impl<S: Directory> Sessions<S> {
     /// # }
     /// ```
     pub async fn revoke(&self, subject: &str, id: &str) -> Result<bool, Error> {
-        Ok(self.revoke_where(subject, |listed| listed == id).await? > 0)
+        match self.revoke_where(subject, |listed| listed == id).await? {
+            (0, Some(unread)) => Err(unread.into()),
+            (ended, _) => Ok(ended > 0),
+        }
     }
 
     /// Ends all sessions of a subject, but the one with this public name, if any; says how many. For "sign out the others",
@@ -210,7 +221,8 @@ impl<S: Directory> Sessions<S> {
     ///
     /// # Errors
     ///
-    /// As [`revoke`](Sessions::revoke); those that were ended until then stay ended.
+    /// As [`revoke`](Sessions::revoke); those that were ended until then stay ended. [`Error::Session`] also if a record cannot be read, for
+    /// example because a newer version wrote it: all others are ended then, and that one lives on.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -224,23 +236,27 @@ impl<S: Directory> Sessions<S> {
     /// # }
     /// ```
     pub async fn revoke_others(&self, subject: &str, keep: Option<&str>) -> Result<usize, Error> {
-        self.revoke_where(subject, |listed| Some(listed) != keep)
-            .await
+        let all = |listed: &str| Some(listed) != keep;
+        match self.revoke_where(subject, all).await? {
+            (_, Some(unread)) => Err(unread.into()),
+            (ended, None) => Ok(ended),
+        }
     }
 
     async fn revoke_where(
         &self,
         subject: &str,
         doomed: impl Fn(&str) -> bool,
-    ) -> Result<usize, Error> {
+    ) -> Result<(usize, Option<SessionError>), Error> {
         let mut ended = 0;
-        for listed in self.list(subject).await? {
+        let (all, unread) = self.read(subject).await?;
+        for listed in all {
             if doomed(&listed.id) {
                 self.end(listed).await?;
                 ended += 1;
             }
         }
-        Ok(ended)
+        Ok((ended, unread))
     }
 
     async fn end(&self, listed: Listed) -> Result<(), Error> {

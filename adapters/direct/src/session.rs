@@ -285,7 +285,7 @@ impl<K> Session<K> {
     /// # }
     /// ```
     pub fn discard_changes(&self) -> Result<(), SessionError> {
-        let mut state = self.slot.lock();
+        let mut state = self.slot.try_lock()?;
         if state.phase == Phase::Closed {
             return Err(SessionError::Closed);
         }
@@ -310,8 +310,19 @@ impl<K> Session<K> {
     }
 
     fn read<R>(&self, f: impl FnOnce(&mut CoreSession<'_>) -> R) -> Result<R, SessionError> {
-        let mut state = self.slot.lock();
+        let mut state = self.slot.try_lock()?;
         Ok(f(&mut state.exchange(&*self.backend)?.session()?))
+    }
+
+    /// The same, where a function of the application's runs, which may try to use this session.
+    fn update_within<R>(
+        &self,
+        f: impl FnOnce(&mut CoreSession<'_>) -> R,
+    ) -> Result<R, SessionError> {
+        self.read(|session| {
+            let _updating = self.slot.updating();
+            f(session)
+        })
     }
 }
 
@@ -750,11 +761,11 @@ impl<K> Session<K> {
         self.read(|session| session.typed())?
     }
 
-    /// Changes the session as one struct; only the fields that changed are written. The function must not use this session: it would wait for itself. See [`cloakroom_core::Session::update_typed`].
+    /// Changes the session as one struct; only the fields that changed are written. See [`cloakroom_core::Session::update_typed`].
     ///
     /// # Errors
     ///
-    /// Those named there, and `Closed`.
+    /// Those named there, and `Closed`. If the function uses this session, what it calls fails with `Nested`.
     ///
     /// ```
     /// # use cloakroom::Session;
@@ -767,7 +778,7 @@ impl<K> Session<K> {
         &self,
         f: impl FnOnce(&mut T),
     ) -> Result<(), SessionError> {
-        self.read(|session| session.update_typed(f))?
+        self.update_within(|session| session.update_typed(f))?
     }
 
     /// Whether a form carries a CSRF token of this session. In constant time. See [`cloakroom_core::Session::verify_csrf`].
@@ -788,12 +799,11 @@ impl<K> Session<K> {
     }
 
     /// Changes a value by a function of what is there, and returns the new value; if another request changed the session
-    /// meanwhile, the function runs again. It must not use this session: it would wait for itself. See
-    /// [`cloakroom_core::Session::update`].
+    /// meanwhile, the function runs again. See [`cloakroom_core::Session::update`].
     ///
     /// # Errors
     ///
-    /// Those named there, and `Closed`.
+    /// Those named there, and `Closed`. If the function uses this session, what it calls fails with `Nested`.
     ///
     /// ```
     /// # use cloakroom::Session;
@@ -807,7 +817,7 @@ impl<K> Session<K> {
         name: &str,
         f: impl FnMut(Option<T>) -> T + Send + 'static,
     ) -> Result<T, SessionError> {
-        self.read(|session| session.update(name, f))?
+        self.update_within(|session| session.update(name, f))?
     }
 
     /// A token for this session's forms, against cross-site request forgery. See [`cloakroom_core::Session::csrf_token`].

@@ -1,7 +1,8 @@
 //! What the handles on one exchange share, and where it is kept for the next one.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use cloakroom_core::{Error as SessionError, Exchange};
 use http::HeaderValue;
@@ -41,15 +42,23 @@ impl State {
     }
 }
 
+struct Shared {
+    state: Mutex<State>,
+    /// The thread that runs a function of the application's under the lock; 0: none does.
+    updating: AtomicUsize,
+}
+
 /// A shared [`State`]. The last handle leaves the (emptied) allocation to the next exchange on its thread: every request of an
 /// application has one, and most never use it.
-pub(crate) struct Slot(Option<Arc<Mutex<State>>>);
+pub(crate) struct Slot(Option<Arc<Shared>>);
 
 /// The most that a thread keeps; each is about a kilobyte.
 const MAX_SPARE: usize = 64;
 
 thread_local! {
-    static SPARE: RefCell<Vec<Arc<Mutex<State>>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Vec<Arc<Shared>>> = const { RefCell::new(Vec::new()) };
+    /// Its address is a name of the thread.
+    static THREAD: u8 = const { 0 };
 }
 
 impl Slot {
@@ -58,6 +67,7 @@ impl Slot {
         if let Some(mut shared) = spare()
             && let Some(state) = Arc::get_mut(&mut shared)
         {
+            let state = &mut state.state;
             let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
             state.cookies = cookies;
             state.phase = Phase::Untouched;
@@ -76,21 +86,64 @@ impl Slot {
             exchange,
             phase: Phase::Untouched,
         };
-        Self(Some(Arc::new(Mutex::new(state))))
+        Self(Some(Arc::new(Shared {
+            state: Mutex::new(state),
+            updating: AtomicUsize::new(0),
+        })))
+    }
+
+    fn shared(&self) -> &Shared {
+        match &self.0 {
+            Some(shared) => shared,
+            None => unreachable!("only `drop` empties a slot"),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        let Some(shared) = &self.0 else {
-            unreachable!("only `drop` empties a slot")
-        };
         // A function of the handler's that panicked under the lock left no half of a change behind: changes are noted
         // after it.
-        shared.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.shared().state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, unless it is this thread that has the lock, and would wait for itself.
+    pub(crate) fn try_lock(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+        let shared = self.shared();
+        match shared.state.try_lock() {
+            Ok(state) => Ok(state),
+            Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
+            Err(TryLockError::WouldBlock) => match shared.updating.load(Ordering::Relaxed) {
+                updating if updating == this_thread() => Err(SessionError::Nested),
+                _ => Ok(self.lock()),
+            },
+        }
+    }
+
+    /// To be held while a function of the application's runs under the lock.
+    pub(crate) fn updating(&self) -> Updating<'_> {
+        let updating = &self.shared().updating;
+        updating.store(this_thread(), Ordering::Relaxed);
+        Updating(updating)
     }
 }
 
+pub(crate) struct Updating<'a>(&'a AtomicUsize);
+
+impl Drop for Updating<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// While the thread ends it has no name, and waits.
+fn this_thread() -> usize {
+    THREAD
+        .try_with(|thread| std::ptr::from_ref(thread).addr())
+        .unwrap_or(usize::MAX)
+}
+
 /// An emptied state of an earlier exchange on this thread. While the thread ends there is none.
-fn spare() -> Option<Arc<Mutex<State>>> {
+fn spare() -> Option<Arc<Shared>> {
     SPARE
         .try_with(|spare| spare.borrow_mut().pop())
         .ok()
@@ -111,6 +164,7 @@ impl Drop for Slot {
         let Some(state) = Arc::get_mut(&mut shared) else {
             return;
         };
+        let state = &mut state.state;
         let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.phase = Phase::Closed;
         state.exchange = None;

@@ -1,7 +1,11 @@
 //! A subject's sessions: listed, ended, limited.
 
-use cloakroom::{Config, Directive, Error, Excess, KeyFormat, Outcome, Sessions, UnixTime};
+use cloakroom::{
+    Config, Directive, Error, Excess, Key, KeyFormat, Outcome, SessionError, Sessions, Store as _,
+    UnixTime,
+};
 use cloakroom_memory::MemoryStore;
+use cloakroom_store::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -271,5 +275,33 @@ async fn sixty_four_tasks_increment_one_counter() -> Result<(), Error> {
         .with(Some(&token), |session| session.get::<u32>("n"))
         .await?;
     assert_eq!(n, Some(640));
+    Ok(())
+}
+
+// R21: who ends all sessions of a locked account must hear of one that lives on.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_an_error_of_who_ends_all() -> Result<(), Error> {
+    let sessions = sessions();
+    let phone = sign_in(&sessions, "ada", "phone").await?;
+    let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").expect("a key");
+    let strange = Write::new(b"strange".to_vec(), UnixTime::MAX, Some("ada".into()));
+    sessions.store().create(&key, &strange).await?;
+
+    assert_eq!(devices(&sessions, "ada").await, ["phone"]);
+    let unread = |answer| matches!(answer, Err(Error::Session(SessionError::Corrupt)));
+    assert!(unread(
+        sessions.revoke("ada", "another").await.map(usize::from)
+    ));
+    assert!(unread(sessions.revoke_others("ada", None).await));
+    assert_eq!(
+        subject(&sessions, &phone).await,
+        None,
+        "the others are ended"
+    );
+
+    let laptop = sign_in(&sessions, "ada", "laptop").await?;
+    let id = sessions.list("ada").await?[0].id().to_owned();
+    assert!(sessions.revoke("ada", &id).await?, "it was found");
+    assert_eq!(subject(&sessions, &laptop).await, None);
     Ok(())
 }

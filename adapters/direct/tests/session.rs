@@ -102,3 +102,26 @@ async fn a_typed_session_reads_and_writes_fields() -> Result<(), Error> {
     assert_eq!(cart, Some(vec!["tea".to_owned()]));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_function_that_updates_a_session_and_uses_it_is_told_and_does_not_wait()
+-> Result<(), Error> {
+    let sessions = Sessions::new(MemoryStore::new());
+    let session: Session = sessions.session([]);
+    session.load().await?;
+    let (same, told) = (session.clone(), std::sync::mpsc::channel());
+    let tell = told.0;
+    session.update("n", move |n: Option<u32>| {
+        let _ = tell.send((same.insert("m", 1), same.get::<u32>("n").map(drop)));
+        n.unwrap_or(0) + 1
+    })?;
+    let nested = || Err(cloakroom::SessionError::Nested);
+    assert_eq!(told.1.recv(), Ok((nested(), nested())));
+    // Afterwards it is as before, also for other threads, which wait.
+    session.insert("m", 2)?;
+    let same = session.clone();
+    let other = std::thread::spawn(move || same.update("n", |n: Option<u32>| n.unwrap_or(0) + 1));
+    assert!(matches!(other.join(), Ok(Ok(2))));
+    assert_eq!(session.get::<u32>("n")?, Some(2));
+    Ok(())
+}

@@ -38,6 +38,20 @@ impl Error {
         self.0.status()
     }
 
+    /// What failed, for those who tell a broken store from a session over a limit.
+    ///
+    /// ```
+    /// use cloakroom_hyper::{CommitError, Error, SessionError};
+    ///
+    /// fn is_full(error: &Error) -> bool {
+    ///     matches!(error.cause(), CommitError::Session(SessionError::TooLarge { .. }))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> &cloakroom::Error {
+        &self.0
+    }
+
     /// A plain sentence with a fitting status that tells the client nothing of the inside; what went wrong goes to the log
     /// (`tracing`).
     ///

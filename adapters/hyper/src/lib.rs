@@ -84,8 +84,9 @@ mod service;
 mod session;
 
 pub use cloakroom::{
-    Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
-    Listed, SameSite, Session, Sessions, SigningKey,
+    Builder, Config, ConfigError, Error as CommitError, Event, Excess, Expiry, Fate, KeyFormat,
+    Lifetimes, Limits, Listed, SameSite, Session, SessionError, Sessions, SigningKey, TokenFormat,
+    UnixTime,
 };
 pub use cloakroom_tower::{OnError, ResponseFuture, SessionLayer, StatusOnly};
 pub use error::Error;

@@ -66,8 +66,8 @@ mod guard;
 mod headers;
 
 pub use cloakroom::{
-    Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
-    Listed, SameSite, Sessions, SigningKey,
+    Builder, Config, ConfigError, Error as CommitError, Event, Excess, Expiry, Fate, KeyFormat,
+    Lifetimes, Limits, Listed, SameSite, SessionError, Sessions, SigningKey, TokenFormat, UnixTime,
 };
 pub use error::Error;
 pub use fairing::SessionFairing;

@@ -22,7 +22,8 @@ pin_project! {
     pub struct ResponseFuture<F, K, E, B> {
         #[pin]
         inner: F,
-        session: Session<K>,
+        // `None`: a layer further out has it.
+        session: Option<Session<K>>,
         on_error: Arc<E>,
         committing: Option<Pending<B>>,
         answered: bool,
@@ -32,8 +33,8 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             // The request was cancelled, or the inner service failed or panicked: nobody will save what a task that outlives it
             // changes, so that task is told.
-            if !this.answered {
-                drop(this.session.commit(false));
+            if let (false, Some(session)) = (this.answered, &this.session) {
+                drop(session.commit(false));
             }
         }
     }
@@ -45,7 +46,7 @@ struct Pending<B> {
 }
 
 impl<F, K, E, B> ResponseFuture<F, K, E, B> {
-    pub(crate) fn new(inner: F, session: Session<K>, on_error: Arc<E>) -> Self {
+    pub(crate) fn new(inner: F, session: Option<Session<K>>, on_error: Arc<E>) -> Self {
         Self {
             inner,
             session,
@@ -65,13 +66,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let config = this.session.config();
+        let Some(session) = this.session else {
+            return this.inner.poll(cx);
+        };
+        let config = session.config();
         if this.committing.is_none() {
             let mut response = ready!(this.inner.poll(cx))?;
             *this.answered = true;
             let keep_changes =
                 !response.status().is_server_error() || config.saves_on_server_error();
-            match this.session.commit(keep_changes) {
+            match session.commit(keep_changes) {
                 Committing::Untouched => return Poll::Ready(Ok(response)),
                 Committing::Done(outcome) => {
                     finish(config, Ok(outcome), &mut response, &**this.on_error);

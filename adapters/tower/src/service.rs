@@ -91,8 +91,18 @@ where
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         let session = self.sessions.http_session::<K>(request.headers());
-        request.extensions_mut().insert(session.clone());
-        ResponseFuture::new(self.inner.call(request), session, self.on_error.clone())
+        let outer = request.extensions_mut().insert(session.clone());
+        // A layer of the same cookie is around this one: there is one session, which the outer one commits.
+        let name = session.config().cookie_name();
+        let outer = outer.filter(|outer| outer.config().cookie_name() == name);
+        let own = match outer {
+            Some(outer) => {
+                request.extensions_mut().insert(outer);
+                None
+            }
+            None => Some(session),
+        };
+        ResponseFuture::new(self.inner.call(request), own, self.on_error.clone())
     }
 }
 

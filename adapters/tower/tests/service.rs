@@ -1,4 +1,4 @@
-//! What becomes of a session whose request has no answer, or whose changes could not be saved.
+//! What becomes of a session whose request has no answer, or whose changes could not be saved, or that two layers share.
 
 use std::future::{pending, ready};
 use std::io;
@@ -137,4 +137,41 @@ async fn changes_that_could_not_be_saved_are_in_the_log() {
     assert_eq!(answer.status(), 503);
     let log = String::from_utf8_lossy(&log.held()).into_owned();
     assert!(log.contains("the cable is cut"), "{log}");
+}
+
+// Between two layers of the same cookie, and within both, there is one session.
+#[tokio::test]
+async fn two_layers_of_one_cookie_have_one_session() {
+    let layer = SessionLayer::new(MemoryStore::new());
+    let count = async |request: &Request<()>, name: &str| {
+        let session: &Session = request.extensions().get().expect("the layer is there");
+        session.load().await.expect("the store is there");
+        let counted = session.update(name, |n: Option<u32>| n.unwrap_or(0) + 1);
+        counted.expect("the session is open")
+    };
+    let handler = service_fn(async |request: Request<()>| {
+        let both = [count(&request, "n").await, count(&request, "inner").await];
+        Ok::<_, io::Error>(Response::new(format!("{both:?}")))
+    });
+    let inner = ServiceBuilder::new().layer(layer.clone()).service(handler);
+    let between = service_fn(|request: Request<()>| {
+        let inner = inner.clone();
+        async move {
+            count(&request, "n").await;
+            inner.oneshot(request).await
+        }
+    });
+    let outer = ServiceBuilder::new().layer(layer).service(between);
+    let mut cookie = String::new();
+    for seen in ["[2, 1]", "[4, 2]"] {
+        let request = Request::builder().header("cookie", &cookie).body(());
+        let response = outer.clone().oneshot(request.expect("valid")).await;
+        let response = response.expect("an answer");
+        assert_eq!(response.body(), seen);
+        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+        assert_eq!(cookies.len(), usize::from(cookie.is_empty()));
+        if let Some(line) = cookies.first().and_then(|line| line.to_str().ok()) {
+            cookie = line.split(';').next().unwrap_or_default().to_owned();
+        }
+    }
 }

@@ -39,6 +39,20 @@ impl Error {
         self.0.status()
     }
 
+    /// What failed, for those who tell a broken store from a session over a limit.
+    ///
+    /// ```
+    /// use cloakroom_warp::{CommitError, Error, SessionError};
+    ///
+    /// fn is_full(error: &Error) -> bool {
+    ///     matches!(error.cause(), CommitError::Session(SessionError::TooLarge { .. }))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> &cloakroom::Error {
+        &self.0
+    }
+
     fn response(&self) -> Response {
         tracing::error!(error = %self, "session");
         warp::reply::with_status(self.0.sentence(), self.status()).into_response()

@@ -117,8 +117,9 @@ mod session;
 
 pub use attempt::{attempt, attempt_named};
 pub use cloakroom::{
-    Builder, Config, ConfigError, Error as CommitError, Excess, Expiry, Fate, Lifetimes, Limits,
-    Listed, SameSite, Session, Sessions, SigningKey,
+    Builder, Config, ConfigError, Error as CommitError, Event, Excess, Expiry, Fate, KeyFormat,
+    Lifetimes, Limits, Listed, SameSite, Session, SessionError, Sessions, SigningKey, TokenFormat,
+    UnixTime,
 };
 pub use cloakroom_tower::{OnError, SessionLayer, StatusOnly};
 pub use error::{Error, recover};
