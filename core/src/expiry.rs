@@ -36,7 +36,8 @@ impl Expiry {
         }
     }
 
-    /// How long the session lives without a request. Whole seconds.
+    /// How long the session lives without a request. A fraction of a second is dropped; with less than a second the session ends
+    /// with this request.
     ///
     /// ```
     /// # use cloakroom_core::Expiry;
@@ -48,7 +49,8 @@ impl Expiry {
         self
     }
 
-    /// How long the session lives at all, from its creation or sign-in. Whole seconds.
+    /// How long the session lives at all, from its creation or sign-in. A fraction of a second is dropped; with less than a second
+    /// the session ends with this request.
     ///
     /// ```
     /// # use cloakroom_core::Expiry;

@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
         there
     }
 
-    /// Removes a value and returns it.
+    /// Removes a value and returns it. Two requests at the same time may both get it: for a message, not for what must be used only once.
     ///
     /// # Errors
     ///

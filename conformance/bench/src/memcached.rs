@@ -12,6 +12,8 @@ use crate::direct::{self, wrong};
 pub(crate) const PREFIX: &str = "bench:";
 /// The store's default.
 const CONNECTIONS: usize = 10;
+/// The last moment that Memcached knows, before the one at which the records are to end.
+const LAST: i32 = i32::MAX;
 
 #[derive(Clone)]
 pub(crate) struct Direct(Arc<Pool>);
@@ -84,27 +86,31 @@ impl direct::Direct for Direct {
         let answer = self
             .send(format!("mg {PREFIX}{key} v c t\r\n"), None)
             .await?;
-        let cas = answer
-            .split_ascii_whitespace()
-            .find_map(|word| word.strip_prefix('c'));
-        match cas {
-            Some(cas) => Ok(cas.parse()?),
-            None => wrong("mg"),
+        let number = |mark: char| {
+            let mut words = answer.split_ascii_whitespace();
+            words.find_map(|word| word.strip_prefix(mark))
+        };
+        match (number('c'), number('t')) {
+            (Some(cas), Some(rest)) => {
+                let _rest: i64 = rest.parse()?;
+                Ok(cas.parse()?)
+            }
+            _ => wrong("mg"),
         }
     }
 
     async fn create(&self, key: &str, value: &[u8]) -> Result<(), Failure> {
-        let line = format!("add {PREFIX}{key} 0 0 {}\r\n", value.len());
+        let line = format!("add {PREFIX}{key} 0 {LAST} {}\r\n", value.len());
         self.done(line, Some(value), "STORED").await
     }
 
     async fn replace(&self, key: &str, old: u64, value: &[u8]) -> Result<(), Failure> {
-        let line = format!("cas {PREFIX}{key} 0 0 {} {old}\r\n", value.len());
+        let line = format!("cas {PREFIX}{key} 0 {LAST} {} {old}\r\n", value.len());
         self.done(line, Some(value), "STORED").await
     }
 
     async fn touch(&self, key: &str) -> Result<(), Failure> {
-        self.done(format!("touch {PREFIX}{key} 0\r\n"), None, "TOUCHED")
+        self.done(format!("touch {PREFIX}{key} {LAST}\r\n"), None, "TOUCHED")
             .await
     }
 

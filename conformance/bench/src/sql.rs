@@ -58,7 +58,7 @@ fn statements(takeover: &str, numbered: bool) -> Arc<Statements> {
     };
     Arc::new(Statements {
         load: say(
-            "SELECT session_key, value, expires_at, version FROM bench WHERE session_key = ? AND expires_at > ?",
+            "SELECT value, expires_at, version FROM bench WHERE session_key = ? AND expires_at > ?",
         ),
         create: say(&format!(
             "INSERT INTO bench (session_key, value, expires_at, subject, version, created_at) VALUES (?, ?, ?, ?, ?, ?) {takeover}"
@@ -148,8 +148,8 @@ macro_rules! direct {
                     .bind(now())
                     .fetch_one(&self.pool)
                     .await?;
-                let _value: Vec<u8> = row.try_get(1)?;
-                Ok(row.try_get(3)?)
+                let (_value, _ends): (Vec<u8>, i64) = (row.try_get(0)?, row.try_get(1)?);
+                Ok(row.try_get(2)?)
             }
 
             async fn create(&self, key: &str, value: &[u8]) -> Result<(), Failure> {

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Broken(io::Error),
     /// All connections were in use for too long.
     Busy,
+    /// There was no answer in time.
+    Late,
     /// The server answered, but not to the request.
     Refused(Refusal),
 }
@@ -34,15 +36,17 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Broken(error) => transient(format!(
+impl Failure {
+    /// `limit` is how long an operation may take.
+    pub(crate) fn into_error(self, limit: Duration) -> StoreError {
+        match self {
+            Self::Broken(error) => transient(format!(
                 "the connection to a server failed: {}",
                 error.kind()
             )),
-            Failure::Busy => transient("no connection to the server was free in time"),
-            Failure::Refused(refusal) => refused(refusal),
+            Self::Busy => transient("no connection to the server was free in time"),
+            Self::Late => transient(format!("the server did not answer within {limit:?}")),
+            Self::Refused(refusal) => refused(refusal),
         }
     }
 }
@@ -73,10 +77,6 @@ fn refused(refusal: Refusal) -> StoreError {
         }
         Refusal::Garbled => transient("the server's answer could not be understood"),
     }
-}
-
-pub(crate) fn timed_out(limit: Duration) -> StoreError {
-    transient(format!("the server did not answer within {limit:?}"))
 }
 
 pub(crate) fn too_large() -> StoreError {

@@ -34,7 +34,7 @@ impl Prefix {
         let key = key.as_str();
         let fits = self.0.len() + key.len() <= Key::MAX_LEN;
         if fits && !key.starts_with(DIGEST) {
-            return Name(format!("{}{key}", self.0));
+            return Name([&*self.0, key].concat());
         }
         let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(key));
         Name(format!("{}{DIGEST}{digest}", self.0))

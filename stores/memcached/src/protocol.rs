@@ -19,15 +19,18 @@ const LONGEST_LINE: usize = 2048;
 /// The largest value that is sent or read. A server takes at most 1 MiB unless it is told otherwise (`-I`).
 pub(crate) const LARGEST_VALUE: usize = 64 << 20;
 
+/// From here on a value is not copied.
+const LARGE: usize = 16 * 1024;
+
 /// One request.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) line: Vec<u8>,
-    /// What follows the line, with another line break behind it.
-    pub(crate) value: Option<Bytes>,
+pub(crate) struct Request<'a> {
+    /// The line, and behind it the value with a line break of its own.
+    pub(crate) text: Vec<u8>,
+    /// A value that is too large to be copied behind the line, without its line break.
+    pub(crate) large: Option<&'a [u8]>,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// Asks for nothing, to see whether a server is there.
     pub(crate) fn ping() -> Self {
         Self::line(format_args!("mn\r\n"))
@@ -37,20 +40,15 @@ impl Request {
         Self::line(format_args!("mg {name} v c t\r\n"))
     }
 
-    pub(crate) fn create(name: &Name, exptime: i64, value: Bytes) -> Self {
+    pub(crate) fn create(name: &Name, exptime: i64, value: &'a [u8]) -> Self {
         let length = value.len();
-        Self {
-            value: Some(value),
-            ..Self::line(format_args!("add {name} 0 {exptime} {length}\r\n"))
-        }
+        Self::with_value(format_args!("add {name} 0 {exptime} {length}\r\n"), value)
     }
 
-    pub(crate) fn replace(name: &Name, cas: u64, exptime: i64, value: Bytes) -> Self {
+    pub(crate) fn replace(name: &Name, cas: u64, exptime: i64, value: &'a [u8]) -> Self {
         let length = value.len();
-        Self {
-            value: Some(value),
-            ..Self::line(format_args!("cas {name} 0 {exptime} {length} {cas}\r\n"))
-        }
+        let line = format_args!("cas {name} 0 {exptime} {length} {cas}\r\n");
+        Self::with_value(line, value)
     }
 
     pub(crate) fn touch(name: &Name, exptime: i64) -> Self {
@@ -61,12 +59,34 @@ impl Request {
         Self::line(format_args!("md {name} C{cas}\r\n"))
     }
 
-    fn line(text: std::fmt::Arguments<'_>) -> Self {
-        let mut line = Vec::with_capacity(Key::MAX_LEN + 64);
-        // Writing to a vector does not fail.
-        let _ = line.write_fmt(text);
-        Self { line, value: None }
+    fn line(line: std::fmt::Arguments<'_>) -> Self {
+        Self {
+            text: text(line, 0),
+            large: None,
+        }
     }
+
+    fn with_value(line: std::fmt::Arguments<'_>, value: &'a [u8]) -> Self {
+        if value.len() > LARGE {
+            let large = Some(value);
+            return Self {
+                large,
+                ..Self::line(line)
+            };
+        }
+        let mut text = text(line, value.len() + 2);
+        text.extend_from_slice(value);
+        text.extend_from_slice(b"\r\n");
+        Self { text, large: None }
+    }
+}
+
+/// A line, with room for what comes behind it.
+fn text(line: std::fmt::Arguments<'_>, room: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(Key::MAX_LEN + 64 + room);
+    // Writing to a vector does not fail.
+    let _ = text.write_fmt(line);
+    text
 }
 
 /// What a server answered.
@@ -206,7 +226,6 @@ impl Header {
 
 /// A large value takes the buffer with it, a small one is copied, so that the buffer serves the next answer too.
 fn take_value(buffer: &mut BytesMut, length: usize) -> Bytes {
-    const LARGE: usize = 16 * 1024;
     if length > LARGE {
         return buffer.split_to(length).freeze();
     }

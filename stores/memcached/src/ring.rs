@@ -5,7 +5,8 @@ use md5::{Digest as _, Md5};
 /// The points of all servers on a circle of 32 bits: a record belongs to the server of the next point after its own.
 ///
 /// The weighted Ketama of libmemcached with equal weights, which others have too (`OPT_LIBKETAMA_COMPATIBLE` in PHP,
-/// `ketama_weighted` in pylibmc): 160 points for each server, four from each MD5 of its name and a number.
+/// `ketama_weighted` in pylibmc): 160 points for each server, four from each MD5 of its name and a number. None if there is one
+/// server.
 #[derive(Debug)]
 pub(crate) struct Ring(Vec<(u32, usize)>);
 
@@ -20,12 +21,18 @@ impl Ring {
                 points.extend(parts.iter().map(|part| (u32::from_le_bytes(*part), server)));
             }
         }
+        if points.iter().all(|(_, server)| *server == 0) {
+            points.clear();
+        }
         points.sort_unstable();
         Self(points)
     }
 
     /// The server of a record, as the position of its name.
     pub(crate) fn server(&self, record: &[u8]) -> usize {
+        if self.0.is_empty() {
+            return 0;
+        }
         let digest = Md5::digest(record);
         let (parts, _) = digest.as_chunks();
         let point = parts.first().map_or(0, |part| u32::from_le_bytes(*part));

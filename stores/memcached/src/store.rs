@@ -2,7 +2,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use cloakroom_store::{
     Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
@@ -10,7 +9,7 @@ use cloakroom_store::{
 use tokio::task::JoinSet;
 
 use crate::Builder;
-use crate::failure::{self, Failure};
+use crate::failure;
 use crate::life;
 use crate::name::{Name, Prefix};
 use crate::node::Node;
@@ -100,7 +99,7 @@ impl MemcachedStore {
         let mut asked = JoinSet::new();
         for server in 0..self.inner.nodes.len() {
             let store = self.clone();
-            asked.spawn(async move { store.ping(&store.inner.nodes[server]).await });
+            asked.spawn(async move { Self::ping(&store.inner.nodes[server]).await });
         }
         let mut failed = None;
         while let Some(outcome) = asked.join_next().await {
@@ -114,42 +113,10 @@ impl MemcachedStore {
         Err(failed.unwrap_or_else(failure::misplaced))
     }
 
-    async fn ping(&self, node: &Node) -> Result<(), StoreError> {
-        match self.ask(node, &Request::ping()).await? {
+    async fn ping(node: &Node) -> Result<(), StoreError> {
+        match node.ask(&Request::ping()).await? {
             Reply::Pong => Ok(()),
             _ => Err(failure::misplaced()),
-        }
-    }
-
-    /// Sends a request once.
-    async fn ask(&self, node: &Node, request: &Request) -> Result<Reply, StoreError> {
-        self.bounded(node, node.exchange(request)).await
-    }
-
-    /// Sends a request that changes nothing, once more if the connection breaks: it may have been an old one.
-    async fn ask_twice(&self, node: &Node, request: &Request) -> Result<Reply, StoreError> {
-        let twice = async {
-            match node.exchange(request).await {
-                Err(Failure::Broken(_)) => node.exchange(request).await,
-                other => other,
-            }
-        };
-        self.bounded(node, twice).await
-    }
-
-    async fn bounded(
-        &self,
-        node: &Node,
-        exchange: impl Future<Output = Result<Reply, Failure>>,
-    ) -> Result<Reply, StoreError> {
-        let limit = self.inner.timeout;
-        match tokio::time::timeout(limit, exchange).await {
-            Ok(reply) => Ok(reply?),
-            Err(_) => {
-                // The next one is not to wait on a connection that leads nowhere.
-                node.distrust();
-                Err(failure::timed_out(limit))
-            }
         }
     }
 
@@ -164,7 +131,7 @@ impl MemcachedStore {
 impl Store for MemcachedStore {
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let (name, node) = self.find(key);
-        match self.ask_twice(node, &Request::load(&name)).await? {
+        match node.ask_twice(&Request::load(&name)).await? {
             Reply::Missing => Ok(None),
             Reply::Value(item) if item.cas == 0 => Err(failure::without_cas()),
             Reply::Value(item) => {
@@ -179,7 +146,7 @@ impl Store for MemcachedStore {
         let (name, node) = self.find(key);
         let exptime = life::exptime(now(), write.expires_at);
         let request = Request::create(&name, exptime, value(write)?);
-        match self.ask(node, &request).await? {
+        match node.ask(&request).await? {
             Reply::Done => Ok(Created::Stored),
             Reply::Other => Ok(Created::Taken),
             _ => Err(failure::misplaced()),
@@ -195,7 +162,7 @@ impl Store for MemcachedStore {
         let (name, node) = self.find(key);
         let exptime = life::exptime(now(), write.expires_at);
         let request = Request::replace(&name, old.version, exptime, value(write)?);
-        match self.ask(node, &request).await? {
+        match node.ask(&request).await? {
             Reply::Done => Ok(Replaced::Stored),
             Reply::Other => Ok(Replaced::Changed),
             Reply::Missing => Ok(Replaced::Gone),
@@ -206,7 +173,7 @@ impl Store for MemcachedStore {
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
         let (name, node) = self.find(key);
         let request = Request::touch(&name, life::exptime(now(), expires_at));
-        match self.ask(node, &request).await? {
+        match node.ask(&request).await? {
             Reply::Done => Ok(Touched::Extended),
             Reply::Missing => Ok(Touched::Gone),
             _ => Err(failure::misplaced()),
@@ -215,7 +182,7 @@ impl Store for MemcachedStore {
 
     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
         let (name, node) = self.find(key);
-        match self.ask(node, &Request::delete(&name, old.version)).await? {
+        match node.ask(&Request::delete(&name, old.version)).await? {
             Reply::Done => Ok(Deleted::Deleted),
             Reply::Other => Ok(Deleted::Changed),
             Reply::Missing => Ok(Deleted::Gone),
@@ -238,9 +205,9 @@ fn now() -> UnixTime {
     SystemTime::now().into()
 }
 
-fn value(write: &Write) -> Result<Bytes, StoreError> {
+fn value(write: &Write) -> Result<&[u8], StoreError> {
     match write.bytes.len() <= LARGEST_VALUE {
-        true => Ok(write.bytes.clone()),
+        true => Ok(&write.bytes),
         false => Err(failure::too_large()),
     }
 }

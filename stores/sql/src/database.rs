@@ -1,14 +1,13 @@
 //! The three databases as one: takes a connection, sends a statement, reads what comes back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom_store::{Key, StoreError, Stored, UnixTime};
-use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::failure::{self, Codes, Failure};
+use crate::connections::{Connections, What};
+use crate::failure::{self, Failure};
 use crate::name::Table;
 use crate::statements::Statements;
 
@@ -40,50 +39,59 @@ impl std::fmt::Debug for Pool {
 #[cfg(feature = "sqlite")]
 impl From<sqlx::SqlitePool> for Pool {
     fn from(pool: sqlx::SqlitePool) -> Self {
-        Self(Kind::Sqlite(pool))
+        Self(Kind::Sqlite(Connections::of_application(
+            pool,
+            &crate::sqlite::CODES,
+        )))
     }
 }
 
 #[cfg(feature = "postgres")]
 impl From<sqlx::PgPool> for Pool {
     fn from(pool: sqlx::PgPool) -> Self {
-        Self(Kind::Postgres(pool))
+        Self(Kind::Postgres(Connections::of_application(
+            pool,
+            &crate::postgres::CODES,
+        )))
     }
 }
 
 #[cfg(feature = "mysql")]
 impl From<sqlx::MySqlPool> for Pool {
     fn from(pool: sqlx::MySqlPool) -> Self {
-        Self(Kind::MySql(pool))
+        Self(Kind::MySql(Connections::of_application(
+            pool,
+            &crate::mysql::CODES,
+        )))
     }
 }
 
 #[derive(Clone)]
 pub(crate) enum Kind {
     #[cfg(feature = "sqlite")]
-    Sqlite(sqlx::SqlitePool),
+    Sqlite(Connections<sqlx::Sqlite>),
     #[cfg(feature = "postgres")]
-    Postgres(sqlx::PgPool),
+    Postgres(Connections<sqlx::Postgres>),
     #[cfg(feature = "mysql")]
-    MySql(sqlx::MySqlPool),
+    MySql(Connections<sqlx::MySql>),
 }
 
-/// The same for each database: `$pool` is its pool, `$driver` its module.
+/// The same for each database: `$connections` are those to it, `$driver` is its module.
 macro_rules! each {
-    ($kind:expr, |$pool:ident, $driver:ident| $body:expr) => {
+    ($kind:expr, |$connections:ident, $driver:ident| $body:expr) => {
         match $kind {
             #[cfg(feature = "sqlite")]
-            Kind::Sqlite(ref $pool) => {
+            Kind::Sqlite(ref $connections) => {
                 use crate::sqlite as $driver;
                 $body
             }
             #[cfg(feature = "postgres")]
-            Kind::Postgres(ref $pool) => {
+            Kind::Postgres(ref $connections) => {
                 use crate::postgres as $driver;
                 $body
             }
             #[cfg(feature = "mysql")]
-            Kind::MySql(ref $pool) => {
+            Kind::MySql(ref $connections) => {
                 use crate::mysql as $driver;
                 $body
             }
@@ -106,6 +114,24 @@ macro_rules! bound {
     }};
 }
 
+/// A column of a row.
+macro_rules! column {
+    ($driver:ident, $row:expr, $index:expr) => {
+        $row.try_get($index)
+            .map_err(|error| failure::of(error, &$driver::CODES))?
+    };
+}
+
+/// The record in the first columns of a row.
+macro_rules! stored {
+    ($driver:ident, $row:expr) => {{
+        let row = &$row;
+        let value: Vec<u8> = column!($driver, row, 0);
+        let (end, version) = (column!($driver, row, 1), column!($driver, row, 2));
+        stored(value, end, version).map_err(Failure::Answered)
+    }};
+}
+
 /// What a placeholder stands for.
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
@@ -121,14 +147,6 @@ impl From<UnixTime> for Value<'_> {
     }
 }
 
-/// How many records a statement can select.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rows {
-    /// One at most: nothing is waited for once it is there.
-    One,
-    All,
-}
-
 /// What a statement did.
 #[derive(Clone, Copy)]
 pub(crate) struct Done {
@@ -139,12 +157,12 @@ pub(crate) struct Done {
 
 impl Kind {
     pub(crate) fn statements(&self, table: &Table) -> Statements {
-        each!(*self, |_pool, driver| driver::statements(table))
+        each!(*self, |_connections, driver| driver::statements(table))
     }
 
     /// Whether the database lets one connection write at a time.
     pub(crate) fn has_one_writer(&self) -> bool {
-        each!(*self, |_pool, driver| driver::CODES.in_this_process)
+        each!(*self, |_connections, driver| driver::CODES.in_this_process)
     }
 
     /// Executes a statement.
@@ -153,45 +171,54 @@ impl Kind {
         sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> Result<Done, Failure> {
-        each!(*self, |pool, driver| {
+        each!(*self, |connections, driver| {
             let query = bound!(driver, sql, values);
-            let lease = Lease::take(pool, &driver::CODES).await?;
-            let executed = lease
-                .run(async |connection| query.execute(connection).await)
+            let executed = connections
+                .run(What::Write, async |connection| {
+                    query.execute(connection).await
+                })
                 .await?;
             Ok(driver::done(&executed))
         })
     }
 
-    /// The records that a statement selects.
-    pub(crate) async fn records(
+    /// The record that a statement selects, if there is one. Nothing is waited for once it is there.
+    pub(crate) async fn load(
         &self,
         sql: &Arc<str>,
         values: &[Value<'_>],
-        rows: Rows,
-    ) -> Result<Vec<(Key, Stored)>, Failure> {
-        each!(*self, |pool, driver| {
+    ) -> Result<Option<Stored>, Failure> {
+        each!(*self, |connections, driver| {
             let query = bound!(driver, sql, values);
-            let lease = Lease::take(pool, &driver::CODES).await?;
-            let rows = lease
-                .run(async |connection| match rows {
-                    Rows::One => {
-                        let row = query.fetch_optional(connection).await?;
-                        Ok(Vec::from_iter(row))
-                    }
-                    Rows::All => query.fetch_all(connection).await,
+            let row = connections
+                .run(What::Read, async |connection| {
+                    query.fetch_optional(connection).await
                 })
                 .await?;
-            let rows = rows.into_iter();
-            let records = rows.map(|row| {
-                let failed = |error| failure::of(error, &driver::CODES);
-                let key: Vec<u8> = row.try_get(0).map_err(failed)?;
-                let value: Vec<u8> = row.try_get(1).map_err(failed)?;
-                let (end, version) = (
-                    row.try_get(2).map_err(failed)?,
-                    row.try_get(3).map_err(failed)?,
-                );
-                record(&key, value, end, version).map_err(Failure::Answered)
+            row.map(|row| stored!(driver, row)).transpose()
+        })
+    }
+
+    /// The records that a statement selects.
+    pub(crate) async fn list(
+        &self,
+        sql: &Arc<str>,
+        values: &[Value<'_>],
+    ) -> Result<Vec<(Key, Stored)>, Failure> {
+        each!(*self, |connections, driver| {
+            let query = bound!(driver, sql, values);
+            let rows = connections
+                .run(What::Read, async |connection| {
+                    query.fetch_all(connection).await
+                })
+                .await?;
+            let records = rows.into_iter().map(|row| {
+                let stored = stored!(driver, row)?;
+                let key: Vec<u8> = column!(driver, row, 3);
+                match std::str::from_utf8(&key).ok().and_then(Key::new) {
+                    Some(key) => Ok((key, stored)),
+                    None => Err(Failure::Answered(failure::corrupt())),
+                }
             });
             records.collect()
         })
@@ -204,88 +231,26 @@ impl Kind {
         sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        each!(*self, |pool, driver| {
+        each!(*self, |connections, driver| {
             let query = bound!(driver, sql, values);
-            let lease = Lease::take(pool, &driver::CODES).await?;
-            let rows = lease
-                .run(async |connection| query.fetch_all(connection).await)
+            let rows = connections
+                .run(What::Read, async |connection| {
+                    query.fetch_all(connection).await
+                })
                 .await?;
-            let rows = rows.into_iter();
-            let keys = rows.map(|row| {
-                row.try_get(0)
-                    .map_err(|error| failure::of(error, &driver::CODES))
-            });
+            let keys = rows.into_iter().map(|row| Ok(column!(driver, row, 0)));
             keys.collect()
         })
     }
 }
 
-fn record(key: &[u8], value: Vec<u8>, end: i64, version: i64) -> Result<(Key, Stored), StoreError> {
-    let key = std::str::from_utf8(key).ok().and_then(Key::new);
-    match (key, u64::try_from(end), u64::try_from(version)) {
-        (Some(key), Ok(end), Ok(version)) => {
-            let stored = Stored::new(Bytes::from(value), UnixTime::from_secs(end), version);
-            Ok((key, stored))
-        }
+fn stored(value: Vec<u8>, end: i64, version: i64) -> Result<Stored, StoreError> {
+    match (u64::try_from(end), u64::try_from(version)) {
+        (Ok(end), Ok(version)) => Ok(Stored::new(
+            Bytes::from(value),
+            UnixTime::from_secs(end),
+            version,
+        )),
         _ => Err(failure::corrupt()),
-    }
-}
-
-/// A connection for one statement.
-///
-/// If it is dropped before the statement's end, or the connection broke, the connection is closed and not given back: the
-/// pool would wait for that statement first, and for ever if the server hangs.
-struct Lease<D: sqlx::Database> {
-    // There until it is dropped.
-    connection: Option<PoolConnection<D>>,
-    codes: &'static Codes,
-}
-
-impl<D: sqlx::Database> Lease<D> {
-    async fn take(pool: &sqlx::Pool<D>, codes: &'static Codes) -> Result<Self, Failure> {
-        match pool.acquire().await {
-            Ok(connection) => Ok(Self {
-                connection: Some(connection),
-                codes,
-            }),
-            Err(error) => Err(failure::of(error, codes)),
-        }
-    }
-
-    async fn run<T>(
-        mut self,
-        statement: impl AsyncFnOnce(&mut D::Connection) -> sqlx::Result<T>,
-    ) -> Result<T, Failure> {
-        let Some(connection) = self.connection.as_mut() else {
-            return Err(failure::of(sqlx::Error::PoolClosed, self.codes));
-        };
-        let outcome = statement(connection).await;
-        if matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_))) {
-            self.give_back();
-        }
-        outcome.map_err(|error| failure::of(error, self.codes))
-    }
-}
-
-impl<D: sqlx::Database> Lease<D> {
-    /// Gives the connection back to the pool, which first asks the server whether it is still there. That would take a place in
-    /// the pool for as long as the server does not answer.
-    fn give_back(&mut self) {
-        const PATIENCE: Duration = Duration::from_secs(2);
-        if let Some(mut connection) = self.connection.take()
-            && !self.codes.in_this_process
-        {
-            tokio::spawn(tokio::time::timeout(PATIENCE, connection.return_to_pool()));
-        }
-    }
-}
-
-impl<D: sqlx::Database> Drop for Lease<D> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && !self.codes.in_this_process
-        {
-            drop(connection.detach());
-        }
     }
 }

@@ -4,8 +4,10 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, Executor as _, MySql, MySqlPool};
+use sqlx::{AssertSqlSafe, Executor as _, MySql};
 
+use crate::check::Check;
+use crate::connections::Connections;
 use crate::database::Done;
 use crate::failure::Codes;
 use crate::health::Health;
@@ -48,7 +50,7 @@ pub(crate) async fn connect(
     size: u32,
     timeout: Duration,
     health: Health,
-) -> sqlx::Result<MySqlPool> {
+) -> sqlx::Result<Connections<MySql>> {
     let options = MySqlConnectOptions::from_str(url)?;
     // sqlx leaves the brackets of an IPv6 address on, and then looks for a host of that name.
     let host = unbracketed(options.get_host()).map(str::to_owned);
@@ -62,24 +64,25 @@ pub(crate) async fn connect(
         "SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",
         timeout.as_secs().max(1)
     );
-    let made = health.clone();
     // So that there is time for a new connection.
-    let patience = timeout / 4;
-    MySqlPoolOptions::new()
+    let check = Check::Server(health.clone(), timeout / 4);
+    let of_pool = check.clone();
+    let pool = MySqlPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(timeout)
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
-            let health = health.clone();
-            Box::pin(async move { health.check(connection, meta.idle_for, patience).await })
+            let check = of_pool.clone();
+            Box::pin(async move { check.is_passed(connection, meta.idle_for, meta.age).await })
         })
         .after_connect(move |connection, _| {
-            made.made();
+            health.made();
             let session = session.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(drop) })
         })
         .connect_with(options)
-        .await
+        .await?;
+    Ok(Connections::own(pool, &CODES, check, timeout))
 }
 
 pub(crate) const CODES: Codes = Codes {

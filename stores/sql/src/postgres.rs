@@ -4,9 +4,11 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Postgres;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres};
 
+use crate::check::Check;
+use crate::connections::Connections;
 use crate::database::Done;
 use crate::failure::Codes;
 use crate::health::Health;
@@ -53,7 +55,7 @@ pub(crate) async fn connect(
     size: u32,
     timeout: Duration,
     health: Health,
-) -> sqlx::Result<PgPool> {
+) -> sqlx::Result<Connections<Postgres>> {
     // Without it a statement whose client has given up would wait on for a lock.
     let limit = ("statement_timeout", timeout.as_millis().to_string());
     let options = PgConnectOptions::from_str(url)?.options([limit]);
@@ -63,23 +65,24 @@ pub(crate) async fn connect(
         Some(address) => options.host(&address),
         None => options,
     };
-    let made = health.clone();
     // So that there is time for a new connection.
-    let patience = timeout / 4;
-    PgPoolOptions::new()
+    let check = Check::Server(health.clone(), timeout / 4);
+    let of_pool = check.clone();
+    let pool = PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(timeout)
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
-            let health = health.clone();
-            Box::pin(async move { health.check(connection, meta.idle_for, patience).await })
+            let check = of_pool.clone();
+            Box::pin(async move { check.is_passed(connection, meta.idle_for, meta.age).await })
         })
         .after_connect(move |_, _| {
-            made.made();
+            health.made();
             Box::pin(std::future::ready(Ok(())))
         })
         .connect_with(options)
-        .await
+        .await?;
+    Ok(Connections::own(pool, &CODES, check, timeout))
 }
 
 pub(crate) const CODES: Codes = Codes {

@@ -3,9 +3,11 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::Sqlite;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool};
 
+use crate::check::Check;
+use crate::connections::Connections;
 use crate::database::Done;
 use crate::failure::Codes;
 use crate::file::File;
@@ -40,7 +42,11 @@ pub(crate) fn statements(table: &Table) -> Statements {
     )
 }
 
-pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Result<SqlitePool> {
+pub(crate) async fn connect(
+    url: &str,
+    size: u32,
+    timeout: Duration,
+) -> sqlx::Result<Connections<Sqlite>> {
     let options = SqliteConnectOptions::from_str(url)?
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -50,31 +56,36 @@ pub(crate) async fn connect(url: &str, size: u32, timeout: Duration) -> sqlx::Re
         .acquire_timeout(timeout);
     // A database in memory is one connection's, and ends with it.
     if url.contains(":memory:") || url.contains("mode=memory") {
-        return pool
+        let pool = pool
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options)
-            .await;
+            .await?;
+        return Ok(Connections::own(pool, &CODES, Check::None, timeout));
     }
     let file = File::at(options.get_filename());
-    let opened = file.clone();
+    let check = Check::File(file.clone());
+    let of_pool = file.clone();
     let pool = pool
         .max_connections(size)
-        .before_acquire(move |_, meta| Box::pin(std::future::ready(Ok(file.is_that_of(meta.age)))))
+        .before_acquire(move |_, meta| {
+            Box::pin(std::future::ready(Ok(of_pool.is_that_of(meta.age))))
+        })
         .after_connect(move |_, _| {
-            opened.opened();
+            file.opened();
             Box::pin(std::future::ready(Ok(())))
         });
     if url.contains("mode=") {
-        return pool.connect_with(options).await;
+        let pool = pool.connect_with(options).await?;
+        return Ok(Connections::own(pool, &CODES, check, timeout));
     }
     let pool = pool
         .connect_with(options.clone().create_if_missing(true))
         .await?;
     // Once it is there, it is not to be replaced by an empty one.
     pool.set_connect_options(options);
-    Ok(pool)
+    Ok(Connections::own(pool, &CODES, check, timeout))
 }
 
 pub(crate) const CODES: Codes = Codes {

@@ -46,7 +46,7 @@ impl Statements {
         sweep: Sweeping,
         (made, indexes): (String, [String; N]),
     ) -> Self {
-        const RECORD: &str = "session_key, value, expires_at, version";
+        const RECORD: &str = "value, expires_at, version";
         let insert = format!(
             "INSERT INTO {table} (session_key, value, expires_at, subject, version, created_at) VALUES (?, ?, ?, ?, ?, ?)"
         );
@@ -68,10 +68,15 @@ impl Statements {
                 "DELETE FROM {table} WHERE session_key = ? AND version = ? AND expires_at > ?"
             )
             .into(),
-            list: format!("SELECT {RECORD} FROM {table} WHERE subject = ? AND expires_at > ?")
-                .into(),
+            list: format!(
+                "SELECT {RECORD}, session_key FROM {table} WHERE subject = ? AND expires_at > ?"
+            )
+            .into(),
             sweep,
-            probe: format!("SELECT {RECORD}, subject, created_at FROM {table} WHERE 1 = 0").into(),
+            probe: format!(
+                "SELECT session_key, {RECORD}, subject, created_at FROM {table} WHERE 1 = 0"
+            )
+            .into(),
             namespace: None,
             table: made.into(),
             indexes: indexes.map(Arc::from).into(),

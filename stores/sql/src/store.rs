@@ -9,7 +9,7 @@ use cloakroom_store::{
 use tokio::sync::Semaphore;
 
 use crate::Builder;
-use crate::database::{Done, Kind, Rows, Value};
+use crate::database::{Done, Kind, Value};
 use crate::failure::{self, Failure};
 use crate::health::Health;
 use crate::name::Table;
@@ -186,18 +186,17 @@ impl SqlStore {
         .await
     }
 
-    async fn records(
-        &self,
-        sql: &Arc<str>,
-        values: &[Value<'_>],
-        rows: Rows,
-    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+    /// Executes a statement that only reads.
+    async fn read<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
         self.bounded(async {
             let mut tries = Tries(1);
             let mut stale = 0;
             loop {
-                match self.inner.database.records(sql, values, rows).await {
-                    Ok(records) => return Ok(records),
+                match query().await {
+                    Ok(found) => return Ok(found),
                     // The server closed this connection while nobody used it. A read does no harm twice.
                     Err(failure) => match self.noted(failure) {
                         Failure::Broken(error) if error.is_transient() && stale < STALE => {
@@ -222,8 +221,7 @@ impl SqlStore {
     async fn living(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
         let values = [Value::Bytes(key.as_bytes()), now.into()];
         let load = &self.inner.statements.load;
-        let records = self.records(load, &values, Rows::One).await?;
-        Ok(records.into_iter().next().map(|(_, stored)| stored))
+        self.read(|| self.inner.database.load(load, &values)).await
     }
 
     async fn bounded<T>(
@@ -389,8 +387,8 @@ impl SqlStore {
 impl Directory for SqlStore {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
         let values = [Value::Subject(Some(subject)), self.now().into()];
-        self.records(&self.inner.statements.list, &values, Rows::All)
-            .await
+        let list = &self.inner.statements.list;
+        self.read(|| self.inner.database.list(list, &values)).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the store suite does not ask, on SQLite: the table, names and URLs, the application's pool, foreign writers.
 #![cfg(feature = "sqlite")]
 
+use std::future::{Future as _, poll_fn};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use cloakroom_sql::SqlStore;
@@ -238,6 +240,41 @@ async fn a_sweep_of_more_than_a_batch_keeps_its_limit_and_ends() {
     assert_eq!(store.sweep(300).await.unwrap(), 300);
     assert_eq!(store.sweep(usize::MAX).await.unwrap(), 300);
     assert!(store.load(&key("living")).await.unwrap().is_some());
+}
+
+// The connections that a store keeps are nobody's by then.
+#[test]
+fn a_store_that_was_used_may_be_dropped_after_its_runtime() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let store = runtime.block_on(async {
+        let store = open(&directory).await;
+        store.create(&key("a"), &write("a")).await.unwrap();
+        store
+    });
+    drop(runtime);
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_database_in_memory_outlives_operations_that_are_given_up() {
+    let store = SqlStore::connect("sqlite::memory:").await.unwrap();
+    store.migrate().await.unwrap();
+    let write = Write::new("kept", UnixTime::MAX, None);
+    store.create(&key("kept"), &write).await.unwrap();
+    for _ in 0..20 {
+        let key = key("kept");
+        let mut load = std::pin::pin!(store.load(&key));
+        // Its statement is on its way; then nobody waits for it.
+        let _ = poll_fn(|context| Poll::Ready(load.as_mut().poll(context))).await;
+    }
+    assert_eq!(
+        store.load(&key("kept")).await.unwrap().unwrap().bytes,
+        "kept"
+    );
 }
 
 // R54, R59: somebody else's long transaction.
