@@ -158,6 +158,9 @@ impl Settings {
     /// The settings in environment variables: `FLASK_` and the key, as `app.config.from_prefixed_env()` reads them, or the key
     /// alone. Values are JSON where they can be read as such (`true`, `3600`), texts otherwise.
     ///
+    /// Without the prefix a variable that is not known is taken for another program's (as `SESSION_MANAGER` of a desktop is), and passed over, so
+    /// that a misspelt one is not noticed. With the prefix it is an error: use it in production.
+    ///
     /// # Errors
     ///
     /// As [`from_map`](Settings::from_map); also if a variable is set with the prefix and without, to different values.
