@@ -38,7 +38,7 @@ async fn a_service_without_sessions_around_it_is_an_error_of_the_server() {
 
 // By mistake, or because a part of an application brings its own.
 #[tokio::test]
-async fn of_two_services_of_the_same_kind_the_inner_one_has_the_session() {
+async fn of_two_services_of_the_same_cookie_the_outer_one_has_the_session() {
     let (inside, outside) = (MemoryStore::new(), MemoryStore::new());
     let inner = SessionService::new(service_fn(count), SessionLayer::new(inside.clone()));
     let both = SessionService::new(inner, SessionLayer::new(outside.clone()));
@@ -50,5 +50,5 @@ async fn of_two_services_of_the_same_kind_the_inner_one_has_the_session() {
     let request = Request::get("/").header("cookie", pair);
     let response = both.call(request.body(String::new()).unwrap()).await;
     assert_eq!(response.unwrap().body(), "2");
-    assert_eq!((inside.entries(), outside.entries()), (1, 0));
+    assert_eq!((inside.entries(), outside.entries()), (0, 1));
 }

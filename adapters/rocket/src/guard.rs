@@ -63,7 +63,7 @@ impl<K: 'static> Sentinel for Session<K> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         let missing = rocket.state::<Attempts<K>>().is_none();
         if missing {
-            tracing::error!("{NO_FAIRING}");
+            tracing::error!("{}", NO_FAIRING);
         }
         missing
     }

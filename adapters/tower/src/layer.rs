@@ -30,6 +30,8 @@ use crate::{SessionService, StatusOnly};
 /// // In a handler: the extension `Session<Admin>`.
 /// # Ok::<(), cloakroom::ConfigError>(())
 /// ```
+///
+/// Two layers of the same cookie around each other have one session: that of the outer one, in its store.
 pub struct SessionLayer<S, K = (), E = StatusOnly> {
     sessions: Sessions<S>,
     on_error: Arc<E>,
