@@ -49,6 +49,29 @@
 //! - After a sign-in or rotation in Rust the session has another id. A late Flask request writes under the old one, and never
 //!   reaches the new privilege.
 //!
+//! # TLS
+//!
+//! With the feature `tls` (rustls) URLs ask for TLS in the words of Python's clients:
+//!
+//! | URL | its options | without them |
+//! |---|---|---|
+//! | `rediss://…` | `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs=required`, `ssl_check_hostname=true` | verified by the system's authorities |
+//! | `postgresql://…` | `sslmode`, `sslrootcert` (a file, or `system`), `sslcert`, `sslkey` | TLS if the server offers it |
+//! | `mysql://…` | `ssl_ca`, `ssl_cert`, `ssl_key`, `ssl_mode`, `ssl_check_hostname=true`, `ssl_verify_cert=true`, `ssl_verify_identity=true` | TLS if the server offers it |
+//! | `mongodb://…` | those of MongoDB: `tls=true`, `tlsCAFile`, … | none; and the feature is not needed |
+//!
+//! Files are PEM, and a key has no password. Any other option for TLS is an error, and so is one that says not to verify
+//! (`ssl_cert_reqs=none`, `ssl_check_hostname=false`, …). Verified means that the certificate goes back to an authority and has the
+//! name by which the URL calls the server. That is at times more than Python asks for:
+//!
+//! - redis-py before 6, and libpq where it is told `verify-ca`, do not look at the name.
+//! - With an authority (`sslrootcert`, `ssl_ca`) the server is verified, also by `sslmode=require`, or without a mode. Alone,
+//!   `sslmode=require` and `ssl_mode=REQUIRED` encrypt and verify nothing, as in Python.
+//! - `ssl_ca_certs` stands in the place of the system's authorities; the authorities that a database's URL names are trusted beside them.
+//!
+//! The files of a Redis URL are read when the store is opened, those of a database at each connection. libpq's files in
+//! `~/.postgresql` are not read. The process's rustls provider becomes *ring*, unless the application has chosen one.
+//!
 //! # Differences to the contract, by layout
 //!
 //! - **Subjects** have no place: none of the stores is a `Directory`.
@@ -150,6 +173,8 @@ mod open;
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod sql;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mysql"))]
+mod tls;
 #[cfg(feature = "filesystem")]
 mod tutorial;
 

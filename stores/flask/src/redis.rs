@@ -2,6 +2,7 @@
 
 mod link;
 mod scripts;
+mod url;
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod common;
+mod flask_tls;
 mod ground;
 mod memcached;
 mod mongodb;

@@ -16,6 +16,7 @@ mod repr;
 mod rust;
 mod several;
 mod table;
+mod tls;
 mod venv;
 
 use std::fmt;
@@ -55,6 +56,7 @@ fn fixed() -> impl Iterator<Item = Other> {
         renewal::ALL,
         several::ALL,
         ids::ALL,
+        tls::ALL,
     ];
     all.into_iter().flatten().copied()
 }

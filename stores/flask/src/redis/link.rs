@@ -1,18 +1,21 @@
 //! The connection: one, shared by all operations, replaced when it broke or no longer answers.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::error::Error;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError,
+    RedisResult, ServerErrorKind, Value,
 };
 
 use super::STORE;
 use super::scripts::Script;
-use crate::failure::{permanent, timed_out, transient};
+use super::url;
+use crate::failure::{of_tls, permanent, timed_out, transient};
 
 pub(super) struct Link {
     client: Client,
@@ -31,21 +34,8 @@ struct Current {
 
 impl Link {
     pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, StoreError> {
-        if misplaced(url) {
-            return Err(permanent(
-                STORE,
-                "SESSION_REDIS has its database, user or password among its options, where they are not read; it is to be \
-                 redis://user:password@host:port/database, or unix:///socket?db=…&user=…&pass=…",
-            ));
-        }
-        let client = Client::open(url).map_err(|_| {
-            permanent(
-                STORE,
-                "SESSION_REDIS is to be redis://user:password@host:port/database",
-            )
-        })?;
         Ok(Self {
-            client,
+            client: url::client(url)?,
             timeout,
             current: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
@@ -53,9 +43,28 @@ impl Link {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.bounded(self.attempt(&redis::cmd("PING")))
-            .await
-            .map(drop)
+        let mut hung_up = false;
+        let ping = async {
+            let outcome = self.attempt(&redis::cmd("PING")).await;
+            hung_up = outcome.as_ref().is_err_and(|error| {
+                error.is_connection_dropped() || error.kind() == ErrorKind::Parse
+            });
+            outcome
+        };
+        let answered = self.bounded(ping).await.map(drop);
+        // So does a server that has waited for TLS.
+        match hung_up && !self.has_tls() {
+            true => Err(transient(
+                STORE,
+                "the server hung up at the first command: does it want TLS, which SESSION_REDIS asks for by rediss://?",
+            )),
+            false => answered,
+        }
+    }
+
+    fn has_tls(&self) -> bool {
+        let address = self.client.get_connection_info().addr();
+        matches!(address, ConnectionAddr::TcpTls { .. })
     }
 
     /// Runs a script by its digest; if the server has forgotten it, by its text.
@@ -152,26 +161,6 @@ impl Current {
     }
 }
 
-/// Whether the URL says with whom or where as Python's client takes it and this one passes it over: that would lead elsewhere.
-fn misplaced(url: &str) -> bool {
-    let url = url.split('#').next().unwrap_or_default();
-    let (place, options) = url.split_once('?').unwrap_or((url, ""));
-    let by_socket = place
-        .split(':')
-        .next()
-        .is_some_and(|it| it.ends_with("unix"));
-    // In front of a socket's path Python has the user.
-    let user = by_socket && place.contains('@');
-    let mut names = options
-        .split('&')
-        .map(|option| option.split('=').next().unwrap_or_default());
-    user || names.any(|name| match name {
-        "db" => !by_socket,
-        "username" | "password" => true,
-        _ => false,
-    })
-}
-
 /// Whether the connection is of no more use: it broke, or leads to what has become a replica.
 fn is_spent(error: &RedisError) -> bool {
     error.is_io_error()
@@ -183,6 +172,9 @@ fn is_spent(error: &RedisError) -> bool {
 fn failed(error: &RedisError) -> StoreError {
     use ServerErrorKind as Server;
 
+    if let Some(what) = cause(error).and_then(of_tls) {
+        return transient(STORE, what);
+    }
     match error.kind() {
         ErrorKind::Io if error.is_connection_refusal() => {
             transient(STORE, "nothing listens at the server's address")
@@ -211,4 +203,12 @@ fn failed(error: &RedisError) -> StoreError {
             _ => permanent(STORE, "the server refused the command"),
         },
     }
+}
+
+/// What the system said.
+fn cause(error: &RedisError) -> Option<&io::Error> {
+    // The client shares it between copies of the error.
+    type Shared = Arc<dyn Error + Send + Sync>;
+    let shared = error.source()?.downcast_ref::<Shared>()?;
+    shared.downcast_ref()
 }

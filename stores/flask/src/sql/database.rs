@@ -12,7 +12,11 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::STORE;
 use super::failure::{self, Failure};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::tls;
 use crate::failure as said;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::tls::Options;
 
 #[derive(Clone)]
 pub(super) enum Kind {
@@ -220,9 +224,11 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
         "postgresql" | "postgres" => {
             // Without it a statement whose client has given up would wait on for a lock.
             let statement = ("statement_timeout", limit.as_millis().to_string());
+            let (rest, tls) = Options::take_from(rest, STORE)?;
             let options = sqlx::postgres::PgConnectOptions::from_str(&format!("postgres:{rest}"))
                 .map_err(failed)?
                 .options([statement]);
+            let options = tls::postgres(options, tls)?;
             let options = match unbracketed(options.get_host()) {
                 Some(address) => options.host(&address),
                 None => options,
@@ -236,8 +242,10 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
         }
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => {
+            let (rest, tls) = Options::take_from(rest, STORE)?;
             let options = sqlx::mysql::MySqlConnectOptions::from_str(&format!("mysql:{rest}"))
                 .map_err(failed)?;
+            let options = tls::mysql(options, tls)?;
             let options = match unbracketed(options.get_host()) {
                 Some(address) => options.host(&address),
                 None => options,

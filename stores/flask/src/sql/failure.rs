@@ -1,7 +1,7 @@
 use cloakroom_store::StoreError;
 
 use super::STORE;
-use crate::failure::{permanent, transient};
+use crate::failure::{NO_TLS, TLS_IS_MISSING, of_tls, permanent, transient};
 
 /// What came of a statement that failed.
 pub(super) enum Failure {
@@ -26,8 +26,14 @@ pub(super) fn of(error: sqlx::Error) -> Failure {
 
     let error = match error {
         E::Database(error) => return answered(&*error),
-        E::Io(error) => transient(STORE, format!("the connection failed: {error}")),
-        E::Tls(_) => transient(STORE, "no TLS connection"),
+        E::Io(error) => {
+            let what = of_tls(&error);
+            let what = what.unwrap_or_else(|| format!("the connection failed: {error}"));
+            transient(STORE, what)
+        }
+        // The environment can ask for it too: PGSSLMODE.
+        E::Tls(_) if !cfg!(feature = "tls") => permanent(STORE, TLS_IS_MISSING),
+        E::Tls(_) => transient(STORE, NO_TLS),
         E::PoolTimedOut => transient(STORE, "no connection was free in time"),
         E::PoolClosed => permanent(STORE, "the pool has been closed"),
         E::Configuration(_) => permanent(STORE, "the URL cannot be read"),
@@ -56,7 +62,16 @@ fn answered(error: &dyn sqlx::error::DatabaseError) -> Failure {
     }
     let missing = matches!(&*code, "42P01" | "1146")
         || (code == "1" && error.message().starts_with("no such table"));
-    Failure::Other(if missing {
+    // Wrong user or password, no right to connect, insecure transport prohibited
+    let shut_out = matches!(&*code, "28000" | "28P01" | "1045" | "3159");
+    Failure::Other(if shut_out {
+        permanent(
+            STORE,
+            format!(
+                "the database does not let the user in (code {code}): are user and password right, and does it want TLS?"
+            ),
+        )
+    } else if missing {
         permanent(
             STORE,
             "there is no such table; Flask-Session 0.8 makes it at its start, for others call `create_table`",

@@ -5,6 +5,8 @@ mod database;
 mod failure;
 mod statements;
 mod store;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod tls;
 
 pub use builder::SqlAlchemyBuilder;
 pub use store::SqlAlchemyStore;

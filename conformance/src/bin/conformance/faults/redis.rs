@@ -8,7 +8,7 @@ use cloakroom_redis::RedisStore;
 use cloakroom_store::{Deleted, SharedStore, Store, StoreError, UnixTime, Write};
 
 use super::ground::{Counter, Ground, TIMEOUT, key, recovered, write};
-use super::{Failure, Scene, Subject, common};
+use super::{Failure, Scene, Subject, common, flask_tls};
 use crate::servers::{Redis, Server, execute};
 
 impl Subject for Redis {
@@ -34,6 +34,7 @@ impl Subject for Redis {
     fn scenes() -> Vec<Scene<Self>> {
         let mut scenes = common::scenes();
         scenes.extend([
+            flask_tls::redis(),
             Scene {
                 id: "faults/forgotten-scripts",
                 requirement: "R53: a server that is made to forget its scripts in mid-load costs no increment, and no answer is an error",

@@ -8,7 +8,7 @@ use cloakroom_store::{Created, SharedStore, Store, StoreError, Sweep, UnixTime, 
 use tokio::task::JoinSet;
 
 use super::ground::{TIMEOUT, key, write};
-use super::{Failure, Scene, Subject, common, sql_conflicts, sql_tls};
+use super::{Failure, Scene, Subject, common, flask_tls, sql_conflicts, sql_tls};
 use crate::servers::{Dialect, MariaDb, Postgres, Server, Sql, SqlServer, mariadb, postgres};
 
 /// What is played on this database alone.
@@ -19,14 +19,16 @@ pub(super) trait Own: Dialect + Sized {
 impl Own for postgres::Own {
     fn scenes() -> Vec<Scene<Postgres>> {
         let conflicts = sql_conflicts::postgres().into_iter();
-        conflicts.chain([sql_tls::postgres()]).collect()
+        let tls = [sql_tls::postgres(), flask_tls::postgres()];
+        conflicts.chain(tls).collect()
     }
 }
 
 impl Own for mariadb::Own {
     fn scenes() -> Vec<Scene<MariaDb>> {
         let conflicts = sql_conflicts::mariadb().into_iter();
-        conflicts.chain([sql_tls::mariadb()]).collect()
+        let tls = [sql_tls::mariadb(), flask_tls::mariadb()];
+        conflicts.chain(tls).collect()
     }
 }
 

@@ -18,7 +18,7 @@ use super::plan::{Backend, Setup};
 use super::rust;
 use super::venv::{self, Release};
 use crate::program::{Failure, Process, example, fail};
-use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis};
+use crate::servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, Standalone, Tls};
 
 pub(super) struct Ground {
     /// In the order of the releases.
@@ -37,6 +37,7 @@ pub(super) struct Ground {
 /// Where each backend is, and what keeps it running; or why it is not there.
 pub(super) struct Places {
     redis: io::Result<Redis>,
+    redis_tls: io::Result<Standalone<Tls>>,
     memcached: io::Result<Memcached>,
     memcacheds: io::Result<Vec<Memcached>>,
     mongodb: io::Result<MongoDb>,
@@ -60,6 +61,7 @@ impl Places {
         }
         Ok(Self {
             redis: needed(setups, Backend::Redis, Redis::new),
+            redis_tls: needed(setups, Backend::RedisTls, Standalone::start),
             memcached: needed(setups, Backend::Memcached, || Memcached::new(&[])),
             memcacheds: needed(setups, Backend::Memcacheds, || {
                 (0..3).map(|_| Memcached::new(&[])).collect()
@@ -81,6 +83,11 @@ impl Places {
             Backend::Redis => {
                 let redis = self.redis.as_ref()?;
                 format!("redis://{}", redis.server())
+            }
+            Backend::RedisTls => {
+                let redis = self.redis_tls.as_ref()?;
+                let options = redis.certificates().options();
+                format!("rediss://{}?{options}", redis.server())
             }
             Backend::Memcached => self.memcached.as_ref()?.server().to_string(),
             Backend::Memcacheds => {

@@ -9,6 +9,8 @@ pub(super) enum Backend {
     /// Flask's own: everything in the cookie.
     Cookie,
     Redis,
+    /// By TLS, on which both sides show certificates.
+    RedisTls,
     Memcached,
     /// Three servers.
     Memcacheds,
@@ -34,6 +36,7 @@ impl Backend {
         match self {
             Self::Cookie => "cookie",
             Self::Redis => "redis",
+            Self::RedisTls => "redis-tls",
             Self::Memcached => "memcached",
             Self::Memcacheds => "memcacheds",
             Self::Filesystem => "filesystem",
@@ -47,7 +50,7 @@ impl Backend {
     fn session_type(self) -> Option<&'static str> {
         match self {
             Self::Cookie => None,
-            Self::Redis => Some("redis"),
+            Self::Redis | Self::RedisTls => Some("redis"),
             Self::Memcached | Self::Memcacheds => Some("memcached"),
             Self::Filesystem => Some("filesystem"),
             Self::MongoDb => Some("mongodb"),
@@ -240,7 +243,7 @@ impl Setup {
         }
         match self.backend {
             Backend::Cookie => None,
-            Backend::Redis => set("SESSION_REDIS", json!(place)),
+            Backend::Redis | Backend::RedisTls => set("SESSION_REDIS", json!(place)),
             Backend::Memcached | Backend::Memcacheds => set("SESSION_MEMCACHED", json!(place)),
             Backend::Filesystem => {
                 let release = self.release.name();

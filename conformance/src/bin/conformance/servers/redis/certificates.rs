@@ -70,4 +70,10 @@ impl Certificates {
     pub(crate) fn trust(&self, builder: Builder) -> io::Result<Builder> {
         Ok(builder.root_certificates(&fs::read(self.0.join("ca.pem"))?))
     }
+    /// What redis-py is told, in its URL.
+    pub(crate) fn options(&self) -> String {
+        let path = |name: &str| self.0.join(name).display().to_string();
+        let [authority, chain, key] = ["ca.pem", "client.pem", "client.key"].map(path);
+        format!("ssl_ca_certs={authority}&ssl_certfile={chain}&ssl_keyfile={key}")
+    }
 }

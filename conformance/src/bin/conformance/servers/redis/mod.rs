@@ -53,31 +53,38 @@ pub(crate) struct Standalone<F> {
 
 impl<F: Flavor> Standalone<F> {
     pub(crate) fn new() -> io::Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("cloakroom-redis-")
-            .tempdir()?;
-        let namespace = namespace(&directory);
-        let (url, server, own) = match env::var(F::VARIABLE) {
-            Ok(url) => {
-                let (url, server) = split(&url, F::SCHEME, F::VARIABLE)?;
-                say(format_args!("server  {server}, by {}", F::VARIABLE));
-                (url, server, None)
-            }
-            Err(_) => {
-                let node = Node::new(F::program()?, directory.path(), &namespace);
-                node.say()?;
-                let own = node.start(free_port()?, F::arguments(directory.path())?)?;
-                let url = [format!("{}://{USER}", F::SCHEME), DATABASE.to_owned()];
-                (url, own.address(), Some(own))
-            }
+        let Ok(url) = env::var(F::VARIABLE) else {
+            return Self::start();
         };
-        let named = env::var(F::VARIABLE).ok();
+        let (around, server) = split(&url, F::SCHEME, F::VARIABLE)?;
+        say(format_args!("server  {server}, by {}", F::VARIABLE));
+        let named = Some(url).filter(|_| F::SCHEME == "rediss");
+        Self::at(around, server, named, directory()?, None)
+    }
+
+    /// One of this run's own, whatever is given.
+    pub(crate) fn start() -> io::Result<Self> {
+        let directory = directory()?;
+        let node = Node::new(F::program()?, directory.path(), &namespace(&directory));
+        node.say()?;
+        let own = node.start(free_port()?, F::arguments(directory.path())?)?;
+        let around = [format!("{}://{USER}", F::SCHEME), DATABASE.to_owned()];
+        Self::at(around, own.address(), None, directory, Some(own))
+    }
+
+    fn at(
+        url: [String; 2],
+        server: SocketAddr,
+        named: Option<String>,
+        directory: TempDir,
+        own: Option<Server>,
+    ) -> io::Result<Self> {
         Ok(Self {
             url,
             server,
-            named: named.filter(|_| F::SCHEME == "rediss"),
+            named,
             ways: Ways::new(server, &directory.path().join("ways"))?,
-            namespace,
+            namespace: namespace(&directory),
             directory: directory.path().to_owned(),
             own,
             remove: Some(directory),
@@ -138,6 +145,13 @@ impl<F: Flavor> Standalone<F> {
     }
 }
 
+impl Standalone<Tls> {
+    /// What a server of this run's own and its clients show each other.
+    pub(crate) fn certificates(&self) -> Certificates {
+        Certificates::of(&self.directory)
+    }
+}
+
 impl<F> Standalone<F> {
     /// The server by this way, which may be its own address, for whoever may do everything there.
     pub(crate) fn by(&self, way: SocketAddr) -> String {
@@ -145,6 +159,12 @@ impl<F> Standalone<F> {
         // A server of this run's own lets everybody in who does not say a name.
         format!("{}{way}{after}", before.replace(USER, ""))
     }
+}
+
+fn directory() -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("cloakroom-redis-")
+        .tempdir()
 }
 
 /// What no other run has: the random name of its directory.
