@@ -10,6 +10,7 @@ pub(crate) struct Options {
     all: Vec<(String, String)>,
 }
 
+#[allow(dead_code, reason = "not every store needs all of it")]
 impl Options {
     /// Takes them out of a URL: the clients used here have other names for them, and pass over those that they do not know.
     pub(crate) fn take_from(url: &str, store: &'static str) -> Result<(String, Self), StoreError> {
@@ -54,10 +55,6 @@ impl Options {
     }
 
     /// One that is true or false, as SQLAlchemy reads it.
-    #[cfg_attr(
-        not(any(feature = "tls", feature = "mysql")),
-        allow(dead_code, reason = "PostgreSQL has none")
-    )]
     pub(crate) fn switch(&mut self, name: &str) -> Result<Option<bool>, StoreError> {
         let Some(value) = self.take(name) else {
             return Ok(None);
@@ -86,7 +83,6 @@ impl Options {
     }
 
     /// What a program says that was built without the feature.
-    #[allow(dead_code, reason = "with the feature nobody needs to hear it")]
     pub(crate) fn missing(&self) -> StoreError {
         self.refused(TLS_IS_MISSING)
     }
@@ -100,16 +96,12 @@ mod files {
     use super::{Options, StoreError};
 
     /// A file that an option names, which has been seen to hold what it is to hold.
+    #[allow(
+        dead_code,
+        reason = "Redis's client takes the bytes, the others the path"
+    )]
     pub(crate) struct Pem {
-        #[cfg_attr(
-            not(any(feature = "postgres", feature = "mysql")),
-            allow(dead_code, reason = "Redis's client takes the bytes")
-        )]
         pub(crate) path: String,
-        #[cfg_attr(
-            not(feature = "redis"),
-            allow(dead_code, reason = "the databases' drivers read it themselves")
-        )]
         pub(crate) bytes: Vec<u8>,
     }
 

@@ -1,7 +1,7 @@
 //! From SESSION_REDIS, as redis-py reads it, to a client.
 
 use cloakroom_store::StoreError;
-use redis::{Client, IntoConnectionInfo as _};
+use redis::Client;
 
 use super::STORE;
 use crate::failure::permanent;
@@ -32,7 +32,7 @@ fn asks_for_tls(url: &str) -> bool {
 
 #[cfg(feature = "tls")]
 fn with_tls(url: &str, mut options: Options) -> Result<Client, StoreError> {
-    let info = url.into_connection_info().map_err(|_| unreadable())?;
+    let info = redis::IntoConnectionInfo::into_connection_info(url).map_err(|_| unreadable())?;
     // On a client's side Python's `optional` is the same as `required`.
     if !matches!(
         options.take("ssl_cert_reqs").as_deref(),
