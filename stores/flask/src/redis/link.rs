@@ -42,23 +42,28 @@ impl Link {
         })
     }
 
+    /// The first command, at which it is seen whether both sides speak TLS, or neither.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        let mut hung_up = false;
+        let tls = self.has_tls();
+        // A server without TLS may wait for the end of what it takes for a line.
+        let mut is_in_doubt = tls;
         let ping = async {
             let outcome = self.attempt(&redis::cmd("PING")).await;
-            hung_up = outcome.as_ref().is_err_and(|error| {
-                error.is_connection_dropped() || error.kind() == ErrorKind::Parse
-            });
+            let why = outcome.as_ref().err();
+            is_in_doubt = why.is_some_and(|error| hung_up(error) || (tls && error.is_timeout()));
             outcome
         };
         let answered = self.bounded(ping).await.map(drop);
-        // So does a server that has waited for TLS.
-        match hung_up && !self.has_tls() {
-            true => Err(transient(
+        match (is_in_doubt, tls) {
+            (false, _) => answered,
+            (true, true) => Err(transient(
                 STORE,
-                "the server hung up at the first command: does it want TLS, which SESSION_REDIS asks for by rediss://?",
+                "the server does not answer, or hangs up: does it speak TLS, for which rediss:// asks?",
             )),
-            false => answered,
+            (true, false) => Err(transient(
+                STORE,
+                "the server hung up at the first command: does it want TLS, for which rediss:// asks?",
+            )),
         }
     }
 
@@ -166,6 +171,15 @@ fn is_spent(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+/// Whether there was a server, which said nothing that can be understood.
+fn hung_up(error: &RedisError) -> bool {
+    let nobody = matches!(
+        cause(error).map(io::Error::kind),
+        Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+    );
+    error.kind() == ErrorKind::Parse || (error.is_connection_dropped() && !nobody)
 }
 
 /// In words that hold nothing of what was sent: a server repeats keys and values in some of its errors.
