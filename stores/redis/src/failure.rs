@@ -69,6 +69,15 @@ pub(crate) fn of(error: &RedisError) -> StoreError {
             "the user lacks a permission; the crate's documentation lists what is needed",
         ),
         ErrorKind::Server(Server::CrossSlot) => return cluster(),
+        // "DB index is out of range", when a connection is set up.
+        ErrorKind::Server(Server::ResponseError)
+            if error.detail().is_some_and(|said| said.contains("DB index")) =>
+        {
+            (
+                false,
+                "the server has no database of the number in the URL; it has as many as its `databases` says (16 unless set), from 0 on",
+            )
+        }
         _ => match code {
             Some("OOM") => (
                 false,
