@@ -174,12 +174,6 @@ pub(crate) fn no_cluster() -> StoreError {
     new(false, Failure { what, detail: None })
 }
 
-pub(crate) fn entropy(error: &getrandom::Error) -> StoreError {
-    let what = "the system has no random numbers";
-    let detail = Some(error.to_string().into());
-    new(false, Failure { what, detail })
-}
-
 fn new(transient: bool, failure: Failure) -> StoreError {
     if transient {
         StoreError::transient(STORE, failure)
