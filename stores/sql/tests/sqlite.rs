@@ -60,6 +60,13 @@ async fn migrating_again_or_at_the_same_time_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_scheme_may_be_in_capitals() {
+    let store = SqlStore::connect("SQLite::memory:").await.unwrap();
+    store.migrate().await.unwrap();
+    store.create(&key("a"), &write("a")).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_sql_as_text_makes_the_same_table() {
     let [by_hand, by_itself] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let sql = open(&by_itself).await.schema_sql();
