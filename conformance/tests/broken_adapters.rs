@@ -146,13 +146,34 @@ fn an_eager_load_is_found() {
 fn a_handler_that_outlives_its_client_is_found() {
     check(
         Fault::OutlivesClient,
-        &["adapter/disconnect-changes-nothing"],
+        &[
+            "adapter/disconnect-changes-nothing",
+            "adapter/disconnect-closes-the-session",
+        ],
+    );
+}
+
+#[test]
+fn a_session_that_stays_open_when_its_request_is_over_is_found() {
+    check(
+        Fault::LeavesOpen,
+        &[
+            "adapter/disconnect-closes-the-session",
+            "adapter/late-task-is-closed",
+        ],
     );
 }
 
 #[test]
 fn a_commit_after_a_panic_is_found() {
-    check(Fault::CommitsAfterPanic, &["adapter/panic-changes-nothing"]);
+    check(
+        Fault::CommitsAfterPanic,
+        &[
+            // It gives an answer where there is to be none.
+            "adapter/late-task-is-closed",
+            "adapter/panic-changes-nothing",
+        ],
+    );
 }
 
 #[test]

@@ -36,10 +36,7 @@ impl Fixture for Bell {
 
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let server = tokio::spawn(async move {
-            // An error is that of accepting a connection, and shows in the case that wanted one.
-            let _ = bell::serve(listener, both).await;
-        });
+        let server = tokio::spawn(bell::serve(listener, both));
         Ok(Server::http(address, server.abort_handle()))
     }
 

@@ -5,6 +5,7 @@ use crate::envelope::{self, Sealed};
 use crate::journal::Journal;
 use crate::machine::Machine;
 use crate::record::{Record, Seed};
+use crate::session::public_name;
 use crate::{Config, Error, Key, Session, Token, UnixTime};
 
 /// One request (or message) and its session.
@@ -173,6 +174,29 @@ impl Exchange {
             Issue::SignIn(subject) => Some(subject),
             Issue::No | Issue::Rotate => None,
         }
+    }
+
+    /// The public name ([`Session::id`]) of the session that ends with this request's sign-in or sign-out, if there is one: for those
+    /// who limit sign-ins. Where the token has been rotated away a sign-in alone ends none: it makes one session more.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, Exchange, UnixTime};
+    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+    /// exchange.session()?.sign_in("ada")?;
+    /// assert_eq!(exchange.replaces(), None); // there was none
+    /// # Ok::<(), cloakroom_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn replaces(&self) -> Option<String> {
+        let work = &self.0.work;
+        let ends = work.destroyed || work.issue != Issue::No;
+        let base = work.base.as_ref().filter(|_| ends)?;
+        let key = match base.chain.last() {
+            None => &base.key,
+            Some(successor) if work.destroyed => successor,
+            Some(_) => return None,
+        };
+        public_name(&self.0.config, key, base)
     }
 
     /// Forgets every change, sign-in and sign-out so far, as if the handler had only read. For a handler that failed.

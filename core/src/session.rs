@@ -6,10 +6,10 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
-use crate::exchange::{Issue, Work};
+use crate::exchange::{Base, Issue, Work};
 use crate::journal::Encoded;
 use crate::record::{Record, Seed, check_name};
-use crate::{Config, Error, Expiry, UnixTime, values};
+use crate::{Config, Error, Expiry, Key, UnixTime, values};
 
 /// Flash values stand among the others, under names that no other value can have.
 const FLASH: &str = "\u{1}";
@@ -287,7 +287,9 @@ impl<'a> Session<'a> {
     }
 
     /// A name for this session that can be shown and logged: it leads neither to the token nor to the record. `None` for a
-    /// new session (and for one in a cookie that has no room for it). It changes with each rotation (in a cookie: with each sign-in).
+    /// new session (and for one in a cookie that has no room for it). It changes with each rotation (in a cookie: with each sign-in). A
+    /// request whose token has been rotated away is told the name of the session that took its place: so it finds itself in a listing, and
+    /// does not end itself where it ends all others.
     ///
     /// ```
     /// # use cloakroom_core::{Config, Exchange, UnixTime};
@@ -299,16 +301,7 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn id(&self) -> Option<String> {
         let base = self.work.base.as_ref().filter(|_| !self.work.destroyed)?;
-        let seed = base.record.seed();
-        let secret = match &self.config.settings().envelope {
-            None => base.key.as_bytes(),
-            Some(_) => seed.as_ref()?,
-        };
-        let digest = Sha256::new()
-            .chain_update(b"cloakroom session id\0")
-            .chain_update(secret)
-            .finalize();
-        Some(URL_SAFE_NO_PAD.encode(digest.get(..12)?))
+        public_name(self.config, base.chain.last().unwrap_or(&base.key), base)
     }
 
     /// Whom the session belongs to.
@@ -772,6 +765,20 @@ fn is_hidden(name: &[u8]) -> bool {
 
 fn flash_name(name: &str) -> String {
     format!("{FLASH}{name}")
+}
+
+/// Of the record under this key.
+pub(crate) fn public_name(config: &Config, key: &Key, base: &Base) -> Option<String> {
+    let seed = base.record.seed();
+    let secret = match &config.settings().envelope {
+        None => key.as_bytes(),
+        Some(_) => seed.as_ref()?,
+    };
+    let digest = Sha256::new()
+        .chain_update(b"cloakroom session id\0")
+        .chain_update(secret)
+        .finalize();
+    Some(URL_SAFE_NO_PAD.encode(digest.get(..12)?))
 }
 
 fn check_subject(subject: &str) -> Result<(), Error> {

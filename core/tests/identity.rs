@@ -290,6 +290,8 @@ fn what_a_session_says_of_itself_fits() {
     });
     let newer = world.issue(Some(&token), rotate);
     assert_ne!(world.see(&newer, id), Some(shown.clone()));
+    // The old token leads to what the newer one is, also in a listing.
+    assert_eq!(world.see(&token, id), world.see(&newer, id));
     let key = world.key(&token);
     assert!(!key.as_str().contains(&shown) && !token.contains(&shown));
 }

@@ -23,8 +23,9 @@
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloakroom::{Directive, Fate, Outcome, Sessions};
+use cloakroom::{Directive, Fate, Outcome, SessionError, Sessions};
 use cloakroom_memory::MemoryStore;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,7 +48,8 @@ async fn main() -> Result<(), Failure> {
     writeln!(io::stdout(), "chat on {}", listener.local_addr()?)?;
     Chat::new(Sessions::new(MemoryStore::new()))
         .serve(listener)
-        .await
+        .await;
+    Ok(())
 }
 
 /// What all connections share.
@@ -70,9 +72,9 @@ impl Chat {
         Self { sessions, news }
     }
 
-    async fn serve(self, listener: TcpListener) -> Result<(), Failure> {
+    async fn serve(self, listener: TcpListener) {
         loop {
-            let (stream, _) = listener.accept().await?;
+            let stream = accept(&listener).await;
             let chat = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = chat.welcome(stream).await {
@@ -108,6 +110,18 @@ impl Chat {
             }
         };
         Ok(guest.tell(bye).await?)
+    }
+}
+
+/// The next connection. One that is lost before it is accepted is no reason to keep the others out.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Out of files, most likely: they come back when connections end.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
     }
 }
 
@@ -168,6 +182,10 @@ impl Guest {
             ("/out", _) => self.sign_out().await,
             ("/others", _) => self.end_others().await,
             (word, _) if word.starts_with('/') => Ok(self.tell("no such command").await?),
+            // They would act on the others' terminals.
+            _ if line.contains(char::is_control) => Ok(self
+                .tell("no: control characters are not passed on")
+                .await?),
             _ => self.say(line).await,
         }
     }
@@ -178,7 +196,14 @@ impl Guest {
             .chat
             .sessions
             .with(self.token.as_deref(), |session| session.sign_in(name));
-        let ((), outcome) = sign_in.await?;
+        let outcome = match sign_in.await {
+            Ok(((), outcome)) => outcome,
+            Err(cloakroom::Error::Session(SessionError::InvalidSubject)) => {
+                let no = "no: a name has at most 255 bytes, and no control characters";
+                return Ok(self.tell(no).await?);
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.obey(outcome).await?;
         self.hello().await
     }
@@ -408,6 +433,24 @@ mod tests {
             client.hears("hello stranger 0").await;
             assert_ne!(client.says_first("hi").await, made_up);
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_none_is_refused_and_the_connection_stays() {
+        let server = Server::start().await;
+        let mut client = server.client("").await;
+        client.hears("hello stranger 0").await;
+        for name in ["a\u{7}da", "\u{1b}[2J", &"a".repeat(256)] {
+            client.send(&format!("/name {name}")).await;
+            let no = "no: a name has at most 255 bytes, and no control characters";
+            client.hears(no).await;
+        }
+        client.signs_in("ada").await;
+        client.hears("hello ada 0").await;
+        client.send("\u{1b}[2J").await;
+        client
+            .hears("no: control characters are not passed on")
+            .await;
     }
 
     #[tokio::test]

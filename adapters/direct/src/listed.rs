@@ -217,6 +217,9 @@ impl<S: Directory> Sessions<S> {
     /// for a changed password, for a locked account (OWASP ASVS 5.0, 7.4.2, 7.4.3). Those of this configuration: an application with several
     /// session cookies has several `Sessions` to ask.
     ///
+    /// `keep` is what [`Session::id`](crate::Session::id) says in the request that asks for this; also where its token has just been
+    /// rotated away it is the name of the session that took its place. (One that another request rotates between the two calls is ended.)
+    ///
     /// A sign-in that is in flight at this moment is not ended: it has credentials of its own.
     ///
     /// # Errors
@@ -301,7 +304,7 @@ impl Most {
     async fn limited<S: Directory>(
         &self,
         sessions: &Sessions<S>,
-        mut exchange: Exchange,
+        exchange: Exchange,
     ) -> Result<Outcome, Error> {
         let Some(subject) = exchange.signs_in().map(str::to_owned) else {
             return sessions
@@ -310,7 +313,7 @@ impl Most {
                 .await;
         };
         // Before the sign-in: so the session that it makes is not among those to end, however many sign in within a second.
-        let own = exchange.session()?.id();
+        let own = exchange.replaces();
         let listed = sessions.list(&subject).await;
         let mut others = listed.inspect_err(|error| sessions.0.observer.failed(error))?;
         others.retain(|listed| Some(&listed.id) != own.as_ref());

@@ -105,6 +105,38 @@ async fn the_others_end_and_this_one_stays_until_all_end() -> Result<(), Error> 
     Ok(())
 }
 
+// R21: the others, which one's own newer session is not
+#[tokio::test]
+async fn who_comes_with_a_token_that_was_just_rotated_does_not_end_the_session_it_became()
+-> Result<(), Error> {
+    let sessions = sessions();
+    let phone = sign_in(&sessions, "ada", "phone").await?;
+    let mut tokens = vec![sign_in(&sessions, "ada", "laptop").await?];
+    for _ in 0..2 {
+        let rotated = sessions.with(tokens.last().map(String::as_str), |session| {
+            session.rotate();
+            Ok(())
+        });
+        let rotated = rotated.await?.1;
+        tokens.push(token(&rotated));
+    }
+    let listed = sessions.list("ada").await?;
+    let newest = listed[0].id();
+    for old in &tokens {
+        let id = sessions
+            .with(Some(old), |session| Ok(session.id()))
+            .await?
+            .0;
+        assert_eq!(id.as_deref(), Some(newest));
+        sign_in(&sessions, "ada", "tablet").await?;
+        sessions.revoke_others("ada", id.as_deref()).await?;
+        assert_eq!(devices(&sessions, "ada").await, ["laptop"]);
+    }
+    assert_eq!(subject(&sessions, &phone).await, None);
+    assert_eq!(subject(&sessions, &tokens[2]).await.as_deref(), Some("ada"));
+    Ok(())
+}
+
 // R20, R21: a revocation beats a rotation that is in flight, at whichever of its steps
 #[tokio::test]
 async fn a_session_that_is_being_rotated_is_revoked_all_the_same() -> Result<(), Error> {
@@ -198,6 +230,47 @@ async fn of_sign_ins_within_one_second_the_last_is_not_ended() -> Result<(), Err
         let again = sessions.with(Some(&phone), |session| session.sign_in("ada"));
         let again = token(&again.await?.1);
         assert_eq!(subject(&sessions, &again).await.as_deref(), Some("ada"));
+    }
+    Ok(())
+}
+
+// R23: a second click makes one session more
+#[tokio::test]
+async fn a_double_click_on_sign_in_stays_within_the_limit() -> Result<(), Error> {
+    for excess in [Excess::EndOldest, Excess::Refuse] {
+        let sessions = sessions().with_limit(1, excess);
+        let visitor = sessions.with(None, |session| session.insert("device", "laptop"));
+        let visitor = token(&visitor.await?.1);
+        for click in 0..2 {
+            let signed_in = sessions.with(Some(&visitor), |session| session.sign_in("ada"));
+            let refused = matches!(signed_in.await, Err(Error::TooManySessions));
+            assert_eq!(refused, click == 1 && excess == Excess::Refuse);
+            assert_eq!(devices(&sessions, "ada").await, ["laptop"]);
+        }
+    }
+    Ok(())
+}
+
+// R23, R66: what this very request ends makes room
+#[tokio::test]
+async fn who_signs_out_and_in_again_in_one_request_is_within_the_limit() -> Result<(), Error> {
+    for rotated in [false, true] {
+        let sessions = sessions().with_limit(1, Excess::Refuse);
+        let first = sign_in(&sessions, "ada", "laptop").await?;
+        if rotated {
+            let rotate = sessions.with(Some(&first), |session| {
+                session.rotate();
+                Ok(())
+            });
+            rotate.await?;
+        }
+        let again = sessions.with(Some(&first), |session| {
+            session.sign_out();
+            session.insert("device", "phone")?;
+            session.sign_in("ada")
+        });
+        again.await?;
+        assert_eq!(devices(&sessions, "ada").await, ["phone"]);
     }
     Ok(())
 }

@@ -11,23 +11,38 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
-use tokio::net::TcpListener;
+use std::io;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    serve(TcpListener::bind("127.0.0.1:3000").await?).await
+async fn main() -> io::Result<()> {
+    serve(TcpListener::bind("127.0.0.1:3000").await?).await;
+    Ok(())
 }
 
-async fn serve(listener: TcpListener) -> std::io::Result<()> {
+async fn serve(listener: TcpListener) {
     let service = SessionService::new(service_fn(answer), SessionLayer::new(MemoryStore::new()));
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = accept(&listener).await;
         let service = service.clone();
         tokio::spawn(async move {
             let server = Builder::new(TokioExecutor::new());
             // An error is a client that went away.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
+    }
+}
+
+/// The next connection. One that is lost before it is accepted is no reason to keep the others out.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Out of files, most likely: they come back when connections end.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
     }
 }
 

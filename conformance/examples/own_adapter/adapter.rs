@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Arc;
 
 use cloakroom::{Error, Session, Sessions, Store, http as mapping};
@@ -51,9 +52,22 @@ where
         let session: Session<K> = self.sessions.http_session(request.headers());
         request.extensions_mut().insert(session.clone());
 
-        let response = self.handler.answer(request).await;
+        let handler = pin!(self.handler.answer(request));
+        // Declared after the handler, and so dropped before it: nobody who learns that the handler is gone finds it open.
+        let _closing = Closing(&session);
+        let response = handler.await;
 
         self.commit(&session, response).await
+    }
+}
+
+/// Closes a session whose handler gave no answer.
+struct Closing<'a, K>(&'a Session<K>);
+
+impl<K> Drop for Closing<'_, K> {
+    fn drop(&mut self) {
+        // Of no effect if there was an answer, and the session has been committed.
+        drop(self.0.commit(false));
     }
 }
 

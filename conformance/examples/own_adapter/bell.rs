@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// Who answers requests.
@@ -30,13 +31,13 @@ where
 }
 
 /// Serves HTTP/1.1 and HTTP/2, until it is dropped.
-pub(crate) async fn serve<B>(listener: TcpListener, handler: impl Handler<B>) -> io::Result<()>
+pub(crate) async fn serve<B>(listener: TcpListener, handler: impl Handler<B>)
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = accept(&listener).await;
         // HTTP/2 writes small frames; without this each waits for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
@@ -52,5 +53,17 @@ where
                 .await;
         });
         while connections.try_join_next().is_some() {}
+    }
+}
+
+/// The next connection. One that is lost before it is accepted is no reason to keep the others out.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Out of files, most likely: they come back when connections end.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
     }
 }

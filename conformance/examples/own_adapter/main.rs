@@ -15,13 +15,14 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    serve(TcpListener::bind("127.0.0.1:3000").await?).await
+    serve(TcpListener::bind("127.0.0.1:3000").await?).await;
+    Ok(())
 }
 
-async fn serve(listener: TcpListener) -> std::io::Result<()> {
+async fn serve(listener: TcpListener) {
     let sessions = Sessions::new(MemoryStore::new());
     let app: WithSessions<_, _, _> = WithSessions::new(answer, sessions).on_error(not_saved);
-    bell::serve(listener, app).await
+    bell::serve(listener, app).await;
 }
 
 fn not_saved(error: &Error) -> Response<String> {

@@ -130,7 +130,7 @@ impl App {
     ///     app.script(&session, script.unwrap_or_default()).await
     /// }
     /// ```
-    pub async fn script<K>(&self, session: &Session<K>, script: &str) -> Reply {
+    pub async fn script<K: 'static>(&self, session: &Session<K>, script: &str) -> Reply {
         match Script::parse(script) {
             Ok(script) => {
                 self.reply(script::perform(&script.now, Some(session), &self.stage).await)

@@ -57,6 +57,8 @@ pub(crate) enum Op {
     Header(String, String),
     /// The handler waits until the case opens this gate.
     Wait(String),
+    /// The handler leaves this to a task of its own, which outlives it. What came of it is told on the stage.
+    Spawn(Vec<Self>),
     Panic,
     /// The handler answers with an error of its own: over HTTP with the status 500.
     Fail,
@@ -102,11 +104,17 @@ impl Results {
 }
 
 /// Performs the operations on the handle that adapters hand out.
-pub(super) async fn perform<K>(ops: &[Op], session: Option<&Session<K>>, stage: &Stage) -> Results {
+pub(super) async fn perform<K: 'static>(
+    ops: &[Op],
+    session: Option<&Session<K>>,
+    stage: &Stage,
+) -> Results {
     let mut results = Results::default();
     for op in ops {
-        if let Op::Wait(gate) = op {
-            stage.wait(gate).await;
+        match (op, session) {
+            (Op::Wait(gate), _) => stage.wait(gate).await,
+            (Op::Spawn(ops), Some(session)) => spawn(ops, session, stage),
+            _ => {}
         }
         let value = match session {
             Some(mut session) => on(&mut session, op, stage.entropy()),
@@ -115,6 +123,14 @@ pub(super) async fn perform<K>(ops: &[Op], session: Option<&Session<K>>, stage: 
         results.note(op, value);
     }
     results
+}
+
+fn spawn<K: 'static>(ops: &[Op], session: &Session<K>, stage: &Stage) {
+    let (ops, session, stage) = (ops.to_vec(), session.clone(), stage.clone());
+    tokio::spawn(async move {
+        let results = perform(&ops, Some(&session), &stage).await;
+        stage.tell(results.values);
+    });
 }
 
 /// Performs the operations on the session itself, without a handle and without waiting.
@@ -181,7 +197,9 @@ fn on(session: &mut impl Target, op: &Op, entropy: &Entropy) -> Result<Value, St
             };
             session.set_expiry(expiry).map(|()| Value::Null)
         }
-        Op::Status(_) | Op::Header(..) | Op::Wait(_) | Op::Panic | Op::Fail => Ok(Value::Null),
+        Op::Status(_) | Op::Header(..) | Op::Wait(_) | Op::Spawn(_) | Op::Panic | Op::Fail => {
+            Ok(Value::Null)
+        }
     };
     result.map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// Where handlers wait, and what became of them.
@@ -17,6 +18,7 @@ struct Seen {
     reached: BTreeSet<String>,
     open: BTreeSet<String>,
     dropped: BTreeSet<String>,
+    told: Option<Vec<Value>>,
 }
 
 impl Stage {
@@ -38,6 +40,11 @@ impl Stage {
         self.seen.send_modify(|seen| {
             seen.reached.insert(gate.to_owned());
         });
+    }
+
+    /// For tasks that outlive their handler: what came of them.
+    pub(super) fn tell(&self, results: Vec<Value>) {
+        self.seen.send_modify(|seen| seen.told = Some(results));
     }
 
     /// Forgets what was reached.
@@ -65,6 +72,15 @@ impl Stage {
     pub(super) async fn dropped(&self, gate: &str) {
         let mut seen = self.seen.subscribe();
         let _ = seen.wait_for(|seen| seen.dropped.contains(gate)).await;
+    }
+
+    /// Returns what a task came to that outlived its handler.
+    pub(super) async fn told(&self) -> Vec<Value> {
+        let mut seen = self.seen.subscribe();
+        let told = seen.wait_for(|seen| seen.told.is_some()).await;
+        told.ok()
+            .and_then(|seen| seen.told.clone())
+            .unwrap_or_default()
     }
 }
 

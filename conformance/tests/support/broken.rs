@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     LoadsEagerly,
     /// The handler goes on when its client is gone.
     OutlivesClient,
+    /// When the client is gone, or the handler has panicked, the session is left as it is.
+    LeavesOpen,
     /// What a handler did before it panicked is saved.
     CommitsAfterPanic,
     /// Only the first Cookie line counts.
@@ -98,6 +100,7 @@ impl Adapter {
         let session: Session = adapter
             .sessions
             .session(presented.iter().map(Vec::as_slice).chain(in_url));
+        let _closing = (fault != Fault::LeavesOpen).then(|| Closing(session.clone()));
         if fault == Fault::LoadsEagerly
             && let Err(error) = session.load().await
         {
@@ -198,6 +201,15 @@ impl Adapter {
         let mut response = http::Response::from(self.app.error_page(error)).into_response();
         mapping::vary(response.headers_mut());
         response
+    }
+}
+
+/// Closes the session with the request, however that ends.
+struct Closing(Session);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        drop(self.0.commit(false));
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new(url: &str) -> Self {
         Self {
-            url: url.into(),
+            url: scheme::in_lower_case(url),
             migrate: true,
             name: None,
         }

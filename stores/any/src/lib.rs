@@ -29,7 +29,7 @@
 //!
 //! What each guarantees, and all that its URL can say, is on the page of its crate: `cloakroom-memory`, `cloakroom-file`, `cloakroom-sql`,
 //! `cloakroom-redis`, `cloakroom-memcached`, `cloakroom-mongodb`. The database is part of the URL; tables, collections and prefixes are called as
-//! those crates say, or as [`Builder::name`] does.
+//! those crates say, or as [`Builder::name`] does. A scheme may be in capitals too.
 //!
 //! # What opening does
 //!

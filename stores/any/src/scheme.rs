@@ -143,3 +143,13 @@ pub(crate) fn of(url: &str) -> Result<(Kind, &str), StoreError> {
         None => Ok((known.store, rest)),
     }
 }
+
+/// The URL with its scheme in lower case. In which it is makes no difference (RFC 3986, section 3.1), but does to some who read it.
+pub(crate) fn in_lower_case(url: &str) -> Box<str> {
+    let mut url: Box<str> = url.into();
+    let end = str::find(&url, ':').unwrap_or(0);
+    if let Some(scheme) = str::get_mut(&mut url, ..end) {
+        scheme.make_ascii_lowercase();
+    }
+    url
+}

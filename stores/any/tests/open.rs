@@ -104,15 +104,41 @@ async fn a_database_has_its_table_once_it_is_open_unless_told_otherwise() {
 }
 
 #[tokio::test]
+async fn a_scheme_may_be_in_capitals() {
+    let urls = [
+        "MEMORY:",
+        "File:",
+        "SQLite:/nowhere/at/all",
+        "POSTGRES://u:hunter2@127.0.0.1:1/x",
+        "MariaDB://u:hunter2@127.0.0.1:1/x",
+        "REDIS://u:hunter2@127.0.0.1:1",
+        "RedisS://u:hunter2@127.0.0.1:1",
+        "Redis+Cluster://u:hunter2@127.0.0.1:1",
+        "REDIS+SENTINEL://u:hunter2@127.0.0.1:1/m",
+        "Redis+Unix:///nowhere",
+        "MemCached://127.0.0.1:1",
+        "MongoDB://127.0.0.1:1/?w=0",
+    ];
+    let mut tasks = tokio::task::JoinSet::new();
+    for url in urls {
+        let (scheme, rest) = url.split_once(':').unwrap();
+        let usual = format!("{}:{rest}", scheme.to_lowercase());
+        tasks.spawn(async move {
+            match tokio::join!(open(url), open(&usual)) {
+                (Ok(store), Ok(_)) => works(&store).await,
+                (Err(one), Err(usual)) => assert_eq!(one.to_string(), usual.to_string()),
+                _ => panic!("{url} and {usual} differ"),
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_scheme_is_told_all_known_ones() {
-    for url in [
-        "",
-        "nonsense",
-        "http://localhost",
-        "Redis://localhost",
-        ":",
-        "://",
-    ] {
+    for url in ["", "nonsense", "http://localhost", "\u{c4}:", ":", "://"] {
         let text = refusal(url).await;
         for known in [
             "memory:",

@@ -17,8 +17,10 @@ const PORT: u16 = 11211;
 
 /// The servers of `memcached://host:port,host:port`.
 pub(crate) fn parse(url: &str) -> Result<Vec<Server>, StoreError> {
-    let Some(("memcached", hosts)) = url.split_once("://") else {
-        return Err(failure::setting("the URL does not begin with memcached://"));
+    let hosts = match url.split_once("://") {
+        // In which case it is makes no difference (RFC 3986, section 3.1).
+        Some((scheme, hosts)) if scheme.eq_ignore_ascii_case("memcached") => hosts,
+        _ => return Err(failure::setting("the URL does not begin with memcached://")),
     };
     let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
     if hosts.contains('@') {

@@ -287,6 +287,13 @@ async fn a_write_is_sent_once_and_a_load_once_more() -> Test {
 }
 
 #[tokio::test]
+async fn a_scheme_may_be_in_capitals() {
+    let error = MemcachedStore::connect("MemCached://a,a").await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("a server twice"), "{error}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_found_when_connecting() {
     for url in [
         "",

@@ -140,6 +140,9 @@ impl Builder {
             check_database(database)?;
         }
         check_collection(&self.collection)?;
+        // In which case the scheme is makes no difference (RFC 3986, section 3.1), but does to the driver.
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
+        let url = format!("{}:{rest}", scheme.to_ascii_lowercase());
         let mut options = ClientOptions::parse(url)
             .await
             .map_err(|error| failure::of(&error))?;

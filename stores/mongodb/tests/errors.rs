@@ -48,6 +48,14 @@ async fn names_are_letters_digits_and_a_few_signs() {
     assert!(!error.is_transient(), "the URL's database: {error}");
 }
 
+#[tokio::test]
+async fn a_scheme_may_be_in_capitals() {
+    let error = builder().connect("MongoDB://127.0.0.1:1/?w=0").await;
+    let usual = builder().connect("mongodb://127.0.0.1:1/?w=0").await;
+    let [error, usual] = [error, usual].map(|error| error.unwrap_err().to_string());
+    assert_eq!(error, usual);
+}
+
 // R11: a URL holds a password.
 #[tokio::test]
 async fn an_error_does_not_repeat_the_url() {

@@ -69,6 +69,15 @@ pub(crate) fn of(error: &RedisError) -> StoreError {
             "the user lacks a permission; the crate's documentation lists what is needed",
         ),
         ErrorKind::Server(Server::CrossSlot) => return cluster(),
+        // "DB index is out of range", when a connection is set up.
+        ErrorKind::Server(Server::ResponseError)
+            if error.detail().is_some_and(|said| said.contains("DB index")) =>
+        {
+            (
+                false,
+                "the server has no database of the number in the URL; it has as many as its `databases` says (16 unless set), from 0 on",
+            )
+        }
         _ => match code {
             Some("OOM") => (
                 false,
@@ -163,12 +172,6 @@ pub(crate) fn cluster() -> StoreError {
 pub(crate) fn no_cluster() -> StoreError {
     let what = "the server is in no cluster, or its user may not ask it for its slots; a redis:// URL leads to a single one";
     new(false, Failure { what, detail: None })
-}
-
-pub(crate) fn entropy(error: &getrandom::Error) -> StoreError {
-    let what = "the system has no random numbers";
-    let detail = Some(error.to_string().into());
-    new(false, Failure { what, detail })
 }
 
 fn new(transient: bool, failure: Failure) -> StoreError {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 to 3 | `crm` and the number 1 |
 //! | 4 to 11 | when the record ends, in seconds since 1970, big-endian; a touch changes it in place |
-//! | 12 to 19 | a random number drawn for each write: what replace and delete compare |
+//! | 12 to 19 | a number that each write has of its own: what replace and delete compare |
 //! | 20 to 23 | the length of the subject, big-endian; 2³² − 1 means none |
 //! | 24 … | the subject, then the record |
 
@@ -23,10 +23,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(write: &Write) -> Result<Self, StoreError> {
-        let version: [u8; 8] = getrandom::u64()
-            .map_err(|error| failure::entropy(&error))?
-            .to_be_bytes();
+    pub(crate) fn new(write: &Write, version: u64) -> Result<Self, StoreError> {
         let subject = write.subject.as_deref();
         let subject_len = match subject.map(str::len) {
             None => NO_SUBJECT,
@@ -39,7 +36,7 @@ impl Draft {
         let mut bytes = Vec::with_capacity(HEADER + subject.len() + write.bytes.len());
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&end(write.expires_at));
-        bytes.extend_from_slice(&version);
+        bytes.extend_from_slice(&version.to_be_bytes());
         bytes.extend_from_slice(&subject_len.to_be_bytes());
         bytes.extend_from_slice(subject);
         bytes.extend_from_slice(&write.bytes);

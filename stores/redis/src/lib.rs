@@ -21,7 +21,7 @@
 //!
 //! # What it guarantees
 //!
-//! - **Compare and swap.** Each write carries a random 64-bit number; `replace` and `delete` run a script that compares it
+//! - **Compare and swap.** Each write carries a 64-bit number of its own; `replace` and `delete` run a script that compares it
 //!   and acts in the same step. Neither the old record nor a digest of it travels.
 //! - **One step.** Value, expiry and subject are one Redis string; a reader sees all of a write or nothing of it.
 //! - **Expired is absent**, by the server's clock. The server removes what has expired by itself: there is nothing to sweep.
@@ -77,7 +77,7 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | prefix + key of the record | string | `crm` and the number 1; the end in seconds since 1970 (8 bytes, big-endian as all); the random number (8); the length of the subject (4; 2³² − 1 for none); subject; record |
+//! | prefix + key of the record | string | `crm` and the number 1; the end in seconds since 1970 (8 bytes, big-endian as all); the number of the write (8); the length of the subject (4; 2³² − 1 for none); subject; record |
 //! | prefix + `subject ` + subject | sorted set | the keys of this subject's records, by the second from which the entry is of no use |
 //!
 //! No key of a record contains a space, so that none is taken for a list. A list may name records that are gone or another's;
@@ -160,6 +160,7 @@ mod link;
 mod scripts;
 mod store;
 mod url;
+mod versions;
 
 pub use builder::Builder;
 pub use store::RedisStore;

@@ -100,8 +100,13 @@ impl Link {
         does: Does,
     ) -> Result<T, StoreError> {
         let call = |name: &str, what: &str| {
-            let mut command = redis::cmd(name);
-            command.arg(what).arg(keys.len()).arg(keys).arg(arguments);
+            let strings = || keys.iter().chain(arguments);
+            let bytes: usize = strings().map(|string| string.len()).sum();
+            // All that is to come, and its number, so that it is not moved while it grows.
+            let mut command =
+                Cmd::with_capacity(3 + strings().count(), name.len() + what.len() + bytes + 4);
+            command.arg(name).arg(what).arg(keys.len());
+            command.arg(keys).arg(arguments);
             command
         };
         let run = async |deadline| {

@@ -6,13 +6,14 @@ use cloakroom_store::{
     Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
 use futures_util::future::try_join_all;
-use redis::Value;
+use redis::{Cmd, Value};
 
 use crate::Builder;
 use crate::failure;
 use crate::layout::{self, Draft, Found, Names};
 use crate::link::{Does, Link};
 use crate::scripts;
+use crate::versions::Versions;
 
 /// Sessions in Redis or Valkey. A handle: clones share the connection. See the [crate's documentation](crate) for what it
 /// guarantees.
@@ -69,7 +70,11 @@ impl RedisStore {
     }
 
     pub(crate) fn new(link: Link, names: Names) -> Self {
-        let inner = Inner { link, names };
+        let inner = Inner {
+            link,
+            names,
+            versions: Versions::default(),
+        };
         Self {
             inner: Arc::new(inner),
         }
@@ -96,14 +101,15 @@ impl Store for RedisStore {
     }
 
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
-        let Inner { link, names } = &*self.inner;
-        let draft = Draft::new(write)?;
+        let Inner { link, names, .. } = &*self.inner;
+        let draft = self.inner.draft(write)?;
         let record = names.record(key);
         let ends = layout::milliseconds(write.expires_at);
         // A cluster's client may send a command again; the script then knows its own write.
         if write.subject.is_none() && !link.is_cluster() {
-            let mut command = redis::cmd("SET");
+            let mut command = Cmd::with_capacity(6, record.len() + draft.bytes.len() + 24);
             command
+                .arg("SET")
                 .arg(record)
                 .arg(draft.bytes)
                 .arg("NX")
@@ -134,8 +140,8 @@ impl Store for RedisStore {
         old: &Stored,
         write: &Write,
     ) -> Result<Replaced, StoreError> {
-        let Inner { link, names } = &*self.inner;
-        let draft = Draft::new(write)?;
+        let Inner { link, names, .. } = &*self.inner;
+        let draft = self.inner.draft(write)?;
         let record = names.record(key);
         let entry = self.inner.entry(key, write).await?;
         let version = old.version.to_be_bytes();
@@ -153,7 +159,7 @@ impl Store for RedisStore {
     }
 
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
-        let Inner { link, names } = &*self.inner;
+        let Inner { link, names, .. } = &*self.inner;
         let lists = self.inner.lists();
         let [needed, now] = needed(expires_at);
         let ends = layout::milliseconds(expires_at).to_string();
@@ -187,7 +193,7 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
-        let Inner { link, names } = &*self.inner;
+        let Inner { link, names, .. } = &*self.inner;
         let arguments = [
             &old.version.to_be_bytes()[..],
             self.inner.lists().as_bytes(),
@@ -213,7 +219,7 @@ impl Store for RedisStore {
 impl Directory for RedisStore {
     /// Two round trips, and one more for each further 64 records of the subject.
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
-        let Inner { link, names } = &*self.inner;
+        let Inner { link, names, .. } = &*self.inner;
         let mut command = redis::cmd("ZRANGE");
         command.arg(names.list(subject.as_bytes())).arg(0).arg(-1);
         let members: Vec<Bytes> = link.command(&command, Does::Read).await?;
@@ -240,12 +246,18 @@ impl Directory for RedisStore {
 struct Inner {
     link: Link,
     names: Names,
+    versions: Versions,
 }
 
 impl Inner {
+    fn draft(&self, write: &Write) -> Result<Draft, StoreError> {
+        Draft::new(write, self.versions.next())
+    }
+
     async fn value(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        let mut command = redis::cmd("GET");
-        command.arg(self.names.record(key));
+        let record = self.names.record(key);
+        let mut command = Cmd::with_capacity(2, record.len() + 3);
+        command.arg("GET").arg(record);
         self.link.command(&command, Does::Read).await
     }
 

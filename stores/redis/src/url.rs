@@ -14,6 +14,9 @@ pub(crate) fn parse(builder: &Builder) -> Result<Target, StoreError> {
             "the URL has no scheme; a simple one is redis://127.0.0.1:6379/0",
         ));
     };
+    // In which case it is makes no difference (RFC 3986, section 3.1).
+    let scheme = scheme.to_ascii_lowercase();
+    let scheme = scheme.as_str();
     // The client's names for the two kinds of connection.
     let with_tls = scheme.starts_with("rediss") || scheme == "valkeys";
     let plain = if with_tls { "rediss" } else { "redis" };
@@ -47,14 +50,32 @@ fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
     options(url)?;
     // What the client says of a URL that it cannot read may contain the URL.
     let info = url.into_connection_info().map_err(|_| {
-        failure::url(
-            "the URL cannot be read; it is scheme://user:password@host:port/database, special characters of user and password \
-             percent-encoded",
-        )
+        failure::url(match has_database(url) {
+            true => {
+                "the URL cannot be read; it is scheme://user:password@host:port/database, special characters of user and password \
+                 percent-encoded"
+            }
+            false => "the database in the URL is not a number; redis://host/2 leads to database 2, as does redis+unix:///SOCKET?db=2",
+        })
     })?;
     // It would tell the server its own name, which takes a permission and is of use to nobody.
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     Ok(info.set_redis_settings(settings))
+}
+
+/// Whether what stands where the database does is one. A slash in a password that is not percent-encoded only looks like it.
+fn has_database(url: &str) -> bool {
+    let url = url.split('#').next().unwrap_or_default();
+    let (place, options) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, place) = place.split_once("://").unwrap_or_default();
+    let path = place.split_once('/').map_or("", |(_, path)| path);
+    let database = match scheme.to_ascii_lowercase().ends_with("unix") {
+        true => options
+            .split('&')
+            .find_map(|option| option.strip_prefix("db=")),
+        false => Some(path.trim_matches('/')).filter(|path| !path.is_empty()),
+    };
+    database.is_none_or(|database| database.contains('@') || database.parse::<i64>().is_ok())
 }
 
 /// The client passes over options that it does not know, and would lead elsewhere than the URL says: `?db=2` to database 0.
@@ -66,7 +87,7 @@ fn options(url: &str) -> Result<(), StoreError> {
     let by_socket = place
         .split(':')
         .next()
-        .is_some_and(|it| it.ends_with("unix"));
+        .is_some_and(|it| it.to_ascii_lowercase().ends_with("unix"));
     let known: &[&str] = match by_socket {
         true => &["db", "user", "pass", "protocol"],
         false => &["protocol"],

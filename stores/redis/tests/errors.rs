@@ -102,7 +102,15 @@ async fn a_url_that_leads_nowhere_says_what_is_wrong_and_not_the_password() {
     check_url("hunter2", "the URL has no scheme").await;
     check_url("http://ada:hunter2@127.0.0.1", "known are redis, rediss,").await;
     check_url("redis://ada:hunter2@127.0.0.1:port", "cannot be read").await;
-    check_url("redis://ada:hunter2@127.0.0.1/hunter2", "cannot be read").await;
+    check_url("redis://ada:hunter/2hunter2@127.0.0.1", "cannot be read").await;
+    for none in [
+        "redis://ada:hunter2@127.0.0.1/hunter2",
+        "Redis://127.0.0.1/2/3",
+        "redis://127.0.0.1/99999999999999999999?protocol=resp3",
+        "redis+unix:///nowhere?db=hunter2",
+    ] {
+        check_url(none, "the database in the URL is not a number").await;
+    }
     check_url("redis://:hunter2@127.0.0.1:1/", "nothing listens").await;
     check_url("redis://127.0.0.1:1/2?protocol=resp3", "nothing listens").await;
     for option in ["db=2", "password=hunter2", "protocol=2&hunter2", "%64b=2"] {
@@ -135,6 +143,32 @@ async fn a_url_that_leads_nowhere_says_what_is_wrong_and_not_the_password() {
     check_url("redis+cluster://ada:hunter2@a/1", "it has one database").await;
     #[cfg(feature = "sentinel")]
     check_url("redis+sentinel://ada:hunter2@a,b", "name-of-master").await;
+    #[cfg(feature = "sentinel")]
+    check_url("redis+sentinel://a,b/m/hunter2", "is not a number").await;
+}
+
+#[tokio::test]
+async fn a_database_that_the_server_does_not_have_is_named_as_such() {
+    let refuses = |command: &str, _| {
+        let selects = command.contains("SELECT");
+        Some(
+            if selects {
+                "-ERR DB index is out of range\r\n"
+            } else {
+                "+OK\r\n"
+            }
+            .to_owned(),
+        )
+    };
+    let address = server(refuses).await;
+    check_url(
+        &format!("redis://{address}/99"),
+        "no database of the number",
+    )
+    .await;
+    RedisStore::connect(&format!("REDIS://{address}/0"))
+        .await
+        .unwrap();
 }
 
 #[cfg(feature = "cluster")]

@@ -207,21 +207,25 @@ async fn connect(
 ) -> Result<Kind, StoreError> {
     // A little earlier than the store's own, so that one hears what was waited for.
     let limit = timeout / 10 * 9;
-    match url.split_once(':').map(|(scheme, _)| scheme) {
+    let (scheme, rest) = url.split_once(':').ok_or_else(failure::unknown_scheme)?;
+    // In which case it is makes no difference (RFC 3986, section 3.1), but does to sqlx.
+    let scheme = scheme.to_ascii_lowercase();
+    let url = &format!("{scheme}:{rest}");
+    match scheme.as_str() {
         #[cfg(feature = "sqlite")]
-        Some("sqlite") => match crate::sqlite::connect(url, size, limit).await {
+        "sqlite" => match crate::sqlite::connect(url, size, limit).await {
             Ok(pool) => Ok(Kind::Sqlite(pool)),
             Err(error) => Err(failure::of(error, &crate::sqlite::CODES).into()),
         },
         #[cfg(feature = "postgres")]
-        Some("postgres" | "postgresql") => {
+        "postgres" | "postgresql" => {
             match crate::postgres::connect(url, size, limit, health).await {
                 Ok(pool) => Ok(Kind::Postgres(pool)),
                 Err(error) => Err(failure::of(error, &crate::postgres::CODES).into()),
             }
         }
         #[cfg(feature = "mysql")]
-        Some("mysql" | "mariadb") => match crate::mysql::connect(url, size, limit, health).await {
+        "mysql" | "mariadb" => match crate::mysql::connect(url, size, limit, health).await {
             Ok(pool) => Ok(Kind::MySql(pool)),
             Err(error) => Err(failure::of(error, &crate::mysql::CODES).into()),
         },

@@ -224,6 +224,35 @@ impl Kind {
         })
     }
 
+    /// The first column of which a statement says that it has a type that is of no use: its name, its type, and what it must be.
+    pub(crate) async fn unfit(
+        &self,
+        columns: &Arc<str>,
+    ) -> Result<Option<(String, String, &'static str)>, Failure> {
+        each!(*self, |connections, driver| {
+            let query = bound!(driver, columns, &[] as &[Value<'_>]);
+            let rows = connections
+                .run(What::Read, async |connection| {
+                    query.fetch_all(connection).await
+                })
+                .await?;
+            for row in rows {
+                let name: String = column!(driver, row, 0);
+                let found: String = column!(driver, row, 1);
+                let is_number = match name.as_str() {
+                    "expires_at" | "version" | "created_at" => true,
+                    "session_key" | "value" | "subject" => false,
+                    // What an application has added is its own affair.
+                    _ => continue,
+                };
+                if let Some(wanted) = driver::wants(is_number, &found) {
+                    return Ok(Some((name, found, wanted)));
+                }
+            }
+            Ok(None)
+        })
+    }
+
     /// The keys that a statement selects.
     #[cfg(feature = "mysql")]
     pub(crate) async fn keys(

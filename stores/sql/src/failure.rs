@@ -134,6 +134,12 @@ pub(crate) fn corrupt() -> StoreError {
     )
 }
 
+pub(crate) fn unfit(column: &str, found: &str, wanted: &str) -> StoreError {
+    permanent(format!(
+        "the column {column} of the table is {found}, and must be {wanted}: it is not one that `migrate` has made, and was left as it is"
+    ))
+}
+
 pub(crate) fn bad_name(what: &'static str, longest: usize) -> StoreError {
     permanent(format!(
         "the name of the {what} must be letters, digits and underscores of ASCII, no digit first, at most {longest} of them"

@@ -42,7 +42,30 @@ pub(crate) fn statements(table: &Table) -> Statements {
         expires_at = table.named('`', "_expires_at"),
         subject = table.named('`', "_subject"),
     );
-    Statements::new(&full, TAKEOVER, sweep, (create, []))
+    Statements::new(&full, TAKEOVER, sweep, columns(table), (create, []))
+}
+
+/// Without a unique key a create would never find a living row, and would say nothing.
+fn columns(table: &Table) -> String {
+    let schema = table.schema.as_ref();
+    let schema = schema.map_or_else(|| "DATABASE()".to_owned(), |schema| format!("'{schema}'"));
+    format!(
+        "SELECT CAST(column_name AS CHAR), CAST(CONCAT(column_type, \
+         IF(column_name = 'session_key' AND column_key NOT IN ('PRI', 'UNI'), ' without a key', '')) AS CHAR) \
+         FROM information_schema.columns WHERE table_schema = {schema} AND table_name = '{}'",
+        table.name
+    )
+}
+
+/// What a column must be that has another type.
+pub(crate) fn wants(is_number: bool, found: &str) -> Option<&'static str> {
+    let found = found.to_ascii_lowercase();
+    let is_bytes = found.contains("blob") || found.contains("binary");
+    match is_number {
+        true => (!found.starts_with("bigint") || found.contains("unsigned")).then_some("BIGINT"),
+        false if found.contains("without a key") => Some("the primary key"),
+        false => (!is_bytes).then_some("VARBINARY or a BLOB"),
+    }
 }
 
 pub(crate) async fn connect(

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use cloakroom_store::StoreError;
 
 use crate::failure;
@@ -55,6 +57,12 @@ impl Table {
             Some(schema) => format!("{quote}{}{quote}", schema.0),
             None => String::new(),
         }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

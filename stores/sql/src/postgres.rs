@@ -45,9 +45,24 @@ pub(crate) fn statements(table: &Table) -> Statements {
             &full,
             &takeover(&full),
             Sweeping::AtOnce(sweep.into()),
+            columns(&full),
             (made, indexes),
         )
     })
+}
+
+/// Of a domain the type that it stands for.
+fn columns(full: &str) -> String {
+    format!(
+        "SELECT attname::text, format_type(CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END, NULL) \
+         FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = '{full}'::regclass AND attnum > 0"
+    )
+}
+
+/// What a column must be that has another type.
+pub(crate) fn wants(is_number: bool, found: &str) -> Option<&'static str> {
+    let wanted = if is_number { "bigint" } else { "bytea" };
+    (found != wanted).then_some(wanted)
 }
 
 pub(crate) async fn connect(

@@ -38,8 +38,27 @@ pub(crate) fn statements(table: &Table) -> Statements {
         &full,
         &takeover(&full),
         Sweeping::AtOnce(sweep.into()),
+        columns(table),
         (made, indexes),
     )
+}
+
+fn columns(table: &Table) -> String {
+    let schema = table.schema.as_ref();
+    let schema = schema.map_or(String::new(), |schema| format!(", '{schema}'"));
+    format!(
+        "SELECT name, type FROM pragma_table_info('{}'{schema})",
+        table.name
+    )
+}
+
+/// What a column must be that has another type. SQLite's types are what values are changed into (their affinity): a number becomes a
+/// text or a fraction, bytes stay what they are.
+pub(crate) fn wants(is_number: bool, found: &str) -> Option<&'static str> {
+    let found = found.to_ascii_uppercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| found.contains(part));
+    let changes = !has(&["INT"]) && has(&["CHAR", "CLOB", "TEXT", "REAL", "FLOA", "DOUB"]);
+    (is_number && changes).then_some("INTEGER")
 }
 
 pub(crate) async fn connect(

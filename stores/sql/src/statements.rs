@@ -19,6 +19,8 @@ pub(crate) struct Statements {
     pub(crate) sweep: Sweeping,
     /// Fails unless the table is there and has the columns.
     pub(crate) probe: Arc<str>,
+    /// The name and the type of each column, as text.
+    pub(crate) columns: Arc<str>,
     /// Makes the schema where it is missing.
     pub(crate) namespace: Option<Arc<str>>,
     /// Makes the table where it is missing.
@@ -39,11 +41,12 @@ pub(crate) enum Sweeping {
 }
 
 impl Statements {
-    /// `made` makes the table, then its indexes.
+    /// `columns` tells those of the table; `made` makes it, then its indexes.
     pub(crate) fn new<const N: usize>(
         table: &str,
         create: &str,
         sweep: Sweeping,
+        columns: String,
         (made, indexes): (String, [String; N]),
     ) -> Self {
         const RECORD: &str = "value, expires_at, version";
@@ -73,10 +76,12 @@ impl Statements {
             )
             .into(),
             sweep,
+            // Its answer has the same type whatever the columns have: it may be asked again when they have been altered.
             probe: format!(
-                "SELECT session_key, {RECORD}, subject, created_at FROM {table} WHERE 1 = 0"
+                "SELECT COUNT(*) FROM (SELECT session_key, {RECORD}, subject, created_at FROM {table} WHERE 1 = 0) AS probe"
             )
             .into(),
+            columns: columns.into(),
             namespace: None,
             table: made.into(),
             indexes: indexes.map(Arc::from).into(),

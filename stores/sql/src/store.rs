@@ -92,7 +92,8 @@ impl SqlStore {
     ///
     /// # Errors
     ///
-    /// When the database does not let it, or a table of this name is there that has not a store's columns; that is left as it is.
+    /// When the database does not let it, or a table of this name is there that has not a store's columns, or one of another type (the
+    /// error names it, and says what it must be); that is left as it is.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -116,6 +117,10 @@ impl SqlStore {
         self.execute(&statements.table, &[]).await?;
         // Before the indexes: a table that is somebody else's gets none.
         self.execute(&statements.probe, &[]).await?;
+        let columns = || self.inner.database.unfit(&statements.columns);
+        if let Some((column, found, wanted)) = self.read(columns).await? {
+            return Err(failure::unfit(&column, &found, wanted));
+        }
         for index in &statements.indexes {
             self.execute(index, &[]).await?;
         }

@@ -60,6 +60,13 @@ async fn migrating_again_or_at_the_same_time_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_scheme_may_be_in_capitals() {
+    let store = SqlStore::connect("SQLite::memory:").await.unwrap();
+    store.migrate().await.unwrap();
+    store.create(&key("a"), &write("a")).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_sql_as_text_makes_the_same_table() {
     let [by_hand, by_itself] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let sql = open(&by_itself).await.schema_sql();
@@ -103,6 +110,39 @@ async fn a_table_of_somebody_else_is_refused_and_left() {
         1,
         "the table alone, without an index of the store's"
     );
+}
+
+#[tokio::test]
+async fn a_column_of_another_type_is_named_with_what_it_must_be() {
+    let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+    let store = SqlStore::builder().with_pool(pool.clone()).unwrap();
+    let right = store.schema_sql();
+    for (column, found) in [
+        ("expires_at", "TEXT"),
+        ("version", "REAL"),
+        ("created_at", "VARCHAR(20)"),
+    ] {
+        let wrong = format!("{column} {found}");
+        let made = right.replace(&format!("{column} INTEGER"), &wrong);
+        pool.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(made)))
+            .await
+            .unwrap();
+        let error = store.migrate().await.unwrap_err();
+        assert!(!error.is_transient());
+        let error = error.to_string();
+        let said = format!("the column {column} of the table is {found}, and must be INTEGER");
+        assert!(error.contains(&said), "{error}");
+        pool.execute("DROP TABLE cloakroom_sessions").await.unwrap();
+    }
+    // What SQLite keeps as it is under another name, and a column of the application's own.
+    let other = right
+        .replace("version INTEGER", "version BIGINT")
+        .replace("value BLOB", "note TEXT,\n  value");
+    pool.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(other)))
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    store.create(&key("a"), &write("kept")).await.unwrap();
 }
 
 // R58: a name can be nothing but a name.

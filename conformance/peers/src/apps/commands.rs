@@ -1,6 +1,9 @@
 //! Redis without a library of sessions: the commands that Cloakroom sends, sent by the handlers themselves. And tower-sessions'
 //! store on Redis.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_trait::async_trait;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -29,6 +32,8 @@ const REPLACE: &str = "local there = redis.call('GETRANGE', KEYS[1], 0, 23) \
 struct Redis {
     connection: MultiplexedConnection,
     replace: Script,
+    /// What each write has of its own, and the next one compares.
+    version: Arc<AtomicU64>,
 }
 
 /// A GET for a read; a SET for a new session; a GET and a compare-and-set for a write; all three for a rotation.
@@ -45,6 +50,7 @@ pub fn routes(connection: MultiplexedConnection) -> Router {
         .with_state(Redis {
             connection,
             replace,
+            version: Arc::default(),
         })
 }
 
@@ -89,11 +95,14 @@ impl Redis {
         command.arg(ends()).query_async(&mut self.connection).await
     }
 
-    async fn replace(&mut self, headers: &HeaderMap, found: Vec<u8>) -> RedisResult<()> {
+    async fn replace(&mut self, headers: &HeaderMap, mut found: Vec<u8>) -> RedisResult<()> {
         let mut call = self.replace.key(key(cookie(headers)));
-        call.arg(found.get(12..20).unwrap_or_default())
-            .arg(&found)
-            .arg(ends());
+        call.arg(found.get(12..20).unwrap_or_default());
+        if let Some(version) = found.get_mut(12..20) {
+            let next = self.version.fetch_add(1, Ordering::Relaxed);
+            version.copy_from_slice(&next.to_be_bytes());
+        }
+        call.arg(&found).arg(ends());
         let done: RedisResult<u8> = call.invoke_async(&mut self.connection).await;
         done.map(drop)
     }

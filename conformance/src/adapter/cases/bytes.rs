@@ -6,7 +6,7 @@ use crate::adapter::script::{Op, Script, get, increment, insert, wait};
 use crate::adapter::world::{Context, World, results, soon};
 use crate::case::{Stop, checks, ensure, fail, same};
 
-use super::cycle::closed;
+use super::cycle::{AFTER_THE_HEAD, closed};
 
 checks! { Context:
     "adapter/any-bytes", ["R39", "R03", "I12"],
@@ -228,7 +228,7 @@ async fn upgrade(context: Context) -> Result<(), Stop> {
     )?;
     world.stage.open("late");
     let message = soon("a message on the upgraded connection", message(&mut raw)).await??;
-    closed(&results(&message)?)?;
+    closed(&results(&message)?, AFTER_THE_HEAD)?;
     let got = world
         .http()?
         .send("/script", &[cookie], &[], &[Op::Keys, get("a")].into())

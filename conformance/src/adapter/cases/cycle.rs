@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::adapter::script::{Op, Script, get, header, increment, insert, sign_in, wait};
-use crate::adapter::world::{Context, reached, results, soon};
+use crate::adapter::world::{Context, World, reached, results, soon};
 use crate::adapter::{Ability, App};
 use crate::case::{Stop, checks, ensure, fail, same};
 use crate::instrumented::Operation;
@@ -27,6 +27,10 @@ checks! { Context:
     "a client that goes away while the handler runs leaves the session as it was",
     "cloakroom_conformance::adapter, invariant 10" => disconnect;
 
+    "adapter/disconnect-closes-the-session", ["R63", "R64", "I10"],
+    "a task that outlives a handler whose client went away is told that the session is closed, and writes nothing",
+    "cloakroom_core::Error::Closed" => outlived;
+
     "adapter/disconnect-to-the-end", ["R64", "I9"],
     "where a handler does not end with its client, what it changes is saved as a whole, and the client's token goes on working",
     "cloakroom_conformance::adapter, invariant 9" => disconnect_to_the_end;
@@ -34,6 +38,10 @@ checks! { Context:
     "adapter/disconnect-while-saving", ["R64", "R07", "I7"],
     "a client that goes away while its changes are saved leaves the session as it was or as it was to be, and its token working",
     "cloakroom_conformance::adapter, invariant 7" => disconnect_while_saving;
+
+    "adapter/late-task-is-closed", ["R63", "R64"],
+    "a task that outlives a handler that answered, or panicked, is told that the session is closed, and writes nothing",
+    "cloakroom_core::Error::Closed" => late_tasks;
 
     "adapter/late-use-is-closed", ["R63", "R69"],
     "a session that is used from a body, after the head, says that it is closed, and what came before is saved and told in the head",
@@ -184,6 +192,55 @@ async fn disconnect(context: Context) -> Result<(), Stop> {
     )
 }
 
+async fn outlived(context: Context) -> Result<(), Stop> {
+    context.require(Ability::Cancel)?;
+    let world = context.world().await?;
+    let known = world.visitor_with(vec![insert("a", 1)]).await?;
+    for visitor in [known, world.visitor()] {
+        world.stage.reset();
+        let request = visitor.start([get("a"), late_task(), wait("handler")]);
+        soon("the handler", world.stage.reached("handler")).await?;
+        drop(request);
+        soon(
+            "the end of a request whose client is gone",
+            world.stage.dropped("handler"),
+        )
+        .await?;
+        told_that_it_is_closed(&world).await?;
+    }
+    ensure(
+        world.calls().iter().all(|call| call == "load: found"),
+        "a task that outlived its handler wrote something",
+    )?;
+    world.holds(1)
+}
+
+fn late_task() -> Op {
+    Op::Spawn(vec![
+        wait("task"),
+        get("a"),
+        insert("late", 1),
+        increment("a"),
+        sign_in("ada"),
+        Op::SignOut,
+    ])
+}
+
+/// Lets the task go on whose handler has just come to its end.
+async fn told_that_it_is_closed(world: &World) -> Result<(), Stop> {
+    // In this very moment the adapter lets go of the request. When these are answered it has done so.
+    for _ in 0..8 {
+        world.visitor().send([get("a")]).await?.ok()?;
+    }
+    world.stage.open("task");
+    let results = soon(
+        "the end of a task that outlived its handler",
+        world.stage.told(),
+    )
+    .await?;
+    closed(&results, "by a task that outlived its handler")
+}
+
 async fn disconnect_to_the_end(context: Context) -> Result<(), Stop> {
     context.lack(Ability::Cancel)?;
     let world = context.world().await?;
@@ -244,6 +301,19 @@ async fn disconnect_while_saving(context: Context) -> Result<(), Stop> {
     Ok(())
 }
 
+async fn late_tasks(context: Context) -> Result<(), Stop> {
+    let world = context.world().await?;
+    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    visitor.send([get("a"), late_task()]).await?.quiet()?;
+    told_that_it_is_closed(&world).await?;
+    world.stage.reset();
+    let panics = [get("a"), late_task(), Op::Panic];
+    visitor.send(panics).await?.failed("a handler's panic")?;
+    told_that_it_is_closed(&world).await?;
+    let loads = ["load: found", "load: found"];
+    world.called("two handlers that only read", &loads)
+}
+
 async fn late(context: Context) -> Result<(), Stop> {
     context.require(Ability::Stream)?;
     let world = context.world().await?;
@@ -278,7 +348,7 @@ async fn late(context: Context) -> Result<(), Stop> {
     let Some(late) = text.strip_prefix("[1]") else {
         return fail("the body does not begin with the results of the handler");
     };
-    closed(&results(late)?)?;
+    closed(&results(late)?, AFTER_THE_HEAD)?;
     let cookie = set_cookie.split(';').next().unwrap_or_default().to_owned();
     let got = http
         .send("/script", &[cookie], &[], &[Op::Keys, get("a")].into())
@@ -286,8 +356,10 @@ async fn late(context: Context) -> Result<(), Stop> {
     got.quiet()?.are(json!([["a"], 1])).map(drop)
 }
 
+pub(super) const AFTER_THE_HEAD: &str = "after the response's head";
+
 /// Fails unless every operation behind the first, which waits, says that the session is closed.
-pub(super) fn closed(results: &[Value]) -> Result<(), Stop> {
+pub(super) fn closed(results: &[Value], used: &str) -> Result<(), Stop> {
     ensure(results.len() > 1, "nothing was done late")?;
     let closed = |result: &Value| {
         result["error"]
@@ -296,9 +368,9 @@ pub(super) fn closed(results: &[Value]) -> Result<(), Stop> {
     };
     match results[1..].iter().find(|&result| !closed(result)) {
         None => Ok(()),
-        Some(_) => {
-            fail("a session that was used after the response's head did not say that it is closed")
-        }
+        Some(_) => fail(format!(
+            "a session that was used {used} did not say that it is closed"
+        )),
     }
 }
 

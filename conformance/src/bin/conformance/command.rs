@@ -1,3 +1,5 @@
+use cloakroom_conformance::endpoint;
+
 use crate::{Entry, adapters, scoreboard, stores};
 
 /// What the command line asks for.
@@ -102,10 +104,7 @@ No given server is killed: the faults that do so are skipped, or played on serve
             ["http", words @ ..] if words.iter().any(|word| word.contains("://")) => Ok(
                 Self::Http(words.iter().copied().map(String::from).collect()),
             ),
-            ["http", parts @ ..] => Ok(Self::One(
-                &scoreboard::OURS,
-                parts.iter().copied().map(String::from).collect(),
-            )),
+            ["http", parts @ ..] => own_page(parts),
             ["scoreboard", words @ ..] => Ok(Self::Scoreboard(
                 words.iter().copied().map(String::from).collect(),
             )),
@@ -116,6 +115,22 @@ No given server is killed: the faults that do so are skipped, or played on serve
             ["adapter", rest @ ..] => one("adapter", adapters::ALL, rest),
             other => Err(format!("unknown command `{}`", other.join(" "))),
         }
+    }
+}
+
+/// The black-box cases on our own page.
+fn own_page(parts: &[&str]) -> Result<Command, String> {
+    let names = endpoint::cases().map(|case| format!("{}[{}]", case.id, scoreboard::OURS.name));
+    let mut chosen = names.filter(|name| parts.iter().all(|part| name.contains(part)));
+    match chosen.next().is_some() {
+        true => Ok(Command::One(
+            &scoreboard::OURS,
+            parts.iter().copied().map(String::from).collect(),
+        )),
+        false => Err(format!(
+            "no case has `{}` in its name; http wants the URL of a server: cargo conformance http http://127.0.0.1:3000",
+            parts.join("` and `")
+        )),
     }
 }
 
@@ -181,6 +196,14 @@ mod tests {
         assert!(
             matches!(parse("scoreboard flask-session"), Ok(Command::Scoreboard(words)) if words.len() == 1)
         );
+    }
+
+    #[test]
+    fn a_server_that_is_not_named_by_its_url_is_an_error_that_shows_one() {
+        for line in ["http shop", "http localhost:3000", "http tabs shop"] {
+            let error = parse(line).err().unwrap();
+            assert!(error.contains("http://127.0.0.1:3000"), "{error}");
+        }
     }
 
     #[test]

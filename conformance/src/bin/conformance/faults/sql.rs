@@ -4,6 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use cloakroom_sql::SqlStore;
+use cloakroom_sql::sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, PgConnection,
+};
 use cloakroom_store::{Created, SharedStore, Store, StoreError, Sweep, UnixTime, Write};
 use tokio::task::JoinSet;
 
@@ -58,7 +61,13 @@ impl<D: Own> Subject for Sql<D> {
             own: false,
             run: |subject: &Self| Box::pin(sweep_among_writers(&subject.0)),
         };
-        let scenes = common::scenes().into_iter().chain([sweep]);
+        let foreign = Scene {
+            id: "faults/foreign-table",
+            requirement: "R54: a table whose columns have other types is refused when it is to be migrated, and the error names the column",
+            own: false,
+            run: |subject: &Self| Box::pin(foreign_table(&subject.0)),
+        };
+        let scenes = common::scenes().into_iter().chain([sweep, foreign]);
         scenes.chain(D::scenes()).collect()
     }
 }
@@ -118,6 +127,73 @@ async fn sweep_among_writers(server: &SqlServer) -> Result<(), Failure> {
         if there != (round % 2 == 0) {
             return Err(format!("record {round}-{worker}: living is {there}").into());
         }
+    }
+    Ok(())
+}
+
+async fn foreign_table(server: &SqlServer) -> Result<(), Failure> {
+    const POSTGRES: [[&str; 3]; 4] = [
+        ["subject", "bytea", "text"],
+        ["value", "bytea NOT NULL", "jsonb"],
+        ["version", "bigint", "integer"],
+        ["expires_at", "bigint", "timestamptz"],
+    ];
+    const MARIADB: [[&str; 3]; 5] = [
+        ["subject", "MEDIUMBLOB", "TEXT"],
+        ["version", "BIGINT", "INT"],
+        ["version", "BIGINT", "BIGINT UNSIGNED"],
+        ["value", "LONGBLOB", "LONGTEXT"],
+        [
+            "session_key",
+            "VARBINARY(250) NOT NULL PRIMARY KEY",
+            "VARBINARY(250)",
+        ],
+    ];
+    let url = server.by(server.server());
+    let wrong: &[[&str; 3]] = match url.starts_with("postgres") {
+        true => &POSTGRES,
+        false => &MARIADB,
+    };
+    let store = open(server, server.server(), "foreign").await?;
+    let (right, table) = (store.schema_sql(), server.full_table("foreign"));
+    for [column, has, instead] in wrong {
+        let made = right.replace(&format!("{column} {has}"), &format!("{column} {instead}"));
+        execute(&url, format!("DROP TABLE {table}")).await?;
+        // A table alone: some types cannot have the indexes.
+        execute(
+            &url,
+            made.split(";\n")
+                .find(|sql| sql.contains("CREATE TABLE"))
+                .unwrap_or_default()
+                .to_owned(),
+        )
+        .await?;
+        let error = match store.migrate().await {
+            Err(error) if !error.is_transient() => error.to_string(),
+            other => return Err(format!("{column} {instead}: {other:?}").into()),
+        };
+        if !error.contains(&format!("the column {column} of the table is ")) {
+            return Err(format!("{column} {instead}: {error}").into());
+        }
+    }
+    execute(&url, format!("DROP TABLE {table}")).await?;
+    store.migrate().await?;
+    store.create(&key("a"), &write("kept")).await?;
+    Ok(())
+}
+
+async fn execute(url: &str, sql: String) -> Result<(), Failure> {
+    match url.starts_with("postgres") {
+        true => PgConnection::connect(url)
+            .await?
+            .execute(AssertSqlSafe(sql))
+            .await
+            .map(drop)?,
+        false => MySqlConnection::connect(url)
+            .await?
+            .execute(AssertSqlSafe(sql))
+            .await
+            .map(drop)?,
     }
     Ok(())
 }
