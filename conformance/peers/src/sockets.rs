@@ -18,7 +18,7 @@ const SERVERS: [&str; 6] = [
     "actix-session",
     "poem",
 ];
-const SECONDS: u64 = 5;
+const SECONDS: u64 = 2;
 
 struct Round {
     rate: f64,

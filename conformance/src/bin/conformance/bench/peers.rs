@@ -17,7 +17,7 @@ use crate::servers::{program, version};
 
 /// Where the measured files are kept, when they are.
 const MEASURED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/measured");
-const ROUNDS: &str = "5";
+const ROUNDS: &str = "11";
 
 struct Measurement {
     name: &'static str,
