@@ -65,6 +65,13 @@ impl Disk {
         late && name.contains("round-") && name.ends_with("-7") && !name.contains("round-8-")
     }
 
+    /// Where the slow write of the same round is, if there is one.
+    fn slow_beside(&self, key: &Key) -> Option<PathBuf> {
+        let (round, _) = key.as_str().rsplit_once('-')?;
+        let slow = Key::new(&format!("{round}-7"))?;
+        self.is_slow(&slow).then(|| self.under_way(&slow))
+    }
+
     /// What was under way happens now.
     fn arrive(&self, key: &Key, records: &mut Records) {
         if !self.is_slow(key) {
@@ -77,7 +84,17 @@ impl Disk {
         fs::remove_file(&file).unwrap();
         let late = decode(&late);
         if self.fault == Fault::LateTwice && records.get(key.as_str()) != late.get(key.as_str()) {
-            fs::write(&file, encode(&late).replace('2', "3")).unwrap();
+            let another = |record: &Stored| {
+                Stored::new(
+                    vec![3; record.bytes.len()],
+                    record.expires_at,
+                    record.version,
+                )
+            };
+            let more: Records = (late.iter())
+                .map(|(key, record)| (key.clone(), another(record)))
+                .collect();
+            fs::write(&file, encode(&more)).unwrap();
         }
         records.extend(late);
     }
@@ -139,8 +156,15 @@ impl Store for Disk {
         let new = Stored::new(write.bytes.clone(), write.expires_at, 0);
         let name = key.as_str().to_owned();
         if self.is_slow(key) {
-            fs::write(self.under_way(key), encode(&[(name, new)].into())).map_err(failed)?;
+            let file = self.under_way(key);
+            let part = file.with_added_extension("part");
+            fs::write(&part, encode(&[(name, new)].into())).map_err(failed)?;
+            fs::rename(part, file).map_err(failed)?;
             return std::future::pending().await;
+        }
+        // Who has an answer of this round knows by it that the slow one is under way.
+        while self.slow_beside(key).is_some_and(|slow| !slow.exists()) {
+            tokio::task::yield_now().await;
         }
         self.step(|records| match records.get_mut(key.as_str()) {
             None => Replaced::Gone,
