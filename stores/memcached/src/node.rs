@@ -91,11 +91,12 @@ impl Node {
         }
         // Less than the operation has, so that those who wait for a server that hangs do not each get a connection when those
         // before them give up.
-        let patience = self.limit / 10 * 9;
-        match timeout_at(begin + patience, self.turns.acquire()).await {
-            // Never closed, so there always is a permit to come.
-            Ok(turn) => turn.map_err(|_| Failure::Busy),
-            Err(_) => Err(Failure::Busy),
+        let latest = begin + self.limit / 10 * 9;
+        match timeout_at(latest, self.turns.acquire()).await {
+            // Never closed, so there always is a permit to come. One that comes too late goes on to the next: they may all give up at
+            // the same moment.
+            Ok(turn) if Instant::now() < latest => turn.map_err(|_| Failure::Busy),
+            _ => Err(Failure::Busy),
         }
     }
 

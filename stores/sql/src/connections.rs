@@ -182,10 +182,14 @@ impl<D: Database> Kept<D> {
         if let Ok(turn) = self.turns.try_acquire() {
             return Ok(turn);
         }
+        let begin = Instant::now();
         match tokio::time::timeout(self.patience, self.turns.acquire()).await {
-            // They are never closed.
-            Ok(turn) => turn.map_err(|_| sqlx::Error::PoolClosed),
-            Err(_) => Err(sqlx::Error::PoolTimedOut),
+            // They are never closed. One that comes too late goes on to the next: when many give up at the same moment, those who
+            // had a turn before those who waited, each of these would make a connection, and give it up at once.
+            Ok(turn) if begin.elapsed() < self.patience => {
+                turn.map_err(|_| sqlx::Error::PoolClosed)
+            }
+            _ => Err(sqlx::Error::PoolTimedOut),
         }
     }
 

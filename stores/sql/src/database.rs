@@ -128,7 +128,7 @@ macro_rules! stored {
         let row = &$row;
         let value: Vec<u8> = column!($driver, row, 0);
         let (end, version) = (column!($driver, row, 1), column!($driver, row, 2));
-        stored(value, end, version).map_err(Failure::Answered)
+        stored(value, end, version).map_err(Failure::Final)
     }};
 }
 
@@ -217,7 +217,7 @@ impl Kind {
                 let key: Vec<u8> = column!(driver, row, 3);
                 match std::str::from_utf8(&key).ok().and_then(Key::new) {
                     Some(key) => Ok((key, stored)),
-                    None => Err(Failure::Answered(failure::corrupt())),
+                    None => Err(Failure::Final(failure::corrupt())),
                 }
             });
             records.collect()

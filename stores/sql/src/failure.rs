@@ -12,8 +12,8 @@ const STORE: &str = "sql";
 pub(crate) enum Failure {
     /// Nothing happened, because others were at it at the same time: a deadlock, a serialization failure.
     Conflict(StoreError),
-    /// The database answered, and it was an error.
-    Answered(StoreError),
+    /// There is nothing more to try: the database answered, and it was an error, or no connection was free in all the time there is.
+    Final(StoreError),
     /// The state of the connection is not known.
     Broken(StoreError),
 }
@@ -21,7 +21,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn into_error(self) -> StoreError {
         match self {
-            Self::Conflict(error) | Self::Answered(error) | Self::Broken(error) => error,
+            Self::Conflict(error) | Self::Final(error) | Self::Broken(error) => error,
         }
     }
 }
@@ -74,23 +74,23 @@ pub(crate) fn of(error: sqlx::Error, codes: &Codes) -> Failure {
             if (codes.is_conflict)(&code) {
                 Failure::Conflict(transient(what))
             } else if (codes.is_transient)(&code) {
-                Failure::Answered(transient(what))
+                Failure::Final(transient(what))
             } else {
-                Failure::Answered(permanent(what))
+                Failure::Final(permanent(what))
             }
         }
         E::Io(error) => Failure::Broken(transient(io_text(&error))),
         E::Tls(error) => Failure::Broken(transient(format!("no TLS connection: {error}"))),
-        E::PoolTimedOut => Failure::Broken(transient("no connection was free in time")),
-        E::PoolClosed => Failure::Broken(permanent("the pool has been closed")),
+        E::PoolTimedOut => Failure::Final(transient("no connection was free in time")),
+        E::PoolClosed => Failure::Final(permanent("the pool has been closed")),
         E::WorkerCrashed => Failure::Broken(transient("the database's thread has ended")),
         E::ColumnDecode { .. }
         | E::ColumnNotFound(_)
         | E::ColumnIndexOutOfBounds { .. }
-        | E::Decode(_) => Failure::Broken(permanent(
+        | E::Decode(_) => Failure::Final(permanent(
             "the table has other columns than `migrate` makes",
         )),
-        E::Configuration(_) => Failure::Broken(permanent(
+        E::Configuration(_) => Failure::Final(permanent(
             "the URL cannot be read: see the crate's documentation for its form, and percent-encode what is special in a password",
         )),
         E::Protocol(_) => Failure::Broken(transient("the server's answer could not be understood")),

@@ -32,7 +32,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Running<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A server that faults are played on.
-trait Subject: Sized + 'static {
+trait Subject: Sized + Sync + 'static {
     const NAME: &'static str;
 
     fn new() -> io::Result<Self>;

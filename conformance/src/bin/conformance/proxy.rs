@@ -34,6 +34,7 @@ pub(crate) struct Proxy {
     mode: watch::Sender<Mode>,
     lost: Arc<AtomicUsize>,
     peak: Arc<AtomicUsize>,
+    made: Arc<AtomicUsize>,
     accepting: AbortHandle,
 }
 
@@ -41,17 +42,18 @@ impl Proxy {
     pub(crate) async fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let [lost, peak] = [0; 2].map(|zero| Arc::new(AtomicUsize::new(zero)));
-        let counters = [Arc::clone(&lost), Arc::clone(&peak)];
+        let [lost, peak, made] = [0; 3].map(|zero| Arc::new(AtomicUsize::new(zero)));
+        let counters = [&lost, &peak, &made].map(Arc::clone);
         let (mode, watched) = watch::channel(Mode::Pass);
         let others = mode.clone();
         let accept = async move {
             // Nothing but a lack of descriptors makes accepting fail; then the case fails too.
             while let Ok((client, _)) = listener.accept().await {
-                let [lost, peak] = &counters;
+                let [lost, peak, made] = &counters;
                 let (mode, lost) = (watched.clone(), Arc::clone(lost));
                 // Each connection listens to the mode, and so does this task.
                 peak.fetch_max(others.receiver_count() - 1, Ordering::Relaxed);
+                made.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move {
                     // An error is the end of the connection, which is what either side sees.
                     let _ = carry(client, server, mode, &lost).await;
@@ -63,6 +65,7 @@ impl Proxy {
             mode,
             lost,
             peak,
+            made,
             accepting: tokio::spawn(accept).abort_handle(),
         })
     }
@@ -80,6 +83,11 @@ impl Proxy {
     /// How many connections it had at the same time, at most.
     pub(crate) fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were made, even if they were closed at once.
+    pub(crate) fn made(&self) -> usize {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// Breaks all connections that there are. New ones are sound.

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Created, Deleted, Replaced, Store, StoreError, Touched, UnixTime, Write};
+use cloakroom_store::{
+    Created, Deleted, Replaced, SharedStore, Store, StoreError, Touched, UnixTime, Write,
+};
 use tokio::task::JoinSet;
 
 use super::ground::{Counter, Ground, TIMEOUT, key, recovered, write};
@@ -46,6 +48,13 @@ pub(super) fn scenes<T: Subject>() -> Vec<Scene<T>> {
                           and the store recovers by itself",
             own: false,
             run: |subject| Box::pin(hang(subject)),
+        },
+        Scene {
+            id: "faults/hang-and-pause",
+            requirement: "R54: when the server hangs, and the process is paused until the time of 200 operations is over, they do not \
+                          make a connection each in which to find that out",
+            own: false,
+            run: |subject| Box::pin(hang_and_pause(subject)),
         },
         Scene {
             id: "faults/stranded-connections",
@@ -150,32 +159,16 @@ async fn killed(subject: &impl Subject) -> Result<(), Failure> {
     counter.check(&ground.store).await
 }
 
+/// How many connections a store may need for 200 operations on a server that hangs: a pool has ten, and as many again that it is
+/// closing.
+const CONNECTIONS: usize = 64;
+
 async fn hang(subject: &impl Subject) -> Result<(), Failure> {
-    // A pool has ten, and as many again that it is closing.
-    const CONNECTIONS: usize = 64;
     let ground = Ground::open(subject, "hang").await?;
     ground.store.create(&key("a"), &write("a")).await?;
     ground.proxy.set(Mode::Hang);
     let begin = Instant::now();
-    let mut operations = JoinSet::new();
-    for index in 0..200 {
-        let store = ground.store.clone();
-        operations.spawn(async move {
-            match index % 2 {
-                0 => store.load(&key("a")).await.map(drop),
-                _ => store
-                    .create(&key(&format!("new-{index}")), &write("new"))
-                    .await
-                    .map(drop),
-            }
-        });
-    }
-    while let Some(outcome) = operations.join_next().await {
-        match outcome? {
-            Err(error) if error.is_transient() => {}
-            other => return Err(format!("while the server hung: {other:?}").into()),
-        }
-    }
+    all_give_up(operations(&ground.store)).await?;
     let took = begin.elapsed();
     if took > TIMEOUT + Duration::from_secs(1) {
         return Err(format!("it took {took:?}").into());
@@ -186,6 +179,62 @@ async fn hang(subject: &impl Subject) -> Result<(), Failure> {
     }
     ground.proxy.set(Mode::Pass);
     recovered(&ground.store, "a").await.map(drop)
+}
+
+async fn hang_and_pause(subject: &impl Subject) -> Result<(), Failure> {
+    let proxy = Proxy::start(subject.address()).await?;
+    // In a thread of its own, for all that the process is.
+    let in_process = || -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build()?;
+        runtime.block_on(async {
+            let store = subject.open(proxy.address(), "hang_and_pause").await?;
+            store.create(&key("a"), &write("a")).await?;
+            proxy.set(Mode::Hang);
+            let operations = operations(&store);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            // Nothing of the process runs until it is too late for all of them at once.
+            std::thread::sleep(TIMEOUT);
+            all_give_up(operations).await?;
+            proxy.set(Mode::Pass);
+            recovered(&store, "a").await.map(drop)
+        })
+    };
+    let outcome = std::thread::scope(|scope| scope.spawn(in_process).join());
+    outcome.map_err(|_| "it panicked")??;
+    let made = proxy.made();
+    if made > CONNECTIONS {
+        return Err(format!("{made} connections were made").into());
+    }
+    Ok(())
+}
+
+/// 200 of them, half of which write.
+fn operations(store: &SharedStore) -> JoinSet<Result<(), StoreError>> {
+    let mut operations = JoinSet::new();
+    for index in 0..200 {
+        let store = store.clone();
+        operations.spawn(async move {
+            match index % 2 {
+                0 => store.load(&key("a")).await.map(drop),
+                _ => store
+                    .create(&key(&format!("new-{index}")), &write("new"))
+                    .await
+                    .map(drop),
+            }
+        });
+    }
+    operations
+}
+
+async fn all_give_up(mut operations: JoinSet<Result<(), StoreError>>) -> Result<(), Failure> {
+    while let Some(outcome) = operations.join_next().await {
+        match outcome? {
+            Err(error) if error.is_transient() => {}
+            other => return Err(format!("while the server hung: {other:?}").into()),
+        }
+    }
+    Ok(())
 }
 
 async fn stranded(subject: &impl Subject) -> Result<(), Failure> {
