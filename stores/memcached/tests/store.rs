@@ -173,10 +173,7 @@ async fn outcomes_are_told_apart() -> Test {
 async fn refused(answer: &str, transient: bool) -> Result<StoreError, Box<dyn Error>> {
     // Those that end the connection are heard twice: a load is sent again.
     let fake = Fake::start(&["MN\r\n", answer, answer, answer]).await?;
-    let store = MemcachedStore::builder(&fake.url())
-        .timeout(Duration::from_millis(300))
-        .connect()
-        .await?;
+    let store = MemcachedStore::connect(&fake.url()).await?;
     let error = store
         .load(&key("a"))
         .await

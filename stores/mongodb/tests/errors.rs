@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cloakroom_mongodb::{Builder, MongoStore};
 use tokio::net::TcpListener;
 
-const LIMIT: Duration = Duration::from_millis(500);
+const LIMIT: Duration = Duration::from_secs(1);
 
 fn builder() -> Builder {
     MongoStore::builder().timeout(LIMIT)

@@ -1,12 +1,12 @@
 //! What a handler leaves in its session, and what the next one finds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::adapter::script::{Op, get, increment, insert};
 use crate::case::{Stop, checks, ensure, same};
-use crate::endpoint::client::{Context, Gate};
+use crate::endpoint::client::{Context, Gate, Visitor};
 
 checks! { Context:
     "http/values-come-back", ["I10"],
@@ -100,14 +100,17 @@ async fn disconnect(context: Context) -> Result<(), Stop> {
 }
 
 async fn own_expiry(context: Context) -> Result<(), Stop> {
-    let mut visitor = context
-        .visitor_with(vec![insert("a", 1), Op::SetExpiry(2, 3_600, false)])
-        .await?;
-    for n in 0..2 {
-        tokio::time::sleep(Duration::from_millis(900)).await;
-        visitor.send([insert("b", n)]).await?.ok()?;
-        same("the value in time", visitor.value("a").await?, json!(1))?;
-    }
+    const TRIES: u32 = 5;
+    let mut tries = 0;
+    let mut visitor = loop {
+        let (visitor, found, was_late) = in_use(&context).await?;
+        tries += 1;
+        // That this machine stood still for a moment says nothing against the server.
+        if found == json!(1) || !was_late || tries == TRIES {
+            same("the value in time", found, json!(1))?;
+            break visitor;
+        }
+    };
     // Stores that count in whole seconds are given one more.
     tokio::time::sleep(Duration::from_millis(3_200)).await;
     same(
@@ -115,6 +118,29 @@ async fn own_expiry(context: Context) -> Result<(), Stop> {
         visitor.value("a").await?,
         Value::Null,
     )
+}
+
+/// A session with an idle timeout of two seconds that is used twice, about a second apart: what it still holds, and whether more than a
+/// second was between two uses.
+async fn in_use(context: &Context) -> Result<(Visitor, Value, bool), Stop> {
+    let mut used = Instant::now();
+    let mut visitor = context
+        .visitor_with(vec![insert("a", 1), Op::SetExpiry(2, 3_600, false)])
+        .await?;
+    let mut was_late = false;
+    let mut found = json!(1);
+    for n in 0..2 {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        let now = Instant::now();
+        visitor.send([insert("b", n)]).await?.ok()?;
+        found = visitor.value("a").await?;
+        was_late |= used.elapsed() > Duration::from_secs(1);
+        used = now;
+        if found != json!(1) {
+            break;
+        }
+    }
+    Ok((visitor, found, was_late))
 }
 
 async fn two_servers(context: Context) -> Result<(), Stop> {
