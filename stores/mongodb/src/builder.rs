@@ -89,7 +89,7 @@ impl Builder {
     }
 
     /// How many connections to each server there may be; the URL's `maxPoolSize` unless said otherwise, and 10 if it has none.
-    /// Whoever needs one more waits for one that becomes free.
+    /// So many operations are under way at once, with several `mongos` too: whoever comes later waits for one of them to end.
     ///
     /// ```
     /// # use cloakroom_mongodb::MongoStore;
@@ -150,6 +150,7 @@ impl Builder {
         let database = self.database.or_else(|| options.default_database.clone());
         let database = database.unwrap_or_else(|| "cloakroom".to_owned());
         check_database(&database)?;
+        let connections = *options.max_pool_size.get_or_insert(10);
         let client = Client::with_options(options).map_err(|error| failure::of(&error))?;
         let database = client.database(&database);
         ping(&database).await?;
@@ -157,7 +158,12 @@ impl Builder {
             .selection_criteria(primary())
             .build();
         let collection = database.collection_with_options(&self.collection, options);
-        Ok(MongoStore::new(collection, self.clock, self.timeout))
+        Ok(MongoStore::new(
+            collection,
+            connections,
+            self.clock,
+            self.timeout,
+        ))
     }
 
     /// What the URL leaves open, and what no URL can change.

@@ -150,6 +150,10 @@ pub(crate) fn timed_out(limit: Duration) -> StoreError {
     transient(format!("the server did not answer within {limit:?}"))
 }
 
+pub(crate) fn busy() -> StoreError {
+    transient("no connection was free in time")
+}
+
 pub(crate) fn no_randomness() -> StoreError {
     permanent("the system gave no random number")
 }

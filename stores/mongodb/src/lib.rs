@@ -127,7 +127,7 @@
 //! | sweep | 2 for each 250 documents |
 //!
 //! There are at most 10 connections to each server unless the URL's `maxPoolSize` or [the builder](Builder::max_connections) says otherwise,
-//! and two more by which the driver watches it.
+//! and two more by which the driver watches it. As many operations are under way at once.
 //!
 //! # Sweeping
 //!

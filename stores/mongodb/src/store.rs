@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloakroom_store::{
     Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Sweep, Touched,
@@ -11,6 +11,7 @@ use mongodb::bson::raw::RawDocumentBuf;
 use mongodb::bson::{Bson, doc};
 use mongodb::options::{Collation, IndexOptions};
 use mongodb::{Collection, IndexModel};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{Builder, document, failure};
 
@@ -41,6 +42,9 @@ pub struct MongoStore {
 
 struct Inner {
     collection: Collection<RawDocumentBuf>,
+    /// As many as there may be connections. Nobody waits for one in the driver: it keeps the place of those who have given up, and a
+    /// free connection can then stay with them while others wait.
+    turns: Semaphore,
     clock: Clock,
     timeout: Duration,
 }
@@ -117,11 +121,14 @@ impl MongoStore {
 
     pub(crate) fn new(
         collection: Collection<RawDocumentBuf>,
+        connections: u32,
         clock: Clock,
         timeout: Duration,
     ) -> Self {
+        let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
         let inner = Inner {
             collection,
+            turns: Semaphore::new(connections.min(Semaphore::MAX_PERMITS)),
             clock,
             timeout,
         };
@@ -139,8 +146,28 @@ impl MongoStore {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let limit = self.inner.timeout;
-        let done = tokio::time::timeout(limit, work).await;
+        let done = tokio::time::timeout(limit, async {
+            let _turn = self.turn().await?;
+            work.await
+        });
+        let done = done.await;
         done.unwrap_or_else(|_| Err(failure::timed_out(limit)))
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turns = &self.inner.turns;
+        if let Ok(turn) = turns.try_acquire() {
+            return Ok(turn);
+        }
+        // Less than the operation has, so that one hears what was waited for.
+        let patience = self.inner.timeout / 10 * 9;
+        let begin = Instant::now();
+        match tokio::time::timeout(patience, turns.acquire()).await {
+            // Never closed, so there always is a permit to come. One that comes too late goes on to the next: they may all give up at
+            // the same moment.
+            Ok(turn) if begin.elapsed() < patience => turn.map_err(|_| failure::busy()),
+            _ => Err(failure::busy()),
+        }
     }
 
     async fn find_living(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
