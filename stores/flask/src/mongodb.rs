@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use cloakroom_store::{
@@ -16,6 +16,7 @@ use mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
 use mongodb::{Client, Collection};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::failure;
 
@@ -51,6 +52,9 @@ type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 #[derive(Clone)]
 pub struct MongoDbStore {
     collection: Collection<RawDocumentBuf>,
+    /// As many as there may be connections. Nobody waits for one in the driver: it keeps the place of those who have given up, and a
+    /// free connection can then stay with them while others wait.
+    turns: Arc<Semaphore>,
     clock: Clock,
     timeout: Duration,
 }
@@ -136,16 +140,20 @@ impl MongoDbBuilder {
             let options = ClientOptions::parse(&self.url).await;
             let mut options = options.map_err(|error| failed(&error))?;
             complete(&mut options, timeout);
+            let connections = *options.max_pool_size.get_or_insert(10);
             let client = Client::with_options(options).map_err(|error| failed(&error))?;
             let database = client.database(&self.database);
             let ping = database.run_command(doc! { "ping": 1 }).await;
             ping.map_err(|error| failed(&error))?;
-            Ok(database.collection(&self.collection))
+            Ok((database.collection(&self.collection), connections))
         };
         let done = tokio::time::timeout(timeout, connecting).await;
-        let collection = done.unwrap_or_else(|_| Err(failure::timed_out(STORE, timeout)))?;
+        let (collection, connections) =
+            done.unwrap_or_else(|_| Err(failure::timed_out(STORE, timeout)))?;
+        let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
         Ok(MongoDbStore {
             collection,
+            turns: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
             clock: self.clock,
             timeout,
         })
@@ -221,8 +229,25 @@ impl MongoDbStore {
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let work = async {
+            let _turn = self.turn().await?;
+            work.await
+        };
         let done = tokio::time::timeout(self.timeout, work).await;
         done.unwrap_or_else(|_| Err(failure::timed_out(STORE, self.timeout)))
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let busy = || failure::transient(STORE, "no connection was free in time");
+        // Less than the operation has, so that one hears what was waited for.
+        let patience = self.timeout / 10 * 9;
+        let begin = Instant::now();
+        match tokio::time::timeout(patience, self.turns.acquire()).await {
+            // Never closed, so there always is a permit to come. One that comes too late goes on to the next: they may all give up at
+            // the same moment.
+            Ok(turn) if begin.elapsed() < patience => turn.map_err(|_| busy()),
+            _ => Err(busy()),
+        }
     }
 
     fn now(&self) -> UnixTime {

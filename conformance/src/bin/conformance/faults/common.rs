@@ -238,8 +238,12 @@ async fn all_give_up(mut operations: JoinSet<Result<(), StoreError>>) -> Result<
 }
 
 async fn stranded(subject: &impl Subject) -> Result<(), Failure> {
+    stranded_on(&Ground::open(subject, "stranded").await?, TIMEOUT).await
+}
+
+/// With a store whose operations take so long at most.
+pub(super) async fn stranded_on(ground: &Ground, limit: Duration) -> Result<(), Failure> {
     const LOADS: usize = 40;
-    let ground = Ground::open(subject, "stranded").await?;
     ground.sound.create(&key("a"), &write("a")).await?;
     let at_once = async || {
         let mut loads = JoinSet::new();
@@ -263,8 +267,8 @@ async fn stranded(subject: &impl Subject) -> Result<(), Failure> {
         tokio::time::sleep(Duration::from_millis(100)).await;
         ground.proxy.set(Mode::Strand);
         // Of a connection that all share, the last thing heard may be the answers to all of them; then the next loads find it out.
-        if failed(at_once().await)? == 0 {
-            failed(at_once().await)?;
+        if failed(at_once().await, limit)? == 0 {
+            failed(at_once().await, limit)?;
         }
         ground.proxy.set(Mode::Pass);
     }
@@ -272,7 +276,10 @@ async fn stranded(subject: &impl Subject) -> Result<(), Failure> {
 }
 
 /// How many loads of a record that is there failed, as they may.
-fn failed(loads: Vec<(Result<Option<Stored>, StoreError>, Duration)>) -> Result<usize, Failure> {
+fn failed(
+    loads: Vec<(Result<Option<Stored>, StoreError>, Duration)>,
+    limit: Duration,
+) -> Result<usize, Failure> {
     let mut failed = 0;
     for (outcome, took) in loads {
         match outcome {
@@ -281,7 +288,7 @@ fn failed(loads: Vec<(Result<Option<Stored>, StoreError>, Duration)>) -> Result<
             Err(error) if error.is_transient() => failed += 1,
             Err(error) => return Err(error.into()),
         }
-        if took > TIMEOUT + Duration::from_secs(1) {
+        if took > limit + Duration::from_secs(1) {
             return Err(format!("a load took {took:?}").into());
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cloakroom_flask_stores::MongoDbStore;
 use cloakroom_mongodb::MongoStore;
 use cloakroom_mongodb::mongodb::bson::spec::BinarySubtype;
 use cloakroom_mongodb::mongodb::bson::{Binary, DateTime, Document, doc};
@@ -12,8 +13,9 @@ use cloakroom_mongodb::mongodb::{Collection, IndexModel};
 use cloakroom_store::{Created, Directory as _, SharedStore, Store as _, Sweep as _};
 use tokio::task::JoinSet;
 
-use super::ground::{Counter, TIMEOUT, key, write};
+use super::ground::{Counter, Ground, TIMEOUT, key, write};
 use super::{Failure, Scene, Subject, common};
+use crate::proxy::Proxy;
 use crate::servers::{MongoDb, Server};
 
 impl Subject for MongoDb {
@@ -39,6 +41,13 @@ impl Subject for MongoDb {
     fn scenes() -> Vec<Scene<Self>> {
         let mut scenes = common::scenes();
         scenes.extend([
+            Scene {
+                id: "faults/flask-stranded-connections",
+                requirement: "R54: when the other end of all connections of Flask's store goes without a word in mid-load, each operation \
+                              ends in the stated time, and those that come after find the server by new connections",
+                own: false,
+                run: |mongodb| Box::pin(flask_stranded(mongodb)),
+            },
             Scene {
                 id: "faults/step-down",
                 requirement: "R53, R54: a primary that stands back in mid-load costs no acknowledged increment, and the store goes on \
@@ -69,6 +78,21 @@ async fn open(mongodb: &MongoDb, url: &str, name: &str) -> Result<MongoStore, Fa
     let store = builder.connect(url).await?;
     store.create_indexes().await?;
     Ok(store)
+}
+
+async fn flask_stranded(mongodb: &MongoDb) -> Result<(), Failure> {
+    let proxy = Proxy::start(mongodb.server()).await?;
+    let open = async |way| -> Result<SharedStore, Failure> {
+        let builder = MongoDbStore::builder(&mongodb.by(way)).database(mongodb.database());
+        let store = builder.collection("flask_stranded").connect().await?;
+        Ok(SharedStore::new(store))
+    };
+    let ground = Ground {
+        store: open(proxy.address()).await?,
+        sound: open(mongodb.server()).await?,
+        proxy,
+    };
+    common::stranded_on(&ground, Duration::from_secs(5)).await
 }
 
 async fn step_down(mongodb: &MongoDb) -> Result<(), Failure> {
