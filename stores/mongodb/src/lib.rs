@@ -127,7 +127,8 @@
 //! | sweep | 2 for each 250 documents |
 //!
 //! There are at most 10 connections to each server unless the URL's `maxPoolSize` or [the builder](Builder::max_connections) says otherwise,
-//! and two more by which the driver watches it. As many operations are under way at once.
+//! and two more by which the driver watches it. At most 10 operations, or what was said instead, are under way at once; the others wait
+//! for a turn.
 //!
 //! # Sweeping
 //!
