@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
 use cloakroom_store::StoreError;
 
-/// What a case shows: one requirement, checked in one way.
+/// A case: one requirement, checked in one way.
 ///
 /// ```
 /// for case in cloakroom_conformance::store::cases() {
@@ -14,13 +15,15 @@ use cloakroom_store::StoreError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Case {
-    /// `suite/what-it-shows`, in kebab-case. Ids are stable: a case that changes its meaning gets another one.
+    /// `suite/what-it-shows`, in kebab-case. Ids are stable: a case that changes its meaning gets
+    /// another one.
     pub id: &'static str,
     /// The requirements (`R53`) and invariants (`I3`) that it shows.
     pub requirements: &'static [&'static str],
     /// The requirement in one sentence.
     pub sentence: &'static str,
-    /// Where the requirement comes from: a section of a standard, a CVE, the documentation of a trait.
+    /// Where the requirement comes from: a section of a standard, a CVE, the documentation of a
+    /// trait.
     pub source: &'static str,
 }
 
@@ -47,11 +50,11 @@ pub(crate) struct Check<C> {
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send>>;
 
 /// Why a check ended before its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Stop {
-    /// The requirement is not met; the text says in what.
+    /// The requirement is not met. The text gives the difference.
     Failed(String),
-    /// The check could not be made, and nobody said that this is as it should be.
+    /// The check could not run, and no fixture denied it.
     Skipped(String),
     /// The implementation states that the requirement does not concern it, and why.
     DoesNotApply(String),
@@ -60,6 +63,36 @@ pub(crate) enum Stop {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Failed(format!("the store answered with an error: {error}"))
+    }
+}
+
+/// The abilities that a fixture claims, or denies with a reason.
+#[derive(Debug)]
+pub(crate) struct Stated<A>(BTreeMap<A, Option<&'static str>>);
+
+impl<A> Default for Stated<A> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<A: Ord + fmt::Display> Stated<A> {
+    pub(crate) fn claim(&mut self, ability: A) {
+        self.0.insert(ability, None);
+    }
+
+    pub(crate) fn deny(&mut self, ability: A, reason: &'static str) {
+        self.0.insert(ability, Some(reason));
+    }
+
+    pub(crate) fn require(&self, ability: A) -> Result<(), Stop> {
+        match self.0.get(&ability) {
+            Some(None) => Ok(()),
+            Some(Some(reason)) => Err(Stop::DoesNotApply((*reason).to_owned())),
+            None => Err(Stop::Skipped(format!(
+                "the fixture neither claims nor denies `{ability}`"
+            ))),
+        }
     }
 }
 

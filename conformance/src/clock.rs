@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloakroom_store::UnixTime;
 
-/// A clock that stands still until it is told to go on. Clones show the same time.
+/// A clock that stands still until it is advanced. Clones show the same time.
 ///
 /// ```
 /// use cloakroom_conformance::FakeClock;
@@ -19,7 +19,7 @@ use cloakroom_store::UnixTime;
 pub struct FakeClock(Arc<AtomicU64>);
 
 impl FakeClock {
-    /// A clock that shows `time`.
+    /// Returns a clock that shows `time`.
     ///
     /// ```
     /// # use cloakroom_conformance::FakeClock;
@@ -32,7 +32,7 @@ impl FakeClock {
         Self(Arc::new(AtomicU64::new(time.as_secs())))
     }
 
-    /// The time it shows.
+    /// Returns the time that the clock shows.
     ///
     /// ```
     /// use cloakroom_conformance::FakeClock;
@@ -45,7 +45,7 @@ impl FakeClock {
         UnixTime::from_secs(self.0.load(Ordering::SeqCst))
     }
 
-    /// Goes on by `by`; fractions of a second are dropped.
+    /// Advances by `by`. Fractions of a second are dropped.
     ///
     /// ```
     /// use cloakroom_conformance::FakeClock;
@@ -76,7 +76,8 @@ impl FakeClock {
 }
 
 impl Default for FakeClock {
-    /// A clock in the year 2096: a store that looks at the machine's clock instead finds everything unexpired.
+    /// Returns a clock in the year 2096: a store that looks at the machine's clock instead finds
+    /// everything unexpired.
     fn default() -> Self {
         Self::at(UnixTime::from_secs(4_000_000_000))
     }

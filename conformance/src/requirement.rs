@@ -1,9 +1,11 @@
-//! What sessions are required to do, and where that comes from. Cases and tests name these requirements by their ids.
+//! The requirements on sessions and their sources. Cases and tests name them by their ids.
 
 /// A requirement, as the cases name it: `R53`.
 ///
 /// ```
-/// let increments = cloakroom_conformance::requirements().find(|requirement| requirement.id == "R53").unwrap();
+/// let increments = cloakroom_conformance::requirements()
+///     .find(|requirement| requirement.id == "R53")
+///     .unwrap();
 /// println!("{increments}");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,11 +13,12 @@
 pub struct Requirement {
     /// `R` and two digits.
     pub id: &'static str,
-    /// What it is about.
+    /// Its topic.
     pub topic: &'static str,
-    /// What is required.
+    /// Its sentence.
     pub sentence: &'static str,
-    /// Where it comes from: a section of a standard, a CVE of another library that failed in this, or the design.
+    /// Where it comes from: a section of a standard, a CVE of another library that failed in this,
+    /// or the design.
     pub source: &'static str,
 }
 
@@ -32,10 +35,10 @@ impl std::fmt::Display for Requirement {
     }
 }
 
-/// All requirements, in order.
+/// Returns all requirements, in order.
 ///
 /// ```
-/// assert_eq!(cloakroom_conformance::requirements().count(), 69);
+/// assert_eq!(cloakroom_conformance::requirements().count(), 96);
 /// ```
 pub fn requirements() -> impl ExactSizeIterator<Item = Requirement> {
     ALL.iter().copied()
@@ -60,7 +63,7 @@ const ALL: &[Requirement] = requirements! {
             "Cloakroom's design";
         "R05" "A collision on create leaves the other record as it was and mints again, a bounded number of times"
             "Cloakroom's design";
-        "R06" "Sign-in rotates: the new token keeps the data; the old one never reaches the new privilege, is read-only for the grace and dead after it; with a grace of 0 it is dead at once"
+        "R06" "Sign-in rotates: the new token keeps the data; the old one never reaches the new privilege, reads for the grace and is dead after it; with a grace of 0 it is dead at once"
             "OWASP ASVS 5.0, 7.2.4";
         "R07" "Rotation with a failure injected at each store action: never two live privileged tokens, never lost data"
             "Cloakroom's design";
@@ -202,5 +205,83 @@ const ALL: &[Requirement] = requirements! {
             "OWASP ASVS 5.0, 3.5.1";
         "R69" "WebSocket upgrade and streaming bodies: commit before the head; later access says closed"
             "Cloakroom's design";
+    }
+    "Values and types" {
+        "R70" "What `insert`, `update` and typed writes accept, the same type reads back, on every format; the rest is refused when it is written"
+            "Cloakroom's design";
+        "R71" "A type that changes between two versions of an application locks no visitor out: sign-out always works, and one value or all can be reset"
+            "Cloakroom's design";
+        "R72" "A request that fails to read its session does not extend it"
+            "Cloakroom's design";
+        "R73" "Equal values are no change, whatever order a map iterates in"
+            "Cloakroom's design";
+    }
+    "Several cookies, several scopes" {
+        "R74" "A retired token beside its own successor is one session, not two"
+            "Cloakroom's design";
+        "R75" "A sign-in ends every other living session that was presented with it; the visitor is signed in on the next request"
+            "Cloakroom's design";
+        "R76" "A cookie of a former Domain, Path or Partitioned that the configuration names is removed at sign-in and sign-out; of several sessions in cookies the newest counts, and a sign-out outranks all"
+            "Cloakroom's design";
+        "R77" "Two kinds of session with one cookie name are refused before the first answer"
+            "Cloakroom's design";
+    }
+    "Nothing acknowledged is dropped" {
+        "R78" "A plain rotation keeps the changes of requests in flight that succeed, or fails them"
+            "Cloakroom's design";
+        "R79" "Of any number of concurrent claims of one value exactly one succeeds, on every store, through faults"
+            "Cloakroom's design";
+    }
+    "Caches" {
+        "R80" "A cached read never returns what was acknowledged as changed or ended a lease ago, with paused processes, slow answers and skewed clocks"
+            "Cloakroom's design";
+        "R81" "A cache never makes a write lose, double or revive anything"
+            "Cloakroom's design";
+    }
+    "Waiting for the end" {
+        "R82" "Waiting for the end of a session never ends for a session that lives, through errors, lost notices and paused processes; what another process ended at T is noticed by T + lease, or there is an error by then"
+            "Cloakroom's design";
+    }
+    "Ending everything, and step-up" {
+        "R83" "After the end of all sessions at T nothing authenticated before T is accepted from T and a lease on, whatever was in flight"
+            "OWASP ASVS 5.0, 7.4.5";
+        "R84" "A step-up counts for less than its age, to the second; a step-up and a plain write that race lose neither silently"
+            "OWASP ASVS 5.0, 7.5.1 and 7.5.3";
+    }
+    "Sessions bound to a device" {
+        "R87" "A bound session is refused without its fresh bound cookie, by the policy of the route; a copied cookie jar is of no use on another device after the bound cookie's life"
+            "Cloakroom's design";
+        "R88" "Registration, refresh and sign-out race safely; a lost answer to any of them locks nobody out"
+            "Cloakroom's design";
+    }
+    "Sealed values" {
+        "R89" "Neither a token nor a sealed value can be found in a dump of any store; a damaged byte is an error, never another value"
+            "Cloakroom's design";
+    }
+    "Moving in" {
+        "R85" "Adoption: every session of the old store is found, none is lost, doubled or signed out by it, none comes back after a sign-out in either"
+            "Cloakroom's design";
+        "R86" "A record of another library that Cloakroom cannot read is an error, and is never overwritten"
+            "Cloakroom's design";
+    }
+    "Operators" {
+        "R90" "No command prints a token, a key or a value unless asked for values; every command that changes something can be run with `--dry-run`"
+            "Cloakroom's design";
+    }
+    "Load, infrastructure, honesty" {
+        "R91" "A load of cancelled requests costs others no more than the same load uncancelled, on every store and adapter"
+            "Cloakroom's design";
+        "R92" "No wrong answer through a pooler, a proxy or a file system; what cannot be kept is an error"
+            "Cloakroom's design";
+        "R93" "No outcome claims an effect that it did not have"
+            "Cloakroom's design";
+        "R94" "A limit counts in the call that crosses it; work and memory until then are bounded by it"
+            "Cloakroom's design";
+        "R95" "A response that depends on a session is `Cache-Control: private` unless the application set something itself"
+            "RFC 9111, 5.2.2.7";
+    }
+    "Tokens in a header" {
+        "R96" "A kind of session whose token is in a header reads and sets no cookie, and keeps every other promise"
+            "RFC 6750, 2.1";
     }
 };

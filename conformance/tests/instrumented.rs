@@ -28,7 +28,7 @@ fn check(control: &Control, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn without_plans_it_does_what_the_store_inside_does_and_logs_it() {
+async fn without_plans_it_passes_calls_to_the_inner_store_and_logs_them() {
     let (store, control) = open();
     let name = key("secret");
     assert_eq!(store.load(&name).await.unwrap(), None);
@@ -182,7 +182,7 @@ async fn an_operation_that_is_cancelled_at_its_gate_stays_pending_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_reset_forgets_what_happened_and_keeps_the_numbers_of_the_keys() {
+async fn a_reset_clears_the_log_and_keeps_the_keys_numbers() {
     let (store, control) = open();
     let gate = control.on(Operation::Create).pause_before();
     control.on(Operation::Load).fail();
@@ -195,6 +195,6 @@ async fn a_reset_forgets_what_happened_and_keeps_the_numbers_of_the_keys() {
     assert_eq!(store.load(&key("b")).await.unwrap(), None);
     gate.open();
     slow.await.unwrap();
-    // What was under way at the reset is not in the log, and does not disturb it.
+    // Operations under way at the reset are not in the log, and do not disturb it.
     check(&control, &["load 1: none"]);
 }

@@ -31,7 +31,7 @@ impl Fixture for Bell {
         let (pages, sessions, second) = (app.clone(), app.sessions(), app.second());
         let handler = move |request| answer(app.clone(), request);
         let one: WithSessions<_, _, _> = WithSessions::new(handler, sessions);
-        let one = one.on_error(move |error| pages.error_page(error).into());
+        let one = one.on_commit_error(move |error| pages.error_page(error).into());
         let both: WithSessions<_, _, _, Second> = WithSessions::new(one, second);
 
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -41,15 +41,15 @@ impl Fixture for Bell {
     }
 
     fn claims(claims: Claims) -> Claims {
-        use Ability::{Attempts, Nested, Optional};
+        use Ability::{Attempts, Nested, Optional, Repeats};
         use Ability::{Bytes, Cancel, ErrorPage, Http, Http2, Second, Stream, Upgrade};
         let all = [
             Http, Http2, Second, Stream, Upgrade, ErrorPage, Cancel, Bytes,
         ];
         let claims = all.into_iter().fold(claims, Claims::can);
-        let routers = [Nested, Attempts, Optional];
+        let routers = [Nested, Attempts, Optional, Repeats];
         (routers.into_iter()).fold(claims, |claims, ability| {
-            claims.never(ability, "bell has no routers")
+            claims.never(ability, "bell has no routers or layers")
         })
     }
 }

@@ -1,10 +1,11 @@
-//! The suite on a store that two processes share. Has a `main` of its own, because the other process is this program.
+//! The suite on a store that two processes share. Has a `main` of its own, because the other
+//! process is this program.
 
 #[path = "support/disk.rs"]
 mod disk;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use cloakroom_conformance::{Report, store};
 use disk::{Disks, Fault, Kind};
@@ -31,13 +32,20 @@ kinds! {
 
 type Test = fn(&Path);
 
+/// In the environment of this program run as a plain suite: where its stores are.
+const PLAIN_SUITE: &str = "CLOAKROOM_PLAIN_SUITE";
+
 fn main() -> ExitCode {
     store::worker::<Disks<Correct>>();
     store::worker::<Disks<Late>>();
     store::worker::<Disks<LateTwice>>();
     store::worker::<Disks<WriteBehind>>();
+    if let Some(root) = std::env::var_os(PLAIN_SUITE) {
+        let fixture = <Disks<Correct> as store::Attach>::attach(&root.to_string_lossy());
+        return store::suite(fixture).main();
+    }
 
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 6] = [
         (
             "a_correct_store_passes_in_two_processes_and_after_a_kill",
             correct,
@@ -55,13 +63,17 @@ fn main() -> ExitCode {
             late_twice,
         ),
         ("a_main_without_the_worker_is_told_so", unknown),
+        (
+            "a_choice_that_fits_no_case_fails_and_leaving_all_out_does_not",
+            choices,
+        ),
     ];
     let root = Root::new();
     for (name, test) in tests {
         test(&root.0);
         announce(format_args!("test {name} ... ok"));
     }
-    // As libtest says it, for who counts. A failure panics before.
+    // In libtest's form, for programs that count. A failure panics before.
     announce(format_args!(
         "\ntest result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished",
         tests.len()
@@ -73,7 +85,8 @@ fn main() -> ExitCode {
 fn correct(root: &Path) {
     let report = run::<Correct>(root, "[disk/processes]");
     let tally = report.tally();
-    assert!(tally.passed > 40, "{tally}");
+    let first = report.failed().next().map(ToString::to_string);
+    assert!(tally.passed > 40, "{tally}: {first:?}");
     assert_eq!((tally.failed, tally.skipped), (0, 0), "{report}");
 }
 
@@ -99,7 +112,8 @@ fn late_twice(root: &Path) {
     assert!(line.contains(why) && line.contains("Changed"), "{line}");
 }
 
-// The other process, which has no worker for this fixture, runs into `main` and panics: that message in the output is meant.
+// The other process, which has no worker for this fixture, runs into `main` and panics: that
+// message in the output is meant.
 fn unknown(root: &Path) {
     let report = run::<Unknown>(root, "load-missing[unknown/processes]");
     let line = report.outcomes()[0].to_string();
@@ -138,4 +152,40 @@ impl Drop for Root {
 #[expect(clippy::print_stdout, reason = "a test without a harness")]
 fn announce(line: std::fmt::Arguments<'_>) {
     println!("{line}");
+}
+
+fn choices(root: &Path) {
+    for (arguments, passes, last) in [
+        (
+            "load-missing[disk/direct]",
+            true,
+            "1 passed, 0 failed, 0 skipped",
+        ),
+        ("--skip [disk/", true, "0 passed, 0 failed, 0 skipped"),
+        (
+            "--skip=[disk/ --quiet",
+            true,
+            "0 passed, 0 failed, 0 skipped",
+        ),
+        ("no-such-case", false, "0 passed, 0 failed, 0 skipped"),
+        (
+            "--only no-such-case",
+            false,
+            "0 passed, 0 failed, 0 skipped",
+        ),
+        (
+            "load-missing --skip [disk/",
+            false,
+            "0 passed, 0 failed, 0 skipped",
+        ),
+    ] {
+        let output = Command::new(std::env::current_exe().expect("this program has a path"))
+            .args(arguments.split(' '))
+            .env(PLAIN_SUITE, root)
+            .output()
+            .expect("this program can be run again");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), passes, "{arguments}: {printed}");
+        assert_eq!(printed.lines().last(), Some(last), "{arguments}: {printed}");
+    }
 }

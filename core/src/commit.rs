@@ -1,30 +1,40 @@
-//! The commit protocol's vocabulary: the questions that the machine asks, one at a time, and what came of it all. How an
-//! answer leads to the next question is in `machine`.
+//! The types of the commit protocol: the questions that the machine asks, one at a time. `machine`
+//! holds the transitions from each answer to the next question.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::exchange::Base;
-use crate::machine::Machine;
-use crate::{Key, Stored, Token, UnixTime, Write};
+use crate::machine::{Machine, Withdrawn};
+use crate::pending::Loaded;
+use crate::seal::Secret;
+use crate::{Key, Outcome, Stored, UnixTime, Write};
 
-/// What is to be done next to make an exchange's changes real. Carry it out, hand the answer to `then`, and go on with what
-/// that returns, until it is [`Commit::Done`].
+/// The next step that makes an exchange's changes real.
 ///
-/// If the store failed and it is unknown whether the write happened (a time-out, a lost connection), call `lost` instead of `then`:
-/// the machine finds out, and neither loses nor doubles the change. Dropping a commit halfway leaves the record as it was
-/// or as it was to be.
+/// Carry it out, pass the answer to `then`, and go on with what that returns, until it is
+/// [`Commit::Done`].
+///
+/// If the store failed and the write may have happened (a time-out, a lost connection), call `lost`
+/// instead of `then`. The machine then finds out, and neither loses nor doubles the change. If you
+/// drop a commit halfway, the record is either unchanged or fully written.
 ///
 /// ```
-/// use cloakroom_core::{Commit, Error, Outcome, Stored, UnixTime, Created, Replaced, Deleted, Touched};
+/// use cloakroom_core::{
+///     Commit, Created, Deleted, Error, Outcome, Replaced, Stored, Touched,
+///     UnixTime,
+/// };
 ///
 /// /// The whole driver, on a store that is a closure.
-/// fn drive(mut commit: Commit, now: UnixTime, random: impl Fn() -> [u8; 64]) -> Result<Outcome, Error> {
+/// fn drive(
+///     mut commit: Commit,
+///     now: UnixTime,
+///     random: impl Fn() -> [u8; 64],
+/// ) -> Result<Outcome, Error> {
 ///     loop {
 ///         commit = match commit {
 ///             Commit::Done(outcome) => return Ok(outcome),
 ///             Commit::Mint(mint) => mint.with(random())?,
-///             Commit::Create(create) => create.then(Created::Stored, now)?, // store.create(create.key(), create.write())
+///             // A real driver calls `store.create(create.key(), create.write())`.
+///             Commit::Create(create) => create.then(Created::Stored, now)?,
 ///             Commit::Replace(replace) => replace.then(Replaced::Stored, now)?,
 ///             Commit::Reload(reload) => reload.then(None, now)?,
 ///             Commit::Touch(touch) => touch.then(Touched::Extended, now)?,
@@ -38,120 +48,23 @@ use crate::{Key, Stored, Token, UnixTime, Write};
 #[must_use = "nothing is saved until the commit has been carried out"]
 #[non_exhaustive]
 pub enum Commit {
-    /// Randomness is wanted: something will be written.
+    /// Needs randomness: something will be written.
     Mint(Mint),
-    /// A record is to be created.
+    /// Creates a record.
     Create(Create),
-    /// A record is to be replaced.
+    /// Replaces a record, by compare-and-swap.
     Replace(Replace),
-    /// A record is to be loaded again.
+    /// Loads a record again.
     Reload(Reload),
-    /// A record is to live longer.
+    /// Extends a record's life.
     Touch(Touch),
-    /// A record is to be deleted.
+    /// Deletes a record.
     Delete(Delete),
-    /// That is all.
+    /// Ends the commit.
     Done(Outcome),
 }
 
-/// What came of an exchange. The default is what comes of one that nobody touched.
-///
-/// ```
-/// use cloakroom_core::{Commit, Config, Directive, Exchange, Fate, Outcome, UnixTime};
-///
-/// let exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-/// let Commit::Done(outcome) = exchange.finish(UnixTime::from_secs(0)) else { panic!() };
-/// assert_eq!(outcome, Outcome::default());
-/// assert_eq!((outcome.directive, outcome.fate, outcome.accessed), (Directive::Keep, Fate::Unchanged, false));
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Outcome {
-    /// What to tell the client.
-    pub directive: Directive,
-    /// Whether the handler looked at the session: if so, the response depends on the cookie.
-    pub accessed: bool,
-    /// What became of the changes.
-    pub fate: Fate,
-    /// The client's token has been rotated away, and this exchange issued none: within the grace it reads what it always led
-    /// to, then nothing. Also where nothing was changed, so that a connection which lives long and only reads learns of it in
-    /// time. A browser needs not be told: the answer that brought the newer cookie went to the same jar.
-    pub superseded: bool,
-    /// How often another request had changed the record first, or an answer of the store was lost.
-    pub conflicts: u32,
-}
-
-/// What a transport must tell the client.
-///
-/// ```
-/// use cloakroom_core::Directive;
-///
-/// fn describe(directive: &Directive) -> &'static str {
-///     match directive {
-///         Directive::Keep => "nothing",
-///         Directive::Issue(_) => "keep this token from now on",
-///         Directive::Clear => "forget the token",
-///         _ => "ignore",
-///     }
-/// }
-/// # assert_eq!(describe(&Directive::Keep), "nothing");
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Directive {
-    /// Nothing.
-    #[default]
-    Keep,
-    /// Here is a token; present it from now on.
-    Issue(Issued),
-    /// Forget the token: the session has been signed out by this very request.
-    Clear,
-}
-
-/// A token for the client.
-///
-/// ```
-/// use cloakroom_core::Issued;
-///
-/// fn to_header(issued: &Issued) -> (&str, Option<u64>) {
-///     (issued.token.expose(), issued.max_age.map(|age| age.as_secs()))
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Issued {
-    /// The token.
-    pub token: Token,
-    /// How long the client should keep it; `None`: until it closes.
-    pub max_age: Option<Duration>,
-}
-
-/// What became of an exchange's changes. The last two are no errors: the client is not at fault, and nothing is broken; but
-/// an application may want to know.
-///
-/// ```
-/// use cloakroom_core::Fate;
-///
-/// fn worth_a_word(fate: Fate) -> bool {
-///     matches!(fate, Fate::Superseded | Fate::Gone)
-/// }
-/// # assert!(worth_a_word(Fate::Gone));
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fate {
-    /// There were none.
-    #[default]
-    Unchanged,
-    /// They are saved (for a sign-out: the session is deleted).
-    Saved,
-    /// Dropped: the token had been rotated away, and within the grace it only reads. Nobody has seen any of them.
-    Superseded,
-    /// Dropped: the session was signed out or ended meanwhile. Nobody has seen any of them.
-    Gone,
-}
-
-/// Wants randomness, for a token or for the mark of a write.
+/// Asks for randomness, for a token or for the mark of a write.
 ///
 /// ```
 /// # use cloakroom_core::*;
@@ -163,12 +76,13 @@ pub struct Mint {
     pub(crate) machine: Box<Machine>,
 }
 
-/// Wants a record created.
+/// Asks the store to create a record.
 ///
 /// ```
 /// # use cloakroom_core::*;
 /// fn answer(create: Create, now: UnixTime) -> Result<Commit, Error> {
-///     create.then(Created::Stored, now) // store.create(create.key(), create.write()).await?
+///     // store.create(create.key(), create.write()).await?
+///     create.then(Created::Stored, now)
 /// }
 /// ```
 pub struct Create {
@@ -177,12 +91,13 @@ pub struct Create {
     pub(crate) write: Write,
 }
 
-/// Wants a record replaced, if it is still the one that was loaded.
+/// Asks the store to replace a record, if it is still the one that was loaded.
 ///
 /// ```
 /// # use cloakroom_core::*;
 /// fn answer(replace: Replace, now: UnixTime) -> Result<Commit, Error> {
-///     replace.then(Replaced::Stored, now) // store.replace(replace.key(), replace.old(), replace.write()).await?
+///     // store.replace(replace.key(), replace.old(), replace.write()).await?
+///     replace.then(Replaced::Stored, now)
 /// }
 /// ```
 pub struct Replace {
@@ -192,11 +107,11 @@ pub struct Replace {
     pub(crate) step: ReplaceStep,
 }
 
-/// A record as it was loaded.
+/// A record as loaded.
 pub(crate) enum Target {
-    /// The one that the exchange was opened with.
-    Base(Box<Base>),
-    /// Another one of the protocol's.
+    /// The record that the exchange was opened with.
+    Base(Box<Loaded>),
+    /// Another record of the protocol.
     Other(Box<(Key, Stored)>),
 }
 
@@ -218,9 +133,9 @@ impl Target {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplaceStep {
-    /// The session's own record, by its changed self.
+    /// The session's own record, with the changed one.
     Save,
-    /// The old record of a rotation, by a retired one.
+    /// The old record of a rotation, with a retired one.
     Retire,
     /// The new record of a rotation, because the old one had changed.
     Rewrite,
@@ -228,7 +143,7 @@ pub(crate) enum ReplaceStep {
     Strip,
 }
 
-/// Wants a record loaded again.
+/// Asks the store to load a record again.
 ///
 /// ```
 /// # use cloakroom_core::*;
@@ -243,30 +158,34 @@ pub struct Reload {
 }
 
 pub(crate) enum ReloadStep {
-    /// Is there what was to be created?
+    /// Does the record that was to be created exist?
     Created(Write),
-    /// What became of the record that was to be replaced, and, if the answer was lost, of this write?
+    /// Loads the record again after a conflict. After a lost answer, the machine also finds out
+    /// whether the write happened.
     Save(Option<Write>),
     Retire(Option<Write>),
-    /// The new record of a rotation, to write it again; with a write whose answer was lost.
+    /// The new record of a rotation, to write it again. Holds a write whose answer was lost.
     New(ReplaceStep, Option<Write>),
     /// The new record of a rotation that cannot be completed.
-    Withdraw(Fate),
+    Withdraw(Withdrawn),
+    /// The successor of a record that was rotated away meanwhile, and what opens its values.
+    Follow(Option<Secret>),
     SignOut,
-    /// A session that this request emptied.
+    /// A session that lost its last value in this request.
     Emptied,
-    /// Is the token still the session's, so that its cookie may be sent again?
+    /// Does the token still belong to the session, so that its cookie may be sent again?
     Renew,
-    /// The next of a chain of successors.
+    /// The next record in a chain of successors.
     Chain,
 }
 
-/// Wants a record to live longer.
+/// Asks the store to extend a record's life.
 ///
 /// ```
 /// # use cloakroom_core::*;
 /// fn answer(touch: Touch, now: UnixTime) -> Result<Commit, Error> {
-///     touch.then(Touched::Extended, now) // store.touch(touch.key(), touch.expires_at()).await?
+///     // store.touch(touch.key(), touch.expires_at()).await?
+///     touch.then(Touched::Extended, now)
 /// }
 /// ```
 pub struct Touch {
@@ -275,12 +194,13 @@ pub struct Touch {
     pub(crate) expires_at: UnixTime,
 }
 
-/// Wants a record deleted, if it is still the one that was loaded.
+/// Asks the store to delete a record, if it is still the one that was loaded.
 ///
 /// ```
 /// # use cloakroom_core::*;
 /// fn answer(delete: Delete, now: UnixTime) -> Result<Commit, Error> {
-///     delete.then(Deleted::Deleted, now) // store.delete(delete.key(), delete.old()).await?
+///     // store.delete(delete.key(), delete.old()).await?
+///     delete.then(Deleted::Deleted, now)
 /// }
 /// ```
 pub struct Delete {
@@ -296,9 +216,9 @@ pub(crate) enum DeleteStep {
     Chain,
     /// The retired record at the start of a chain that is gone.
     ChainStart,
-    /// A session that this request emptied.
+    /// A session that lost its last value in this request.
     Emptied,
-    Withdraw(Fate),
+    Withdraw(Withdrawn),
 }
 
 macro_rules! opaque {
@@ -314,7 +234,7 @@ macro_rules! opaque {
 opaque!(Mint Create Replace Reload Touch Delete);
 
 impl Create {
-    /// Where to create it.
+    /// Returns the key to create the record under.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -327,7 +247,7 @@ impl Create {
         &self.key
     }
 
-    /// What to write.
+    /// Returns the record to write.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -342,7 +262,7 @@ impl Create {
 }
 
 impl Replace {
-    /// Which record to replace.
+    /// Returns the key of the record to replace.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -355,7 +275,7 @@ impl Replace {
         self.target.key()
     }
 
-    /// What it must still be.
+    /// Returns what the record must still be.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -368,7 +288,20 @@ impl Replace {
         self.target.stored()
     }
 
-    /// What to write.
+    /// Returns whether this write ends the use of the record's token: a rotation or a sign-in.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn is_news(replace: &Replace) -> bool {
+    ///     replace.retires()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn retires(&self) -> bool {
+        self.step == ReplaceStep::Retire
+    }
+
+    /// Returns the record to write.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -383,7 +316,7 @@ impl Replace {
 }
 
 impl Reload {
-    /// Which record to load.
+    /// Returns the key of the record to load.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -398,7 +331,7 @@ impl Reload {
 }
 
 impl Touch {
-    /// Which record is to live longer.
+    /// Returns the key of the record whose life to extend.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -411,7 +344,7 @@ impl Touch {
         &self.key
     }
 
-    /// Until when.
+    /// Returns the new expiry.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -426,7 +359,7 @@ impl Touch {
 }
 
 impl Delete {
-    /// Which record to delete.
+    /// Returns the key of the record to delete.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -439,7 +372,7 @@ impl Delete {
         self.target.key()
     }
 
-    /// What it must still be.
+    /// Returns what the record must still be.
     ///
     /// ```
     /// # use cloakroom_core::*;

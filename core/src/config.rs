@@ -1,38 +1,57 @@
 //! The configuration: built once, validated once, then shared.
 
 mod beside;
+mod build;
 mod builder;
+mod carrier;
 mod check;
+mod ending;
 mod error;
+mod keys;
+mod read;
+mod scope;
+mod sealing;
+pub(crate) mod text;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use builder::Builder;
+pub use builder::ConfigBuilder;
+pub use carrier::Carrier;
+pub(crate) use carrier::HeaderSettings;
 pub use error::ConfigError;
+pub use scope::CookieScope;
+pub(crate) use scope::ScopeMarks;
 
 use crate::Envelope;
 use crate::expiry::{Expiry, Lifetime};
-use crate::format::{Format, Shared};
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::shared::Shared;
 use crate::token::TokenRules;
 
 /// A validated configuration. Cloning it costs one reference count.
 ///
-/// The defaults: cookie `__Host-session` with Secure, HttpOnly, SameSite=Lax and Path=/, no Domain, no Max-Age; tokens of 256
-/// bits; keys `session:` and the token's SHA-256; idle timeout 30 minutes, absolute timeout 12 hours, rotation grace 30
-/// seconds.
+/// The defaults:
+///
+/// - Cookie `__Host-session` with Secure, HttpOnly, SameSite=Lax and Path=/. No Domain, no Max-Age.
+/// - Tokens of 256 bits. Store keys are `__Host-session:` and the token's SHA-256.
+/// - Idle timeout 30 minutes, absolute timeout 12 hours, rotation grace 30 seconds.
 ///
 /// ```
 /// use cloakroom_core::Config;
 /// use std::time::Duration;
 ///
-/// let config = Config::builder().cookie_name("__Host-shop").idle_timeout(Duration::from_secs(900)).build()?;
+/// let config = Config::builder()
+///     .cookie_name("__Host-shop")
+///     .idle_timeout(Duration::from_secs(900))
+///     .build()?;
 /// assert_eq!(config.cookie_name(), "__Host-shop");
 /// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
 ///
-/// From an application's settings, with serde (times in seconds):
+/// From an application's settings, with serde. Times are in seconds:
 ///
 /// ```
 /// # use cloakroom_core::Config;
@@ -48,59 +67,89 @@ use crate::token::TokenRules;
 /// assert!(error.to_string().contains("SameSite=None needs Secure"));
 /// ```
 #[derive(Clone, serde::Deserialize)]
-#[serde(try_from = "Builder")]
+#[serde(try_from = "ConfigBuilder")]
 pub struct Config(Arc<Settings>);
 
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) cookie: CookieSettings,
+    /// Instead of the cookie.
+    pub(crate) header: Option<HeaderSettings>,
     pub(crate) tokens: TokenRules,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) grace: Duration,
     pub(crate) persistent: bool,
     pub(crate) idle_until_closed: Option<Duration>,
     pub(crate) extend_on_read: bool,
-    pub(crate) extend_after: Option<Duration>,
+    pub(crate) touch_interval: Option<Duration>,
     pub(crate) renew_cookie: bool,
-    pub(crate) delete_emptied: bool,
+    pub(crate) delete_when_empty: bool,
     pub(crate) format: Option<Shared<dyn Format>>,
     pub(crate) envelope: Option<Shared<dyn Envelope>>,
+    pub(crate) seal_values: bool,
+    /// In ascending order.
+    pub(crate) public_values: Box<[Box<str>]>,
     pub(crate) limits: Limits,
     pub(crate) save_on_server_error: bool,
+    pub(crate) drop_superseded: bool,
+    pub(crate) cache_private: bool,
     pub(crate) clear_site_data: bool,
+    reset_unreadable: bool,
+    /// Set if all sessions can be ended.
+    pub(crate) ending: Option<ending::Ending>,
 }
 
 #[derive(Debug)]
 pub(crate) struct CookieSettings {
     pub(crate) name: Box<str>,
-    /// The attributes as they stand behind the value: `; Path=/; Secure; …`.
+    /// Finds the name in a Cookie line.
+    pub(crate) finder: memchr::memmem::Finder<'static>,
+    /// The attributes that follow the value: `; Path=/; Secure; …`.
     pub(crate) attributes: Box<str>,
     pub(crate) insecure: bool,
+    /// The attributes of each former scope.
+    pub(crate) former: Box<[Box<str>]>,
+    pub(crate) marks: ScopeMarks,
+    /// Whether the application chose the name.
+    pub(crate) is_named: bool,
 }
 
 /// The longest Max-Age that user agents honour: 400 days (RFC 10025, section 5.5).
 pub(crate) const MAX_MAX_AGE: Duration = Duration::from_secs(34_560_000);
 
-/// A retired record is to be found at least this long, even if the grace in which it can be read is shorter: a sign-out that is in
-/// flight must find the successor.
+/// The shortest time that a retired record can be found, even if the grace in which it can be read
+/// is shorter: a sign-out in flight must find the successor.
 pub(crate) const MIN_HOLD: Duration = Duration::from_secs(30);
 
-/// How much longer it is kept: its end is set when the write is made, which may take its time to reach the store, and by a clock
-/// that may be behind.
+/// How much longer a retired record is kept. Its expiry is set when the write is made. The write
+/// may take time to reach the store, and the clock may be behind.
 const KEPT_LONGER: Duration = Duration::from_secs(30);
 
 impl Config {
-    /// A builder with the defaults.
+    /// Returns a builder with the defaults.
     ///
     /// ```
     /// # use cloakroom_core::Config;
     /// assert!(Config::builder().build().is_ok());
     /// ```
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
     }
 
-    /// The name of the cookie.
+    /// Returns whether typed guards and extractors remove values of another type:
+    /// [`ConfigBuilder::reset_unreadable`].
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// assert!(!Config::default().resets_unreadable());
+    /// ```
+    #[must_use]
+    pub fn resets_unreadable(&self) -> bool {
+        self.settings().reset_unreadable
+    }
+
+    /// Returns the name of the cookie. It has no meaning with the token in a
+    /// [header](Config::header).
     ///
     /// ```
     /// # use cloakroom_core::Config;
@@ -111,8 +160,45 @@ impl Config {
         &self.0.cookie.name
     }
 
-    /// Whether the cookie is sent without Secure, as
-    /// [`insecure_for_development`](Builder::insecure_for_development) asks for. Adapters warn of it.
+    /// Returns the prefix of the store's keys.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// assert_eq!(Config::default().key_prefix(), "__Host-session:");
+    /// ```
+    #[must_use]
+    pub fn key_prefix(&self) -> &str {
+        &self.0.tokens.prefix
+    }
+
+    /// Returns whether the application left out the name of the cookie.
+    ///
+    /// Adapters reject such a configuration for a second kind of session.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// assert!(Config::default().has_default_name());
+    /// ```
+    #[must_use]
+    pub fn has_default_name(&self) -> bool {
+        self.0.header.is_none() && !self.0.cookie.is_named
+    }
+
+    /// Returns whether sessions are in the cookie itself
+    /// ([`ConfigBuilder::envelope`]), so that no store is called.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// assert!(!Config::default().is_in_cookie());
+    /// ```
+    #[must_use]
+    pub fn is_in_cookie(&self) -> bool {
+        self.0.envelope.is_some()
+    }
+
+    /// Returns whether the cookie is sent without Secure, as set by
+    /// [`insecure_for_development`](ConfigBuilder::insecure_for_development). Adapters then log a
+    /// warning.
     ///
     /// ```
     /// # use cloakroom_core::Config;
@@ -123,7 +209,7 @@ impl Config {
         self.0.cookie.insecure
     }
 
-    /// Whether the changes of a request are saved even if its response has a 5xx status.
+    /// Returns whether the changes of a request are saved even if its response has a 5xx status.
     ///
     /// ```
     /// # use cloakroom_core::Config;
@@ -134,6 +220,20 @@ impl Config {
         self.0.save_on_server_error
     }
 
+    /// Returns the attributes that follow the cookie's value in a Set-Cookie line.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// assert_eq!(
+    ///     Config::default().cookie_attributes(),
+    ///     "; HttpOnly; SameSite=Lax; Secure; Path=/"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn cookie_attributes(&self) -> &str {
+        &self.0.cookie.attributes
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.0
     }
@@ -142,12 +242,12 @@ impl Config {
         let configured = self.0.lifetimes;
         let expiry = expiry.unwrap_or_default();
         let persistent = expiry.persistent.unwrap_or(self.0.persistent);
-        let until_closed = self.0.idle_until_closed.filter(|_| !persistent);
-        let idle = expiry.idle.or(until_closed).unwrap_or(configured.idle);
+        let session_cookie = self.0.idle_until_closed.filter(|_| !persistent);
+        let idle = expiry.idle.or(session_cookie).unwrap_or(configured.idle);
         Lifetime {
             idle,
-            // A session of a shorter life would never be extended.
-            extend_after: match self.0.extend_after {
+            // Otherwise a session with a shorter lifetime would never be extended.
+            touch_interval: match self.0.touch_interval {
                 Some(passed) if passed < idle => passed,
                 _ => idle / 10,
             },
@@ -156,17 +256,28 @@ impl Config {
         }
     }
 
-    /// Whether there is an end that activity does not put off.
+    /// Returns whether only this host can set the cookie (RFC 10025, section 4.1.3.2).
+    pub(crate) fn is_bound_to_host(&self) -> bool {
+        let prefix = self.0.cookie.name.get(..7);
+        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case("__host-"))
+    }
+
+    /// Returns whether there are former scopes, in which a client may hold a cookie.
+    pub(crate) fn has_former_scopes(&self) -> bool {
+        !self.0.cookie.former.is_empty()
+    }
+
+    /// Returns whether sessions have an end that activity does not postpone.
     pub(crate) fn has_absolute_timeout(&self) -> bool {
         self.0.lifetimes.absolute < Lifetimes::UNLIMITED
     }
 
-    /// How long a request can count on finding a record that was retired after it began.
+    /// Returns how long a request can count on finding a record that was retired after it began.
     pub(crate) fn hold(&self) -> Duration {
         self.0.grace.max(MIN_HOLD)
     }
 
-    /// How long a retired record is kept.
+    /// Returns how long a retired record is kept.
     pub(crate) fn kept(&self) -> Duration {
         self.hold() + KEPT_LONGER
     }
@@ -178,7 +289,9 @@ impl Default for Config {
             clippy::expect_used,
             reason = "the defaults are constants, and a test builds them"
         )]
-        Builder::default().build().expect("the defaults are valid")
+        ConfigBuilder::default()
+            .build()
+            .expect("the defaults are valid")
     }
 }
 
@@ -188,7 +301,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// The two timeouts, both always enforced: a session ends when either is over.
+/// The two timeouts. Both are always enforced: a session ends at the earlier one.
 ///
 /// ```
 /// use cloakroom_core::{Config, Lifetimes};
@@ -198,9 +311,10 @@ impl fmt::Debug for Config {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// How long a session lives without a request (rolling).
+    /// The idle timeout: how long a session lives without a request (rolling).
     pub idle: Duration,
-    /// How long it lives at all. Neither activity nor rotation extends it; a sign-in starts it anew.
+    /// The absolute timeout: how long a session lives at all. Neither activity nor rotation extends
+    /// it. A sign-in restarts it.
     pub absolute: Duration,
 }
 
@@ -212,8 +326,8 @@ impl Lifetimes {
     /// NIST SP 800-63B, section 2.3.3: 12 hours, 15 minutes idle.
     pub const NIST_AAL3: Self = Self::seconds(900, 12 * 3_600);
 
-    /// For the absolute timeout: none. (NIST SP 800-63B and OWASP ASVS 7.3.2 want one; systems that this one lives beside may
-    /// have none.)
+    /// As absolute timeout: none. NIST SP 800-63B and OWASP ASVS 7.3.2 require one, but a system
+    /// that shares the sessions may have none.
     pub const UNLIMITED: Duration = Duration::from_secs(u64::MAX);
 
     const fn seconds(idle: u64, absolute: u64) -> Self {
@@ -231,42 +345,6 @@ impl Default for Lifetimes {
     }
 }
 
-/// Caps on one session. What would exceed them is an error to the handler, and nothing is written. Values nest at most 256
-/// levels deep.
-///
-/// ```
-/// use cloakroom_core::{Config, Limits};
-///
-/// let limits = Limits { record_bytes: 8 * 1024, ..Limits::default() };
-/// let config = Config::builder().limits(limits).build()?;
-/// # Ok::<(), cloakroom_core::ConfigError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// The whole record, in bytes. Default 262,144; Memcached takes 1,048,576 at most, including its own overhead.
-    pub record_bytes: usize,
-    /// The number of values. Default 1,024.
-    pub values: usize,
-}
-
-impl Limits {
-    /// For what this library itself adds to a record that is within the limits.
-    pub(crate) const NONE: Self = Self {
-        record_bytes: usize::MAX,
-        values: usize::MAX,
-    };
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            record_bytes: 262_144,
-            values: 1_024,
-        }
-    }
-}
-
 /// The cookie's SameSite attribute (RFC 10025, section 5.6.7).
 ///
 /// ```
@@ -280,13 +358,14 @@ impl Default for Limits {
 pub enum SameSite {
     /// Never sent on requests that another site caused.
     Strict,
-    /// Sent when another site's link leads here, not on its posts or embedded requests.
+    /// Sent when the visitor follows a link from another site. Not sent on that site's posts or
+    /// embedded requests.
     #[default]
     Lax,
     /// Always sent. Needs Secure.
     None,
-    /// No SameSite attribute, for living beside a system that sends none. What that means is each user agent's: Chromium takes it
-    /// for Lax, but for two minutes also sends the cookie on posts of other sites; Firefox and Safari take it for None. So rely on
-    /// the CSRF token.
+    /// No SameSite attribute, to match another system that sends none. User agents differ: Chromium
+    /// treats the cookie as Lax, but for two minutes also sends it on posts of other sites. Firefox
+    /// and Safari treat it as None. So rely on the CSRF token.
     Absent,
 }

@@ -1,23 +1,25 @@
-//! Sessions that are kept by the client: what it presents is the session itself, not a token that leads to one.
+//! Sessions that the client keeps: it presents the session itself, not a token that leads to one.
 
-use smallvec::SmallVec;
+use crate::{Error, Stored, UnixTime, Write};
 
-use crate::exchange::Loading;
-use crate::machine::Machine;
-use crate::{Error, Key, Stored, UnixTime, Write};
-
-/// What user agents accept of a cookie: its name and value together (RFC 10025, section 5.6).
+/// The size that user agents accept of a cookie's name and value together (RFC 10025, section 5.6).
 pub(crate) const MAX_COOKIE: usize = 4_096;
 
-/// Keeps the whole session in what the client presents, so that no store is ever called. Set one with
-/// [`Builder::envelope`](crate::Builder::envelope).
+/// Keeps the whole session in what the client presents, so that no store is ever called. Set one
+/// with [`ConfigBuilder::envelope`](crate::ConfigBuilder::envelope).
 ///
-/// What such sessions cannot do: one of them cannot be ended from the server's side (a copy of the cookie works until it
-/// expires, also after a sign-out), and of two concurrent requests the one whose response arrives last wins: the other's changes
-/// are lost, counters included.
+/// Such sessions have two limits:
 ///
-/// An envelope must authenticate before it decodes, must bind what it makes to the name of the cookie and to the expiry, and must
-/// take whatever is presented: no panic, no more memory than a small multiple of its length.
+/// - The server cannot end one of them. A copy of the cookie works until it expires, also after a
+///   sign-out.
+/// - Of two concurrent requests, the response that arrives last wins. The other's changes are lost,
+///   counters included.
+/// - Of several values under one name the newest counts. They are cookies of several scopes. A
+///   sign-out outranks all of them.
+///
+/// An envelope must authenticate before it decodes. It must bind its output to the name of the
+/// cookie and to the expiry. It must accept any bytes: no panic, and no more memory than a small
+/// multiple of their length.
 ///
 /// ```
 /// use cloakroom_core::{Config, Envelope, Error, Stored, UnixTime, Write};
@@ -26,14 +28,30 @@ pub(crate) const MAX_COOKIE: usize = 4_096;
 /// struct Nothing;
 ///
 /// impl Envelope for Nothing {
-///     fn open(&self, _cookie: &str, _presented: &[u8], _now: UnixTime) -> Result<Option<Stored>, Error> {
+///     fn open(
+///         &self,
+///         _cookie: &str,
+///         _presented: &[u8],
+///         _now: UnixTime,
+///     ) -> Result<Option<Stored>, Error> {
 ///         Ok(None)
 ///     }
-///     fn seal(&self, _cookie: &str, _write: &Write, _random: &[u8; 32], _now: UnixTime) -> Result<String, Error> {
-///         Err(Error::Unavailable { missing: "SESSION_TYPE" })
+///     fn seal(
+///         &self,
+///         _cookie: &str,
+///         _write: &Write,
+///         _random: &[u8; 32],
+///         _now: UnixTime,
+///         _newest: u64,
+///     ) -> Result<String, Error> {
+///         Err(Error::Unavailable {
+///             missing: "SESSION_TYPE",
+///         })
 ///     }
 ///     fn check(&self) -> Result<(), Error> {
-///         Err(Error::Unavailable { missing: "SESSION_TYPE" })
+///         Err(Error::Unavailable {
+///             missing: "SESSION_TYPE",
+///         })
 ///     }
 /// }
 ///
@@ -41,14 +59,23 @@ pub(crate) const MAX_COOKIE: usize = 4_096;
 /// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
 pub trait Envelope: Send + Sync + 'static {
-    /// The record that is in what a client presented under this cookie name; `None` if it is not genuine, or not any more.
+    /// Opens the record in what a client presented under this cookie name. Returns `None` if it is
+    /// not genuine.
+    ///
+    /// The record's version is the time of sealing. Of several values under one name the one with
+    /// the greatest version counts, also when it has expired, so return it then too where the
+    /// format allows it.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] for what is genuine and cannot be read.
+    /// [`Error::Corrupt`] for a genuine record that cannot be read.
     fn open(&self, cookie: &str, presented: &[u8], now: UnixTime) -> Result<Option<Stored>, Error>;
 
-    /// What the client is to keep: visible ASCII without `;`, `,`, `"` and backslash. `random` is new for each call.
+    /// Seals the record into what the client is to keep: visible ASCII without `;`, `,`, `"` and
+    /// backslash. `random` is new for each call.
+    ///
+    /// `newest` is the greatest version that the client presented, or 0. The version of the new
+    /// value must be greater, where the format allows it.
     ///
     /// # Errors
     ///
@@ -59,9 +86,11 @@ pub trait Envelope: Send + Sync + 'static {
         write: &Write,
         random: &[u8; 32],
         now: UnixTime,
+        newest: u64,
     ) -> Result<String, Error>;
 
-    /// Whether anything can be sealed. Asked when a handler sets a value, so that the error is where its cause is.
+    /// Checks whether anything can be sealed. Called when a handler sets a value, so that the error
+    /// appears at its cause.
     ///
     /// # Errors
     ///
@@ -69,65 +98,4 @@ pub trait Envelope: Send + Sync + 'static {
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
-}
-
-/// What a client presented, to be looked at when the session is asked for.
-pub(crate) type Sealed = SmallVec<[Box<[u8]>; 1]>;
-
-/// More distinct values than this under one name: none is looked at.
-const MAX_PRESENTED: usize = 4;
-
-pub(crate) fn presented<'t>(values: impl IntoIterator<Item = &'t [u8]>) -> (bool, Sealed) {
-    let (mut any, mut sealed) = (false, Sealed::new());
-    for value in values {
-        any = true;
-        if value.len() > MAX_COOKIE || sealed.iter().any(|known| **known == *value) {
-            continue;
-        }
-        if sealed.len() == MAX_PRESENTED {
-            sealed.clear();
-            break;
-        }
-        sealed.push(value.into());
-    }
-    (any, sealed)
-}
-
-impl Machine {
-    /// Opens what was presented. Of several living sessions none is trusted.
-    #[cold]
-    pub(crate) fn unseal(&mut self, sealed: &Sealed) -> Result<(), Error> {
-        let settings = self.config.settings();
-        let Some(envelope) = &settings.envelope else {
-            return Err(Error::Misuse);
-        };
-        let mut living = None;
-        for value in sealed {
-            let opened = envelope
-                .0
-                .open(&settings.cookie.name, value, self.opened)?
-                .map(|stored| self.config.sealed(stored, self.opened));
-            match (opened.transpose()?.flatten(), &living) {
-                (None, _) => {}
-                (found, None) => living = found,
-                (Some(_), Some(_)) => return Ok(()),
-            }
-        }
-        self.work.base = living;
-        Ok(())
-    }
-
-    pub(crate) fn take_sealed(&mut self) -> Option<Sealed> {
-        let Loading::Sealed(sealed) = &mut self.loading else {
-            return None;
-        };
-        let sealed = std::mem::take(sealed);
-        self.loading = Loading::Next;
-        Some(sealed)
-    }
-}
-
-/// Not a key of any store: nothing is looked up by it.
-pub(crate) fn no_key() -> Key {
-    Key::from_valid(SmallVec::from_slice(b"-"))
 }

@@ -1,8 +1,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What can go wrong in an exchange. Nothing here is caused by what a client presented: hostile bytes are an answer
-/// ("no session"), not an error.
+/// The errors of an exchange. None is caused by what a client presents: hostile bytes result in "no
+/// session", not in an error.
 ///
 /// No error contains a token, a key, or a session's values.
 ///
@@ -15,63 +15,88 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The session was asked for while [`Exchange::wants_load`](crate::Exchange::wants_load) still wants something.
+    /// The handler asked for the session while
+    /// [`Exchange::wants_load`](crate::Exchange::wants_load) still returned a key.
     NotLoaded,
-    /// The session was used after its exchange had been finished: its changes could not be saved any more.
+    /// The session was used after its exchange had finished, so its changes could no longer be
+    /// saved.
     Closed,
-    /// A function that was given to an update used the session that it updates, instead of what it is given.
-    Nested,
-    /// The answer is not to the question that the machine asked: a mistake in a driver.
-    Misuse,
-    /// The stored record is not one that this library wrote, or it is damaged. It was left as it is.
+    /// The function of an update used the session that it updates, instead of its argument.
+    ReentrantUpdate,
+    /// The answer does not match the machine's question: a bug in the driver.
+    ProtocolMisuse,
+    /// The stored record is damaged, or this library did not write it. It was left as it is.
     Corrupt,
-    /// The stored record was written by a newer version of this library. It was left as it is.
+    /// A newer version of this library wrote the stored record. It was left as it is.
     NewerRecord {
         /// The record's version.
         version: u64,
     },
-    /// A limit of the configuration would be exceeded; nothing was changed.
+    /// The change would exceed a limit of the configuration. Nothing was changed.
     TooLarge {
-        /// What is too large.
+        /// The part of the session that is too large.
         what: &'static str,
         /// The limit, in bytes or in number.
         limit: usize,
     },
     /// The name of a value is empty, over 255 bytes, or has a control character.
     InvalidName,
-    /// A subject is empty, over 255 bytes, or has a control character.
+    /// A subject is empty, over 1,024 bytes, or has a control character.
     InvalidSubject,
-    /// The value under this name is not of the type asked for.
+    /// The method of an authentication is empty, over 32 bytes or not visible ASCII, or there are
+    /// more than eight.
+    InvalidAuthentication,
+    /// A session without a subject was to be authenticated again.
+    NotSignedIn,
+    /// A session's own expiry has a timeout that would be cut short, or is not whole seconds.
+    InvalidExpiry {
+        /// The timeout, and the remedy.
+        problem: &'static str,
+    },
+    /// The value under this name has another type than the requested one.
     Decode {
         /// The name of the value.
         name: Box<str>,
-        /// The type asked for.
+        /// The requested type.
         wanted: &'static str,
+        /// serde's reason, without the value.
+        reason: Box<str>,
     },
-    /// This type cannot be stored (its `Serialize` failed, or for a typed session it is not a struct or map).
+    /// This type cannot be stored (its `Serialize` failed, or for a typed session it is not a
+    /// struct or map).
     Encode {
         /// The type.
         given: &'static str,
+        /// Why, without the value.
+        reason: Box<str>,
     },
-    /// The format in which the sessions are kept has no such type, or would give it back as another one.
+    /// The function of a [`try_update`](crate::Session::try_update) failed when it ran again, over
+    /// the value that another request had saved meanwhile. None of this request's changes were
+    /// saved.
+    UpdateFailed {
+        /// The name of the value.
+        name: Box<str>,
+    },
+    /// The format of the sessions has no such type, or would return it as another one.
     Unrepresentable {
         /// The name of the value.
         name: Box<str>,
         /// The type.
         what: &'static str,
     },
-    /// The format in which the sessions are kept uses this name for itself.
+    /// The format of the sessions reserves this name.
     ReservedName {
         /// The name.
         name: Box<str>,
     },
-    /// The stored record could be read, but holds what must not be loaded (a pickle that imports or calls something). It was
-    /// left as it is.
+    /// The stored record is readable, but its contents must not be loaded (a pickle that imports or
+    /// calls something). It was left as it is.
     Refused {
-        /// What, cut short.
+        /// The reason, cut short.
         what: Box<str>,
     },
-    /// Sessions are not available, as something is missing in the configuration; reading gives an empty session.
+    /// Sessions are not available, because a setting is missing in the configuration. Reading
+    /// returns an empty session.
     Unavailable {
         /// The name of the setting.
         missing: &'static str,
@@ -81,34 +106,59 @@ pub enum Error {
         /// The length of the cookie's name and value, in bytes.
         bytes: usize,
     },
-    /// Too many other requests changed the session meanwhile, or too many rotations followed one another. Nothing of this
-    /// request's changes was saved.
+    /// Too many other requests changed the session meanwhile, or too many rotations followed one
+    /// another. None of this request's changes were saved.
     Contended,
-    /// The store failed while it wrote, and by the time it answered again the record was gone, or others had written so often, that it
-    /// cannot be seen whether this request's changes were saved.
-    Uncertain,
-    /// The exchange took longer than the grace, and the record is gone: it may have been signed out, or it may live on under
-    /// a newer token. So this request cannot claim that the session was signed out.
-    Late,
+    /// The store failed during a write, and it cannot be determined whether this request's changes
+    /// were saved. When the store answered again the record was gone, or others had written too
+    /// often.
+    UnknownOutcome,
+    /// The client presented more tokens under one cookie name than an exchange looks at, so a
+    /// sign-in or sign-out cannot end all of their sessions. Nothing was changed.
+    TooManyTokens {
+        /// How many may be presented.
+        limit: usize,
+    },
+    /// The visitor signed in with another request. This one changed, or signed out of, the session
+    /// from before the sign-in. None of its changes were saved, and the session after the sign-in
+    /// lives on. See [`drop_superseded`](crate::ConfigBuilder::drop_superseded).
+    Superseded,
+    /// The session was signed out or expired while the handler ran. Nothing was saved.
+    Ended,
+    /// A session that the client keeps in its cookie cannot be saved before its response, and none
+    /// of its values can be claimed before it.
+    NeedsStore,
+    /// The session's values are sealed ([`seal_values`](crate::ConfigBuilder::seal_values)), and
+    /// this is no request with the visitor's token: a listing, an operator or a background job. Or
+    /// the program was built without the feature `sealed-values`. Nothing was changed.
+    Sealed,
+    /// The exchange took longer than the grace, and the record is gone. It may have been signed
+    /// out, or it may live on under a newer token. So this request cannot report that the session
+    /// was signed out.
+    GraceExpired,
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotLoaded => f.write_str("the session is not loaded yet: load what `wants_load` asks for first"),
+            Self::NotLoaded => f.write_str("the session is not loaded yet; load the keys of \
+                                            `wants_load` first"),
             Self::Closed => f.write_str(
-                "the session is closed: its response has been sent; change sessions before the handler answers",
+                "the session is closed: its response has been sent; change the session before the \
+                 handler returns",
             ),
-            Self::Nested => f.write_str(
-                "a function that updates the session uses the session itself; let it use what it is given, and nothing else",
+            Self::ReentrantUpdate => f.write_str(
+                "an update function used its own session; use only the function's argument",
             ),
-            Self::Misuse => f.write_str("the answer does not fit the question that the session machine asked"),
+            Self::ProtocolMisuse => f.write_str("the driver answered another question than the \
+                                                 session machine asked; answer each question once"),
             Self::Corrupt => f.write_str(
                 "the stored session cannot be read and was left as it is; check that nothing else writes under this prefix",
             ),
             Self::NewerRecord { version } => write!(
                 f,
-                "the stored session has format version {version}, newer than this program knows; update every node"
+                "the stored session has format version {version}, which this program does not \
+                 support; update every node"
             ),
             Self::TooLarge { what, limit } => write!(
                 f,
@@ -118,14 +168,34 @@ impl fmt::Display for Error {
                 f.write_str("the name of a session value must have 1 to 255 bytes and no control characters")
             }
             Self::InvalidSubject => {
-                f.write_str("the subject of a session must have 1 to 255 bytes and no control characters")
+                f.write_str("the subject of a session must have 1 to 1,024 bytes and no control characters")
             }
-            Self::Decode { name, wanted } => {
-                write!(f, "the session value `{name}` is not of type `{wanted}`; read it as the type it was written with")
+            Self::InvalidAuthentication => f.write_str(
+                "the methods of an authentication must be at most eight names of 1 to 32 visible ASCII characters",
+            ),
+            Self::NotSignedIn => f.write_str(
+                "the session belongs to nobody, so nobody can be authenticated again; sign in instead",
+            ),
+            Self::InvalidExpiry { problem } => {
+                write!(f, "the session's own expiry was not set: {problem}")
             }
-            Self::Encode { given } => write!(
+            Self::Decode {
+                name,
+                wanted,
+                reason,
+            } => write!(
                 f,
-                "a value of type `{given}` cannot be stored in a session; a typed session must be a struct or a map with text keys"
+                "the session value `{name}` is not of type `{wanted}` ({reason}); read it as the type it was \
+                 written with, or use `get_or_reset` or `typed_or_reset` where its type has changed"
+            ),
+            Self::Encode { given, reason } => write!(
+                f,
+                "a value of type `{given}` cannot be stored in a session: {reason}; store another type"
+            ),
+            Self::UpdateFailed { name } => write!(
+                f,
+                "the update of the session value `{name}` failed over the value that another request had saved \
+                 meanwhile, and nothing was saved; retry the request"
             ),
             Self::Unrepresentable { name, what } => write!(
                 f,
@@ -148,11 +218,33 @@ impl fmt::Display for Error {
             Self::Contended => {
                 f.write_str("too many other requests changed this session at the same time; retry the request")
             }
-            Self::Uncertain => f.write_str(
-                "the store failed during the write, and whether the changes were saved cannot be seen; check before you retry",
+            Self::UnknownOutcome => f.write_str(
+                "the store failed during the write, so it is unknown whether the changes were \
+                 saved; check before you retry",
             ),
-            Self::Late => f.write_str(
-                "the request took longer than the rotation grace, so whether the session ended cannot be seen; sign out again",
+            Self::TooManyTokens { limit } => write!(
+                f,
+                "the client sent more than {limit} session cookies of one name, so not all of their sessions can be ended; delete the cookies of this site, and of its parent domains, and try again"
+            ),
+            Self::Superseded => f.write_str(
+                "the changes were not saved: the visitor signed in meanwhile, and this request \
+                 carries the earlier token; reload the page and retry, or set `drop_superseded`",
+            ),
+            Self::Ended => f.write_str(
+                "nothing was saved: the session was signed out or expired meanwhile; start the request again",
+            ),
+            Self::NeedsStore => f.write_str(
+                "the session is kept in its cookie (`envelope` is set), so it can be neither saved \
+                 nor claimed before the response; keep sessions in a store",
+            ),
+            Self::Sealed => f.write_str(
+                "the session's values are sealed (`seal_values`), so only a request with the visitor's \
+                 token can read or change them; name the values that listings need in `public_values`, \
+                 and build every program with the feature `sealed-values`",
+            ),
+            Self::GraceExpired => f.write_str(
+                "the request took longer than the rotation grace, so it is unknown whether the \
+                 session ended; sign out again",
             ),
         }
     }

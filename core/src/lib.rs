@@ -1,13 +1,18 @@
-//! Sessions as a pure state machine: what a client presented and what a store returned go in, store actions and directives
-//! for the client come out. No I/O, no clock, no randomness, no async: whoever drives it brings those, so the same machine
-//! serves every framework, every store, and transports that are not HTTP; and a test can replay any interleaving.
+//! Sessions as a pure state machine. The client's tokens and the store's records go in. Store
+//! actions and directives for the client come out.
 //!
-//! Most users want an adapter (`cloakroom-axum`, or the crate `cloakroom` for transports without a framework). Use this crate to write one,
-//! or a driver of your own. This is the whole protocol, on a store that is a map:
+//! The crate has no I/O, no clock, no randomness and no async: its driver supplies those. So one
+//! machine serves every framework, every store, and transports that are not HTTP, and a test can
+//! replay any interleaving.
+//!
+//! Most users want an adapter (`cloakroom-axum`, or the crate `cloakroom` for transports without a
+//! framework). Use this crate to write an adapter, or a driver of your own. This is the whole
+//! protocol, on a store that is a map:
 //!
 //! ```
 //! use cloakroom_core::{
-//!     Commit, Config, Created, Deleted, Directive, Error, Exchange, Key, Outcome, Replaced, Session, Stored, Touched, UnixTime,
+//!     Commit, Config, Created, Deleted, Directive, Error, Exchange, Key, Outcome,
+//!     Replaced, Session, Stored, Touched, UnixTime,
 //! };
 //! use std::collections::BTreeMap;
 //!
@@ -21,7 +26,7 @@
 //!     random: [u8; 64],
 //!     handler: impl FnOnce(&mut Session<'_>) -> Result<(), Error>,
 //! ) -> Result<Outcome, Error> {
-//!     // 1. Open it with what the client presented, and load what it wants.
+//!     // 1. Open it with the client's token, and load the records.
 //!     let mut exchange = Exchange::open(config, token.map(str::as_bytes), now);
 //!     while let Some(key) = exchange.wants_load().cloned() {
 //!         exchange.handle_loaded(&key, store.get(&key).cloned())?;
@@ -34,16 +39,22 @@
 //!         commit = match commit {
 //!             Commit::Done(outcome) => return Ok(outcome),
 //!             Commit::Mint(mint) => mint.with(random)?,
-//!             Commit::Create(create) if store.contains_key(create.key()) => create.then(Created::Taken, now)?,
+//!             Commit::Create(create) if store.contains_key(create.key()) => {
+//!                 create.then(Created::Taken, now)?
+//!             }
 //!             Commit::Create(create) => {
 //!                 let write = create.write();
-//!                 store.insert(create.key().clone(), Stored::new(write.bytes.clone(), write.expires_at, 0));
+//!                 store.insert(
+//!                     create.key().clone(),
+//!                     Stored::new(write.bytes.clone(), write.expires_at, 0),
+//!                 );
 //!                 create.then(Created::Stored, now)?
 //!             }
 //!             Commit::Replace(replace) => match store.get_mut(replace.key()) {
 //!                 Some(stored) if stored.bytes == replace.old().bytes => {
 //!                     let write = replace.write();
-//!                     *stored = Stored::new(write.bytes.clone(), write.expires_at, 0);
+//!                     *stored =
+//!                         Stored::new(write.bytes.clone(), write.expires_at, 0);
 //!                     replace.then(Replaced::Stored, now)?
 //!                 }
 //!                 Some(_) => replace.then(Replaced::Changed, now)?,
@@ -73,59 +84,92 @@
 //!     }
 //! }
 //!
-//! let (config, mut store, now) = (Config::default(), Store::new(), UnixTime::from_secs(1_700_000_000));
+//! let (config, mut store, now) = (
+//!     Config::default(),
+//!     Store::new(),
+//!     UnixTime::from_secs(1_700_000_000),
+//! );
 //!
-//! // A first request: it presents nothing, and is told to keep a token.
-//! let first = exchange(&config, &mut store, None, now, [1; 64], |session| session.insert("cart", ["tea"]))?;
-//! let Directive::Issue(issued) = first.directive else { panic!() };
+//! // A first request without a token. Its response issues one.
+//! let first = exchange(&config, &mut store, None, now, [1; 64], |session| {
+//!     session.insert("cart", ["tea"])
+//! })?;
+//! let Directive::Issue(issued) = first.directive else {
+//!     panic!()
+//! };
 //!
 //! // The next one presents it.
-//! exchange(&config, &mut store, Some(issued.token.expose()), now, [2; 64], |session| {
-//!     assert_eq!(session.get::<Vec<String>>("cart")?.unwrap(), ["tea"]);
-//!     Ok(())
-//! })?;
+//! exchange(
+//!     &config,
+//!     &mut store,
+//!     Some(issued.token.expose()),
+//!     now,
+//!     [2; 64],
+//!     |session| {
+//!         assert_eq!(session.get::<Vec<String>>("cart")?.unwrap(), ["tea"]);
+//!         Ok(())
+//!     },
+//! )?;
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! - [`Exchange`] is a request and its session while the handler runs, [`Session`] what the handler sees.
-//! - [`Commit`] is what remains to be done after it; each of its questions is consumed by its answer.
-//! - [`Outcome`] says what to tell the client ([`Directive`]) and what became of the changes ([`Fate`]).
+//! - [`Exchange`] is a request and its session while the handler runs. [`Session`] is what the
+//!   handler sees.
+//! - [`Commit`] is the work that remains after the handler. Each answer consumes its question.
+//! - [`Outcome`] holds what to send to the client ([`Directive`]) and the fate of the changes
+//!   ([`Fate`]).
+//! - [`Look`] tells whether a session lives, for drivers that wait for its end.
 //! - [`Config`] is built and validated once.
-//! - [`http`] maps all that to Cookie and Set-Cookie lines; nothing else here knows of HTTP.
+//! - [`http`] maps all that to headers. Nothing else here depends on HTTP.
 //!
 //! # Limits
 //!
-//! Whatever bytes arrive, from a client or a store: no panic, no more memory than the bytes themselves take, and a bounded
-//! number of store calls: at most 4 tokens of one request are looked at, 16 rotations followed, 8 tokens tried, 256 conflicts
-//! and lost answers met. Values nest at most 256 levels deep; size and number are [`Limits`] of the configuration.
+//! Bytes from a client or a store never cause a panic, and never take more memory than their own
+//! length. The number of store calls is bounded. An exchange accepts 16 tokens and makes 32 loads
+//! before the handler runs ([`Error::TooManyTokens`]). A commit follows 16 rotations, tries 8 new
+//! tokens, and gives up after 256 conflicts and lost answers. Values nest at most 256 levels deep.
+//! [`Limits`] of the configuration cap their size and number.
 
+mod aim;
+mod assurance;
 mod commit;
 mod config;
+mod csrf;
 mod envelope;
+mod epoch;
 mod error;
 mod exchange;
 mod expiry;
 mod format;
 pub mod http;
 mod journal;
+mod limits;
+mod look;
 mod machine;
+mod outcome;
+mod pending;
 mod record;
+mod seal;
 mod session;
-mod store;
-mod time;
+mod shared;
 mod token;
+mod translate;
 mod values;
 
-pub use commit::{
-    Commit, Create, Delete, Directive, Fate, Issued, Mint, Outcome, Reload, Replace, Touch,
-};
-pub use config::{Builder, Config, ConfigError, Lifetimes, Limits, SameSite};
+pub use aim::{Aim, Known};
+pub use assurance::Authentication;
+pub use cloakroom_store::{Created, Deleted, Key, Replaced, Stored, Touched, UnixTime, Write};
+pub use commit::{Commit, Create, Delete, Mint, Reload, Replace, Touch};
+pub use config::{Carrier, Config, ConfigBuilder, ConfigError, CookieScope, Lifetimes, SameSite};
 pub use envelope::Envelope;
+pub use epoch::Epoch;
 pub use error::Error;
 pub use exchange::Exchange;
 pub use expiry::Expiry;
 pub use format::{Contents, Format};
+pub use limits::Limits;
+pub use look::{Look, Seen, session_id};
+pub use machine::Claimed;
+pub use outcome::{Directive, Fate, Issued, Outcome};
 pub use session::Session;
-pub use store::{Created, Deleted, Key, Replaced, Stored, Touched, Write};
-pub use time::UnixTime;
 pub use token::{KeyFormat, SigningKey, Token, TokenFormat, TokenScheme};

@@ -5,129 +5,150 @@
 //! ```text
 //! candidate ── none, expired ──▶ next candidate ──▶ … ──▶ ready: no session
 //!     │ live ────────────────────▶ next candidate ──▶ … ──▶ ready: this one, if it is the only living one
-//!     └ retired ──▶ follow the successors ── living end ──▶ as live     ── end missing ──▶ as none
+//!     └ retired ──▶ follow the successors ── end missing ──▶ as none
+//!                       └ living end ──▶ only plain rotations between: as live, the end itself
+//!                                      └ a sign-in between: as live, the record before it, to be read only
+//! ready, if `end_all` is switched on: the epoch, last ──▶ living records of an older number: as expired
 //! ```
 //!
-//! Committing (`Exchange::finish`, then one arrow for each answer; `✗` is a lost answer, which is looked into by a reload):
+//! Committing (`Exchange::finish`, then one arrow for each answer; `✗` is a lost answer, resolved
+//! by a reload):
 //!
 //! ```text
 //! nothing changed ─────▶ Touch, if due ─▶ done
+//!                          └ no session, a form's token: done: issue a cookie that has no record
 //!                          └ cookie to be renewed: Reload ─ live ─▶ done: issue the same again
 //! changed, no session ─▶ Mint ─▶ Create ─ Stored ─▶ done: issue
 //!                          ▲─────── Taken
 //! changed, live ───────▶ Mint ─▶ Replace ─ Stored ─▶ done: saved
 //!                                 ▲   └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: gone, or, after a ✗, uncertain
-//!                                 └── live: replay ─────┴ retired ─▶ done: superseded
-//! changed, retired ────▶ done: superseded                 (never a new session: a late answer must not undo a sign-in)
+//!                                 ├── live: replay ─────┤
+//!                                 │                     └ retired: follow
+//! follow ──────────────▶ retired by a sign-in ─▶ an error, or, if configured so, done: superseded
+//!                      └ retired by a rotation ─▶ Reload successor ─ live: replay, and Replace it
+//!                                                   ├ retired: follow
+//!                                                   └ gone ─▶ done: gone
+//! changed, from before a sign-in ─▶ an error, or, if configured so, done: superseded
+//!                           (never a new session: a late answer must not undo a sign-in)
 //! rotation, sign-in ───▶ Mint ─▶ Create new ─▶ Replace old by retired ─ Stored ─▶ done: issue
 //!                                                ▲   └ Changed, Gone, ✗ ─▶ Reload old
 //!                                                │        ├ live: Reload new, Replace new by the replayed ─┐
 //!                                                └────────┼──────────────────────────────────────────┘
 //!                                                         ├ gone, rotation: Reload new, Delete new ─▶ done: gone
 //!                                                         ├ gone, sign-in: Reload new, Replace it without the old data ─▶ done: issue
-//!                                                         ├ retired, rotation: Reload new, Delete new ─▶ done: superseded
-//!                                                         └ retired, sign-in ─▶ done: issue
+//!                                                         └ retired: follow
+//!                                                            ├ live, sign-in: as live, with the successor as the old
+//!                                                            ├ live, rotation: Reload new, Delete new, then Replace the successor
+//!                                                            ├ gone: as gone
+//!                                                            ├ a sign-in was first, sign-in ─▶ done: issue
+//!                                                            └ a sign-in was first, rotation: Reload new, Delete new ─▶ as changed
+//! rotation with a token that was rotated away ─▶ as changed: it gets no token
+//! several sessions, and a sign-in ─▶ each as in a sign-out, then Mint ─▶ Create new ─ Stored ─▶ done: issue
 //! sign-out ────────────▶ Delete ─ Deleted, Gone ─▶ done: clear
 //!                         ▲ └ Changed, ✗ ─▶ Reload ─ gone ─▶ done: clear
 //!                         └────── live ───────┘└ retired: Reload along the chain to its end, Delete newest first ─▶ done: clear
+//!                               └ a sign-in lies between ─▶ an error, and nothing is deleted
 //! emptied, if configured so ─▶ Mint ─▶ Delete ─ Deleted, Gone ─▶ done: clear
 //!                                    └ Changed, ✗ ─▶ Reload ─▶ as changed, live
 //! in the cookie itself ─▶ Mint, if changed or the end is to be put off ─▶ done: issue      (no store is asked)
 //! ```
-//!
-//! The rules that `protocol.py` calls nocas, blinddelete, nofollow, retiredmint and shortgrace are the comments that begin with
-//! "Rule".
 
 mod answers;
+mod claiming;
 mod creating;
+mod ending;
+mod following;
 mod in_cookie;
 mod loading;
 mod saving;
+mod sealing;
 mod signing_out;
 
+pub use claiming::Claimed;
+pub(crate) use following::Withdrawn;
+
+use self::loading::MAX_TOKENS;
+
 use crate::commit::{Mint, Replace, ReplaceStep, Target};
-use crate::exchange::{Candidates, Issue, Loading, Work};
+use crate::pending::{Candidates, Loaded, Loading, Pending, TokenChange};
 use crate::record::{Nonce, Seed};
-use crate::{
-    Commit, Config, Directive, Error, Exchange, Fate, Key, Outcome, Token, UnixTime, Write,
-};
+use crate::seal::Opener;
+use crate::{Commit, Config, Directive, Error, Fate, Issued, Key, Outcome, Token, UnixTime, Write};
 
 /// How many rotations may follow one another within a grace.
 const MAX_CHAIN: usize = 16;
 /// How many conflicts and lost answers one commit may meet.
 const MAX_CONFLICTS: u32 = 256;
 
-impl Exchange {
-    /// The handler has answered: what is to be done to make its changes real? `now` is the time of this call.
-    ///
-    /// Store calls: none if nothing was changed (one `touch` after a tenth of the idle timeout, and a load
-    /// more if that renews the cookie); one to create or to save; two for
-    /// a rotation or sign-in; one for a sign-out. More only after conflicts and lost answers.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Commit, Config, Exchange, UnixTime};
-    /// # let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-    /// exchange.session()?.insert("theme", "dark")?;
-    /// assert!(matches!(exchange.finish(UnixTime::from_secs(1)), Commit::Mint(_)));
-    /// # Ok::<(), cloakroom_core::Error>(())
-    /// ```
-    pub fn finish(self, now: UnixTime) -> Commit {
-        if let Some(outcome) = self.settled(now) {
-            return Commit::Done(outcome);
-        }
-        let mut machine = self.0;
-        machine.now = now;
-        machine.start()
-    }
-
-    /// What [`finish`](Exchange::finish) comes to if nothing is to be done, as after most requests; `None` if something is. For drivers
-    /// that keep the exchange in its place until then: dropping it instead of finishing it changes nothing.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Config, Exchange, Fate, UnixTime};
-    /// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
-    /// assert_eq!(exchange.settled(UnixTime::from_secs(1)).unwrap().fate, Fate::Unchanged);
-    /// exchange.session()?.insert("theme", "dark")?;
-    /// assert!(exchange.settled(UnixTime::from_secs(1)).is_none());
-    /// # Ok::<(), cloakroom_core::Error>(())
-    /// ```
-    #[must_use]
-    pub fn settled(&self, now: UnixTime) -> Option<Outcome> {
-        self.0.settled(now)
-    }
-}
-
-/// An exchange, from when it is opened until its outcome.
+/// An exchange, from its opening until its outcome.
 pub(crate) struct Machine {
     pub(crate) config: Config,
     pub(crate) opened: UnixTime,
-    now: UnixTime,
+    pub(crate) now: UnixTime,
     pub(crate) presented: bool,
     pub(crate) accessed: bool,
-    /// Where the session may be, in the order of the tokens presented; those before `at` are dealt with.
+    /// Where the session may be, in the order of the tokens presented. Those before `at` are done.
     pub(crate) candidates: Candidates,
     pub(crate) at: usize,
     pub(crate) loading: Loading,
+    loads: u32,
+    /// More tokens, or more loads, than the limit: no session is trusted, and none can be ended for
+    /// certain.
+    pub(crate) excess: bool,
+    /// The maximum of tokens: the one that a sign-in issues would be one too many.
+    pub(crate) full: bool,
+    /// The server itself chose the record, so a sign-in does not cut it off from the successor.
+    pub(crate) may_cross: bool,
+    /// The error for what this request cannot have.
+    refused: Option<Error>,
     /// The living token, if it may have to be sent again.
     token: Option<Box<Token>>,
-    pub(crate) work: Work,
-    /// The session that is being created.
+    pub(crate) pending: Pending,
+    /// The session that this request creates.
     new: Option<New>,
     /// The mark of this exchange's writes.
     writer: Nonce,
     /// For a record that has no seed yet.
     seed: Seed,
+    /// The nonces of this exchange's sealed records.
+    nonces: sealing::Nonces,
     mints: u32,
     conflicts: u32,
+    /// How many successors this load has followed.
+    hops: usize,
     /// An answer was lost: a write of this exchange may have happened, or may still happen.
     uncertain: bool,
-    /// The successor that was deleted last.
-    dead: Option<Key>,
+    /// The successor deleted last.
+    deleted_successor: Option<Box<Key>>,
+    /// The one value that this machine takes.
+    claim: Option<Box<claiming::Claim>>,
+    /// The presented token was rotated away before this exchange began.
+    pub(crate) rotated_away: bool,
+    /// This exchange is no use of the session, and does not extend its life.
+    pub(crate) background: bool,
+    /// The session of a sign-in is marked until its token is presented.
+    pub(crate) unpresented: bool,
+    /// The handler goes on after this commit.
+    pub(crate) resumes: bool,
+    /// The epoch is to be loaded, after all records.
+    wants_epoch: bool,
+    /// The key of the token that is issued, if one is, and what opens its values.
+    place: Option<Box<Place>>,
+    /// Further presented cookies of sessions that the client keeps.
+    beside: in_cookie::Beside,
 }
 
 struct New {
     token: Token,
     key: Key,
+    opener: Option<Opener>,
+}
+
+/// Where a session is, and what opens its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) key: Key,
+    pub(crate) opener: Option<Opener>,
 }
 
 impl Machine {
@@ -141,54 +162,97 @@ impl Machine {
             candidates: Candidates::new(),
             at: 0,
             loading: Loading::Next,
+            loads: 0,
+            excess: false,
+            full: false,
+            may_cross: false,
+            refused: None,
             token: None,
-            work: Work::default(),
+            pending: Pending::default(),
             new: None,
             writer: Nonce::default(),
             seed: Seed::default(),
+            nonces: sealing::Nonces::default(),
             mints: 0,
             conflicts: 0,
+            hops: 0,
             uncertain: false,
-            dead: None,
+            deleted_successor: None,
+            claim: None,
+            rotated_away: false,
+            background: false,
+            unpresented: false,
+            resumes: false,
+            wants_epoch: config.epoch_key().is_some(),
+            place: None,
+            beside: in_cookie::Beside::default(),
         }
     }
 
-    fn settled(&self, now: UnixTime) -> Option<Outcome> {
-        let base = self.work.base.as_deref();
-        let touch = || self.config.touch_due(base?, now);
-        (!self.work.is_modified() && touch().is_none()).then(|| Outcome {
-            superseded: base.is_some_and(|base| base.record.retired.is_some()),
-            directive: Directive::Keep,
+    pub(crate) fn settled(&self, now: UnixTime) -> Option<Outcome> {
+        let base = self.pending.base.as_deref();
+        let touch = || self.touch_due(base?, now);
+        (!self.pending.is_modified() && touch().is_none()).then(|| Outcome {
+            superseded: base.is_some_and(Loaded::is_superseded),
+            directive: self.keep(),
             accessed: self.accessed,
             fate: Fate::Unchanged,
             conflicts: 0,
+            claimed: None,
+            place: None,
         })
     }
 
-    /// What to do first.
-    fn start(mut self: Box<Self>) -> Commit {
+    /// Returns the first step.
+    pub(crate) fn start(mut self: Box<Self>) -> Commit {
         if self.config.settings().envelope.is_some() {
             return self.start_sealed();
         }
-        let live = self
-            .work
-            .base
-            .as_ref()
-            .map(|base| base.record.retired.is_none());
-        let modified = self.work.is_modified();
-        match (live, &self.work.issue) {
-            _ if self.work.destroyed => self.sign_out(),
-            (_, Issue::SignIn(_)) | (Some(true), Issue::Rotate) => self.mint(),
+        let base = self.pending.base.as_deref();
+        if self.pending.token_change == TokenChange::Rotate
+            && base.is_some_and(Loaded::is_superseded)
+        {
+            // Rule onetoken: a token that was rotated away gets no other, so its reach ends with
+            // the grace.
+            self.pending.token_change = TokenChange::No;
+        }
+        let base = self.pending.base.as_deref();
+        let live = base.map(|base| base.record.retired.is_none());
+        let modified = self.pending.is_modified();
+        if modified && self.is_barred() {
+            return self.refuse(Error::Sealed);
+        }
+        let most = MAX_TOKENS - usize::from(self.signs_in());
+        if self.excess && self.pending.destroyed || (self.excess || self.full) && self.signs_in() {
+            return self.refuse(Error::TooManyTokens { limit: most });
+        }
+        match (live, &self.pending.token_change) {
+            _ if self.pending.destroyed => self.sign_out(),
+            // Rule untrusted: a sign-in ends the sessions presented with it before the new one
+            // begins. Otherwise the client would go on presenting several, and the new one would
+            // not be trusted either.
+            (_, TokenChange::SignIn(_)) if !self.pending.untrusted.is_empty() => self.sign_out(),
+            (_, TokenChange::SignIn(_)) | (Some(true), TokenChange::Rotate) => self.mint(),
             (None, _) if self.creates() => {
-                self.work.issue = Issue::No;
+                self.pending.token_change = TokenChange::No;
                 self.mint()
             }
-            (None, _) => self.done(Fate::Unchanged, Directive::Keep),
-            (Some(true), Issue::No) if modified => self.mint(),
-            (Some(true), Issue::No) => self.touch(),
-            // Rule retiredmint: a plain write with a retired token is dropped, and never creates a session.
-            (Some(false), Issue::No) if !modified => self.done(Fate::Unchanged, Directive::Keep),
-            (Some(false), _) => self.done(Fate::Superseded, Directive::Keep),
+            (None, _) => {
+                let directive = self.keep();
+                self.done(Fate::Unchanged, directive)
+            }
+            (Some(true), TokenChange::No) if modified => self.mint(),
+            (Some(true), TokenChange::No) if self.background => {
+                self.done(Fate::Unchanged, Directive::Keep)
+            }
+            (Some(true), TokenChange::No) => self.touch(),
+            (Some(false), _) if !modified => self.done(Fate::Unchanged, Directive::Keep),
+            // Rule retiredmint: a plain write with a token from before a sign-in fails, and never
+            // creates a session.
+            (Some(false), _) if self.drops_superseded() => {
+                self.done(Fate::Superseded, Directive::Keep)
+            }
+            (Some(false), _) => self.mint(),
         }
     }
 
@@ -196,8 +260,19 @@ impl Machine {
         Commit::Mint(Mint { machine: self })
     }
 
+    /// Makes this error the next answer, and writes nothing: `finish` itself never fails.
+    #[cold]
+    fn refuse(mut self: Box<Self>, error: Error) -> Commit {
+        self.refused = Some(error);
+        self.mint()
+    }
+
+    fn signs_in(&self) -> bool {
+        matches!(self.pending.token_change, TokenChange::SignIn(_))
+    }
+
     fn replace_base(mut self: Box<Self>, write: Write, step: ReplaceStep) -> Result<Commit, Error> {
-        // Rule nocas: replace only what is still as it was loaded.
+        // Rule: replace only what still equals the loaded record.
         let target = self.take_base()?;
         Ok(Commit::Replace(Replace {
             machine: self,
@@ -207,48 +282,75 @@ impl Machine {
         }))
     }
 
-    /// The base goes into the question, and comes back with the answer.
+    /// The base moves into the question, and returns with the answer.
     fn take_base(&mut self) -> Result<Target, Error> {
-        self.work.base.take().map(Target::Base).ok_or(Error::Misuse)
+        self.pending
+            .base
+            .take()
+            .map(Target::Base)
+            .ok_or(Error::ProtocolMisuse)
     }
 
     fn restore(&mut self, target: Target) -> Key {
         match target {
-            Target::Base(base) => self.work.base.insert(base).key.clone(),
+            Target::Base(base) => self.pending.base.insert(base).key.clone(),
             Target::Other(other) => other.0,
         }
     }
 
     fn clear(&self) -> Directive {
-        if self.presented {
-            Directive::Clear
-        } else {
-            Directive::Keep
+        match self.keep() {
+            // A cookie of a former Path may be there, and not be sent with this request.
+            Directive::Keep if self.presented || self.config.has_former_scopes() => {
+                Directive::Clear
+            }
+            directive => directive,
         }
     }
 
-    /// Whether there is something to be created where there is no session.
+    /// Returns no directive, or the cookie for the forms of a visitor without a session.
+    fn keep(&self) -> Directive {
+        match &self.pending.form {
+            None => Directive::Keep,
+            Some(form) => Directive::Issue(Issued {
+                token: form.token.clone(),
+                max_age: None,
+            }),
+        }
+    }
+
+    /// Returns whether there is something to create where there is no session.
     fn creates(&self) -> bool {
-        let work = &self.work;
+        let pending = &self.pending;
         let empty = || {
-            work.issue == Issue::No
-                && work.seed.is_none()
-                && work.journal.subject.is_none()
-                && !work.journal.sets()
+            pending.token_change == TokenChange::No
+                && pending.seed.is_none()
+                && pending.journal.subject.is_none()
+                && !pending.journal.sets()
         };
-        work.creates() && !(self.config.settings().delete_emptied && empty())
+        pending.creates() && !(self.config.settings().delete_when_empty && empty())
     }
 
     fn done(self: Box<Self>, fate: Fate, directive: Directive) -> Commit {
-        let base = self.work.base.as_ref();
-        let retired = base.is_some_and(|base| base.record.retired.is_some());
+        let base = self.pending.base.as_deref();
+        let superseded = fate == Fate::Superseded || base.is_some_and(Loaded::is_superseded);
+        let claimed = self.claimed().filter(|_| fate == Fate::Saved).map(Box::new);
+        let at = |base: &Loaded| {
+            Box::new(Place {
+                key: base.key.clone(),
+                opener: base.opener.clone(),
+            })
+        };
+        let place = || self.place.clone().or_else(|| base.map(at));
+        let place = self.resumes.then(place).flatten();
         Commit::Done(Outcome {
-            superseded: matches!(directive, Directive::Keep)
-                && (retired || fate == Fate::Superseded),
+            superseded: superseded && directive == Directive::Keep,
             directive,
             accessed: self.accessed,
             fate,
             conflicts: self.conflicts,
+            claimed,
+            place,
         })
     }
 

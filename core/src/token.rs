@@ -3,24 +3,38 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::Key;
-use crate::format::Shared;
+use crate::config::ConfigError;
+use crate::shared::Shared;
 
 /// The secret that a client presents. `Debug` never shows it, and it has no `Display`.
 ///
 /// ```
 /// use cloakroom_core::{Commit, Config, Directive, Exchange, UnixTime};
 ///
-/// let mut exchange = Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
+/// let mut exchange =
+///     Exchange::open(&Config::default(), [], UnixTime::from_secs(0));
 /// exchange.session()?.insert("n", 1)?;
-/// let Commit::Mint(mint) = exchange.finish(UnixTime::from_secs(0)) else { panic!() };
-/// let Commit::Create(create) = mint.with([7; 64])? else { panic!() };
-/// let Commit::Done(outcome) = create.then(cloakroom_core::Created::Stored, UnixTime::from_secs(0))? else { panic!() };
-/// let Directive::Issue(issued) = outcome.directive else { panic!() };
+/// let Commit::Mint(mint) = exchange.finish(UnixTime::from_secs(0)) else {
+///     panic!()
+/// };
+/// let Commit::Create(create) = mint.with([7; 64])? else {
+///     panic!()
+/// };
+/// let Commit::Done(outcome) =
+///     create.then(cloakroom_core::Created::Stored, UnixTime::from_secs(0))?
+/// else {
+///     panic!()
+/// };
+/// let Directive::Issue(issued) = outcome.directive else {
+///     panic!()
+/// };
 /// assert_eq!(issued.token.expose().len(), 43);
 /// assert_eq!(format!("{:?}", issued.token), "Token(..)");
 /// # Ok::<(), cloakroom_core::Error>(())
@@ -37,7 +51,7 @@ impl Token {
         &self.0
     }
 
-    /// The token's text, to be handed to the client and to nobody else.
+    /// Returns the token's text. Give it to the client only.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -47,7 +61,7 @@ impl Token {
     /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
-        // Only `mint` makes tokens, and only of ASCII.
+        // Only `mint` makes tokens, and only from ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -70,10 +84,12 @@ impl fmt::Debug for Token {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TokenFormat {
-    /// 256 random bits as 43 characters of canonical, unpadded base64url (OWASP ASVS 5.0, 7.2.3 asks for 128).
+    /// 256 random bits as 43 characters of canonical, unpadded base64url. OWASP ASVS 5.0, 7.2.3
+    /// requires 128.
     #[default]
     Random256,
-    /// A version 4 UUID, lower case with hyphens: 122 random bits, for systems that insist on the format.
+    /// A version 4 UUID, lower case with hyphens: 122 random bits, for systems that insist on the
+    /// format.
     UuidV4,
 }
 
@@ -89,33 +105,41 @@ pub enum TokenFormat {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KeyFormat {
-    /// The prefix and the token's SHA-256, so that who reads the store cannot present a session (CVE-2019-16782).
+    /// The prefix and the token's SHA-256. Someone who can read the store still cannot present a
+    /// session (CVE-2019-16782).
     #[default]
     Sha256,
-    /// The prefix and the token itself: only for living beside systems that do so.
+    /// The prefix and the token itself. Only for sharing sessions with systems that do so.
     Plain,
 }
 
-/// Another way to make and recognise tokens than this library's own, for living beside a system that shares them. Set one with
-/// [`Builder::token_scheme`](crate::Builder::token_scheme).
+/// Another way to make and recognise tokens than this library's own, for sharing sessions with
+/// another system. Set one with
+/// [`ConfigBuilder::token_scheme`](crate::ConfigBuilder::token_scheme).
 ///
-/// A scheme must give each token one spelling, and be as hard to guess as 128 random bits.
+/// A scheme must give each token exactly one spelling. Its tokens must be as hard to guess as 128
+/// random bits.
 ///
 /// ```
 /// use cloakroom_core::{Config, TokenScheme};
+/// use std::borrow::Cow;
 ///
 /// /// 64 hexadecimal digits.
 /// struct Hex;
 ///
 /// impl TokenScheme for Hex {
 ///     fn is_well_formed(&self, presented: &[u8]) -> bool {
-///         presented.len() == 64 && presented.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+///         presented.len() == 64
+///             && presented
+///                 .iter()
+///                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 ///     }
-///     fn id<'t>(&self, presented: &'t [u8]) -> Option<&'t [u8]> {
-///         self.is_well_formed(presented).then_some(presented)
+///     fn id<'t>(&self, presented: &'t [u8]) -> Option<Cow<'t, [u8]>> {
+///         self.is_well_formed(presented).then_some(presented.into())
 ///     }
 ///     fn mint(&self, random: &[u8; 32]) -> (String, String) {
-///         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+///         let id: String =
+///             random.iter().map(|byte| format!("{byte:02x}")).collect();
 ///         (id.clone(), id)
 ///     }
 ///     fn max_len(&self) -> usize {
@@ -127,20 +151,24 @@ pub enum KeyFormat {
 /// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
 pub trait TokenScheme: Send + Sync + 'static {
-    /// Whether this has the form of a token: cheap, asked of whatever a client presents.
+    /// Returns whether these bytes have the form of a token. Must be cheap: it runs on whatever a
+    /// client presents.
     fn is_well_formed(&self, presented: &[u8]) -> bool;
 
-    /// The part of a token that its record is found by; `None` if the token is not genuine.
-    fn id<'t>(&self, presented: &'t [u8]) -> Option<&'t [u8]>;
+    /// Returns what finds a token's record, or `None` if the token is not genuine. It is a part of
+    /// the token, or what the token encrypts.
+    fn id<'t>(&self, presented: &'t [u8]) -> Option<Cow<'t, [u8]>>;
 
-    /// A new id, and the token that carries it, both of visible ASCII without `;`, `,`, `"` and backslash, made of random bytes.
+    /// Makes a new id, and the token that carries it, from random bytes. Both are visible ASCII
+    /// without `;`, `,`, `"` and backslash.
     fn mint(&self, random: &[u8; 32]) -> (String, String);
 
-    /// The length of the longest token.
+    /// Returns the length of the longest token.
     fn max_len(&self) -> usize;
 }
 
-/// A secret that signs tokens (HMAC-SHA256), so that forged ones never reach the store. Wiped when dropped.
+/// A secret that signs tokens (HMAC-SHA256), so that forged ones never reach the store. Wiped when
+/// dropped.
 ///
 /// ```
 /// use cloakroom_core::{Config, SigningKey};
@@ -155,10 +183,14 @@ pub trait TokenScheme: Send + Sync + 'static {
 pub struct SigningKey(Zeroizing<Vec<u8>>);
 
 impl SigningKey {
-    /// The fewest bytes that a key may have.
+    /// The minimum length of a key, in bytes.
     pub const MIN_LEN: usize = 32;
 
-    /// A key of these bytes, or `None` if they are fewer than [`SigningKey::MIN_LEN`]. Use random ones.
+    /// Makes a key from random bytes. Returns `None` if they are fewer than
+    /// [`SigningKey::MIN_LEN`].
+    ///
+    /// Also returns `None` for a text with quotes or white space around it. To take a key from
+    /// text, parse it (`text.parse()`): the error has the reason.
     ///
     /// ```
     /// # use cloakroom_core::SigningKey;
@@ -167,25 +199,56 @@ impl SigningKey {
     #[must_use]
     pub fn new(secret: impl AsRef<[u8]>) -> Option<Self> {
         let secret = secret.as_ref();
-        Some(Self::unchecked(secret)).filter(Self::is_long_enough)
+        Some(Self::unchecked(secret)).filter(|key| key.problem().is_none())
     }
 
     pub(crate) fn unchecked(secret: &[u8]) -> Self {
         Self(Zeroizing::new(secret.to_vec()))
     }
 
-    pub(crate) fn is_long_enough(&self) -> bool {
-        self.0.len() >= Self::MIN_LEN
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+
+    /// Returns the key's fault and the remedy.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        if self.0.len() < Self::MIN_LEN {
+            return Some("must be a list of texts of at least 32 bytes each; use random ones");
+        }
+        crate::config::text::problem_of_bytes(&self.0)
     }
 
     fn mac(&self, id: &[u8]) -> [u8; 32] {
-        // HMAC takes keys of every length, so this cannot fail; and if it did, the MAC would match nothing.
+        // HMAC takes keys of every length, so this cannot fail. If it did, the MAC would match
+        // nothing.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
             return [0; 32];
         };
         mac.update(b"cloakroom token v1\0");
         mac.update(id);
         mac.finalize().into_bytes().into()
+    }
+}
+
+/// Takes a key from a setting or an environment variable.
+///
+/// ```
+/// use cloakroom_core::SigningKey;
+///
+/// let key: SigningKey = "wWbXm2oSLk0Zr5q1vZ0c1fJ8qk3n9dTz".parse()?;
+/// let quoted = "\"wWbXm2oSLk0Zr5q1vZ0c1fJ8qk3n9dTz\"".parse::<SigningKey>();
+/// assert!(quoted.unwrap_err().to_string().contains("is in quotes"));
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+impl FromStr for SigningKey {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let key = Self::unchecked(text.as_bytes());
+        match key.problem() {
+            Some(problem) => Err(ConfigError::new("signing_keys", problem)),
+            None => Ok(key),
+        }
     }
 }
 
@@ -208,7 +271,7 @@ pub(crate) struct TokenRules {
 const MAC_LEN: usize = 43;
 
 impl TokenRules {
-    /// Length of a whole token, in bytes.
+    /// Returns the length of a whole token, in bytes.
     pub(crate) fn token_len(&self) -> usize {
         if let Some(scheme) = &self.scheme {
             return scheme.0.max_len();
@@ -228,7 +291,7 @@ impl TokenRules {
         }
     }
 
-    /// The token whose randomness is this, and its key. Only the first 122 or 256 bits are used.
+    /// Makes a token from this randomness, and its key. Uses only the first 122 or 256 bits.
     pub(crate) fn mint(&self, random: &[u8; 32]) -> Option<(Token, Key)> {
         if let Some(scheme) = &self.scheme {
             let (id, token) = scheme.0.mint(random);
@@ -254,7 +317,8 @@ impl TokenRules {
         Some((Token(text), key))
     }
 
-    /// Whether what a client presented has the one spelling of a token. Cheap: nothing is hashed.
+    /// Returns whether what a client presented has the one spelling of a token. Cheap: it hashes
+    /// nothing.
     pub(crate) fn is_well_formed(&self, presented: &[u8]) -> bool {
         if let Some(scheme) = &self.scheme {
             return scheme.0.is_well_formed(presented);
@@ -273,15 +337,16 @@ impl TokenRules {
             }
     }
 
-    /// The key of a well-formed token, or `None` if none of the signing keys signed it.
-    pub(crate) fn key(&self, presented: &[u8]) -> Option<Key> {
+    /// Returns the secret id in a well-formed token, or `None` if none of the signing keys signed
+    /// it.
+    pub(crate) fn id<'t>(&self, presented: &'t [u8]) -> Option<Cow<'t, [u8]>> {
         if let Some(scheme) = &self.scheme {
-            return self.key_of(scheme.0.id(presented)?);
+            return scheme.0.id(presented);
         }
         let (id, mac) = presented.split_at_checked(self.id_len())?;
         if !self.signing_keys.is_empty() {
             let mac = decode_32(mac.split_first()?.1)?;
-            // Every key is tried, so that the time does not tell which one fits.
+            // Every key is tried, so that the time does not reveal which one fits.
             let mut genuine = subtle::Choice::from(0);
             for key in &self.signing_keys {
                 genuine |= key.mac(id).ct_eq(&mac);
@@ -290,26 +355,21 @@ impl TokenRules {
                 return None;
             }
         }
-        self.key_of(id)
+        Some(id.into())
     }
 
-    fn key_of(&self, id: &[u8]) -> Option<Key> {
+    /// Returns the store's key of the token with this id.
+    pub(crate) fn key_of(&self, id: &[u8]) -> Option<Key> {
         let (digest, id) = match self.key_format {
             KeyFormat::Sha256 => (base64url(&Sha256::digest(id).into()), None),
             KeyFormat::Plain => ([0; MAC_LEN], Some(id)),
         };
         let id = id.unwrap_or(&digest);
-        let mut text = SmallVec::with_capacity(self.prefix.len() + id.len());
-        text.extend_from_slice(self.prefix.as_bytes());
-        text.extend_from_slice(id);
-        // The configuration checked the prefix and the length; the rest is base64url or hexadecimal.
-        match &self.scheme {
-            None => Some(Key::from_valid(text)),
-            Some(_) => Key::new(std::str::from_utf8(&text).ok()?),
-        }
+        Key::join(&self.prefix, id)
     }
 
-    /// Whether a key is one that these rules make: that of another prefix is not, though it may begin with this one.
+    /// Returns whether these rules make this key. A key of another prefix is rejected, even if that
+    /// prefix begins with this one.
     pub(crate) fn made(&self, key: &Key) -> bool {
         let (key, whole) = (key.as_bytes(), self.key_len());
         let of_any_length = self.scheme.is_some() && self.key_format == KeyFormat::Plain;
@@ -317,7 +377,7 @@ impl TokenRules {
             && (key.len() == whole || of_any_length && key.len() < whole)
     }
 
-    /// Length of the keys (the longest ones, of a scheme), in bytes.
+    /// Returns the length of the keys (of a scheme: of the longest ones), in bytes.
     pub(crate) fn key_len(&self) -> usize {
         let rest = match self.key_format {
             KeyFormat::Sha256 => 43,
@@ -330,7 +390,8 @@ impl TokenRules {
     }
 }
 
-/// 32 bytes in unpadded base64url (RFC 4648, section 5). By hand, because every request that has a session needs it.
+/// Encodes 32 bytes as unpadded base64url (RFC 4648, section 5). Written by hand, because every
+/// request that has a session needs it.
 fn base64url(bytes: &[u8; 32]) -> [u8; MAC_LEN] {
     let digit = |bits: u32| BASE64URL[(bits & 63) as usize];
     let mut text = [0; MAC_LEN];
@@ -352,8 +413,8 @@ fn base64url(bytes: &[u8; 32]) -> [u8; MAC_LEN] {
     text
 }
 
-/// Whether this is the one spelling of 32 bytes in unpadded base64url: the last character has two bits left over, which are
-/// zero in every fourth character of the alphabet.
+/// Returns whether this is the one spelling of 32 bytes in unpadded base64url. The last character
+/// has two bits left over, which are zero in every fourth character of the alphabet.
 fn is_canonical(text: &[u8]) -> bool {
     let [body @ .., last] = text else {
         return false;
@@ -365,7 +426,7 @@ fn is_canonical(text: &[u8]) -> bool {
 
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// What each byte stands for in base64url.
+/// The value of each byte in base64url.
 const DIGITS: [u8; 256] = {
     let mut digits = [u8::MAX; 256];
     let mut digit = 0;
@@ -376,7 +437,7 @@ const DIGITS: [u8; 256] = {
     digits
 };
 
-/// Canonical base64url only: the engine refuses padding, other alphabets and trailing bits.
+/// Accepts canonical base64url only: the engine rejects padding, other alphabets and trailing bits.
 fn decode_32(text: &[u8]) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     (text.len() == MAC_LEN && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()? == 32)

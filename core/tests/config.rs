@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use cloakroom_core::{Builder, Config, KeyFormat, Limits, SameSite, SigningKey, TokenFormat};
+use cloakroom_core::{
+    Config, ConfigBuilder, CookieScope, Envelope, Error as CoreError, KeyFormat, Limits, SameSite,
+    SigningKey, Stored, TokenFormat, TokenScheme, UnixTime, Write,
+};
 use serde::Deserialize as _;
 use serde::de::value::{Error, MapDeserializer};
 
-fn check(change: impl FnOnce(Builder) -> Builder, expected: Result<(), &str>) {
+fn check(change: impl FnOnce(ConfigBuilder) -> ConfigBuilder, expected: Result<(), &str>) {
     let built = change(Config::builder()).build();
     match (&built, expected) {
         (Ok(_), Ok(())) => {}
@@ -22,7 +25,7 @@ fn check(change: impl FnOnce(Builder) -> Builder, expected: Result<(), &str>) {
     }
 }
 
-fn name(name: &str) -> impl FnOnce(Builder) -> Builder {
+fn name(name: &str) -> impl FnOnce(ConfigBuilder) -> ConfigBuilder {
     move |builder| builder.cookie_name(name)
 }
 
@@ -49,7 +52,7 @@ fn prefixes_are_checked_without_regard_to_case() {
         "__Host-Http-",
         "__hOST-hTTP-",
     ] {
-        let named = |builder: Builder| builder.cookie_name(format!("{prefix}s"));
+        let named = |builder: ConfigBuilder| builder.cookie_name(format!("{prefix}s"));
         check(named, Ok(()));
         check(
             |builder| named(builder).domain("example.org"),
@@ -58,14 +61,14 @@ fn prefixes_are_checked_without_regard_to_case() {
         check(|builder| named(builder).path("/app"), Err("path"));
     }
     for prefix in ["__Secure-", "__sECURE-", "__Http-", "__HTTP-"] {
-        let named = |builder: Builder| builder.cookie_name(format!("{prefix}s"));
+        let named = |builder: ConfigBuilder| builder.cookie_name(format!("{prefix}s"));
         check(
             |builder| named(builder).domain("example.org").path("/app"),
             Ok(()),
         );
     }
     for prefix in ["__Http-", "__Host-Http-", "__http-", "__HOST-HTTP-"] {
-        let named = |builder: Builder| builder.cookie_name(format!("{prefix}s"));
+        let named = |builder: ConfigBuilder| builder.cookie_name(format!("{prefix}s"));
         check(|builder| named(builder).http_only(false), Err("http_only"));
     }
     for prefix in [
@@ -77,7 +80,7 @@ fn prefixes_are_checked_without_regard_to_case() {
         "__secure-",
     ] {
         // R34: all of them need Secure.
-        let named = |builder: Builder| builder.cookie_name(format!("{prefix}s"));
+        let named = |builder: ConfigBuilder| builder.cookie_name(format!("{prefix}s"));
         check(
             |builder| named(builder).insecure_for_development(),
             Err("cookie_name"),
@@ -95,7 +98,7 @@ fn prefixes_are_checked_without_regard_to_case() {
 fn same_site_none_and_partitioned_need_secure() {
     check(|builder| builder.same_site(SameSite::None), Ok(()));
     check(|builder| builder.partitioned(true), Ok(()));
-    let development = Builder::insecure_for_development;
+    let development = ConfigBuilder::insecure_for_development;
     check(development, Ok(()));
     check(
         |builder| development(builder).same_site(SameSite::Strict),
@@ -114,7 +117,7 @@ fn same_site_none_and_partitioned_need_secure() {
 // R30, R31
 #[test]
 fn paths_and_domains_fit_into_a_line() {
-    let secure = |builder: Builder| builder.cookie_name("__Secure-s");
+    let secure = |builder: ConfigBuilder| builder.cookie_name("__Secure-s");
     let long = format!("/{}", "p".repeat(1_023));
     for good in ["/", "/app", "/a b", "/%20", "/a,b", &long] {
         check(|builder| secure(builder).path(good), Ok(()));
@@ -166,7 +169,7 @@ fn paths_and_domains_fit_into_a_line() {
 #[test]
 fn name_and_value_are_4096_bytes_at_most() {
     let prefixed =
-        |name: String| move |builder: Builder| builder.key_prefix("s:").cookie_name(name);
+        |name: String| move |builder: ConfigBuilder| builder.key_prefix("s:").cookie_name(name);
     check(prefixed("n".repeat(4_096 - 43)), Ok(()));
     check(prefixed("n".repeat(4_096 - 42)), Err("cookie_name"));
     check(
@@ -265,6 +268,138 @@ fn keys_fit_into_every_store() {
     }
 }
 
+/// Sessions in the cookie, and tokens of another system.
+struct Other;
+
+impl Envelope for Other {
+    fn open(&self, _: &str, _: &[u8], _: UnixTime) -> Result<Option<Stored>, CoreError> {
+        Ok(None)
+    }
+
+    fn seal(
+        &self,
+        _: &str,
+        _: &Write,
+        _: &[u8; 32],
+        _: UnixTime,
+        _: u64,
+    ) -> Result<String, CoreError> {
+        Err(CoreError::Corrupt)
+    }
+}
+
+impl TokenScheme for Other {
+    fn is_well_formed(&self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn id<'t>(&self, _: &'t [u8]) -> Option<std::borrow::Cow<'t, [u8]>> {
+        None
+    }
+
+    fn mint(&self, _: &[u8; 32]) -> (String, String) {
+        ("id".to_owned(), "token".to_owned())
+    }
+
+    fn max_len(&self) -> usize {
+        5
+    }
+}
+
+#[test]
+fn a_setting_that_another_one_makes_useless_is_refused() {
+    type Change = fn(ConfigBuilder) -> ConfigBuilder;
+    let useless: [(&str, Change, bool); 5] = [
+        (
+            "signing_keys",
+            |builder| builder.signing_keys(SigningKey::new([7; 32])),
+            true,
+        ),
+        (
+            "token_format",
+            |builder| builder.token_format(TokenFormat::UuidV4),
+            true,
+        ),
+        ("token_scheme", |builder| builder.token_scheme(Other), false),
+        (
+            "key_format",
+            |builder| builder.key_format(KeyFormat::Plain),
+            false,
+        ),
+        ("key_prefix", |builder| builder.key_prefix("s:"), false),
+    ];
+    for (field, change, of_scheme) in useless {
+        check(change, Ok(()));
+        check(|builder| change(builder.envelope(Other)), Err(field));
+        let beside_scheme = if of_scheme { Err(field) } else { Ok(()) };
+        check(|builder| change(builder.token_scheme(Other)), beside_scheme);
+    }
+    check(|builder| builder.envelope(Other), Ok(()));
+}
+
+// R76
+#[test]
+fn a_former_scope_is_one_that_the_cookie_can_have_had() {
+    let scope = CookieScope::new;
+    let bad = Err("former_scope");
+    let former = |scope: &CookieScope| {
+        let scope = scope.clone();
+        move |builder: ConfigBuilder| builder.former_scope(scope)
+    };
+    for (scope, host, other) in [
+        (scope(), bad, bad),
+        (scope().partitioned(true), Ok(()), Ok(())),
+        (scope().domain("example.org"), bad, Ok(())),
+        (scope().domain(".Example.org").path("/a b"), bad, Ok(())),
+        (scope().path("/app").partitioned(true), bad, Ok(())),
+        (scope().path("app"), bad, bad),
+        (scope().path("/a;b"), bad, bad),
+        (scope().path("/a "), bad, bad),
+        (scope().path("/".repeat(1_025)), bad, bad),
+        (scope().domain(""), bad, bad),
+        (scope().domain("example.org."), bad, bad),
+        (scope().domain("a\r\nb"), bad, bad),
+    ] {
+        check(former(&scope), host);
+        let secure = |builder: ConfigBuilder| builder.cookie_name("__Secure-s");
+        check(|builder| former(&scope)(secure(builder)), other);
+    }
+    let present = |builder: ConfigBuilder| {
+        let builder = builder.cookie_name("s").domain("example.org");
+        builder.path("/app").partitioned(true)
+    };
+    let same = scope().path("/app").partitioned(true);
+    for domain in ["example.org", ".example.org", "EXAMPLE.org"] {
+        let same = same.clone().domain(domain);
+        check(|builder| former(&same)(present(builder)), bad);
+    }
+    check(|builder| former(&same)(present(builder)), Ok(()));
+    check(
+        |builder| former(&scope().partitioned(true))(builder.insecure_for_development()),
+        bad,
+    );
+    for (count, expected) in [(8, Ok(())), (9, bad)] {
+        let many = |builder: ConfigBuilder| {
+            let builder = builder.cookie_name("s");
+            (0..count).fold(builder, |builder, n| {
+                builder.former_scope(scope().path(format!("/{n}")))
+            })
+        };
+        check(many, expected);
+    }
+}
+
+#[test]
+fn a_prefix_or_key_in_quotes_is_refused() {
+    for (prefix, expected) in [
+        ("\"shop:\"", Err("key_prefix")),
+        ("'shop:'", Err("key_prefix")),
+        ("shop's:", Ok(())),
+    ] {
+        check(|builder| builder.key_prefix(prefix), expected);
+    }
+}
+
 #[test]
 fn limits_leave_room_for_a_record() {
     for (record_bytes, values, good) in [(256, 1, true), (255, 1, false), (256, 0, false)] {
@@ -295,9 +430,9 @@ fn settings_take_every_field_of_the_builder() {
         persistent = true
         idle_timeout_until_closed = 600
         extend_on_read = false
-        extend_after = 60
+        touch_interval = 60
         renew_cookie = true
-        delete_emptied = true
+        delete_when_empty = true
         idle_timeout = 900
         absolute_timeout = 3600
         rotation_grace = 10
@@ -307,13 +442,20 @@ fn settings_take_every_field_of_the_builder() {
         signing_keys = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"]
         save_on_server_error = true
         clear_site_data = true
+        reset_unreadable = true
         [limits]
         record_bytes = 8192
+        [[former_scope]]
+        path = "/old"
+        [[former_scope]]
+        domain = "example.org"
+        partitioned = true
         "#,
     )
     .expect("good settings");
     assert_eq!(config.cookie_name(), "__Secure-shop");
     assert!(config.saves_on_server_error() && !config.is_insecure());
+    assert!(config.resets_unreadable());
     assert!(settings("").is_ok());
     let strict =
         settings("same_site = \"strict\"\ntoken_format = \"random256\"\nkey_format = \"sha256\"");
@@ -326,7 +468,7 @@ fn settings_that_are_null_are_as_if_they_were_not_there() {
         "cookie_name",
         "domain",
         "key_prefix",
-        "extend_after",
+        "touch_interval",
         "idle_timeout_until_closed",
     ] {
         let null = MapDeserializer::<_, Error>::new([(name, ())].into_iter());
@@ -336,14 +478,17 @@ fn settings_that_are_null_are_as_if_they_were_not_there() {
 }
 
 #[test]
-fn settings_are_checked_like_the_builder_and_say_what_to_change() {
+fn settings_are_checked_like_the_builder_with_a_remedy() {
     for (text, part) in [
-        ("cookie_nam = \"x\"", "cookie_nam"),
+        ("cookie_nam = \"x\"", "`cookie_nam` is unknown"),
         ("[limits]\nrecord = 1", "record"),
         ("idle_timeout = -1", "idle_timeout"),
         ("idle_timeout = \"30m\"", "idle_timeout"),
         ("idle_timeout = 0", "at least one"),
-        ("same_site = \"lux\"", "lux"),
+        (
+            "same_site = \"lux\"",
+            "`same_site`: must be one of strict, lax",
+        ),
         (
             "cookie_name = \"__Host-s\"\ndomain = \"example.org\"",
             "__Secure-",
@@ -361,7 +506,7 @@ fn settings_are_checked_like_the_builder_and_say_what_to_change() {
 }
 
 #[test]
-fn the_default_is_what_the_builder_builds() {
+fn the_default_equals_the_builders_result() {
     let (default, built) = (Config::default(), Config::builder().build().expect("good"));
     assert_eq!(format!("{default:?}"), format!("{built:?}"));
     assert_eq!(default.cookie_name(), "__Host-session");

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use cloakroom_core::http::{apply, status_hint, tokens, vary};
 use cloakroom_core::{
-    Builder, Config, Error, Exchange, Outcome, SameSite, Session, TokenFormat, UnixTime,
+    Config, ConfigBuilder, CookieScope, Directive, Error, Exchange, Outcome, SameSite, Session,
+    TokenFormat, UnixTime,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use support::{World, insert, issued, sign_out};
+use support::{World, ada, insert, issued, sign_out};
 
 const TOKEN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -122,12 +123,12 @@ fn respond(config: &Config, outcome: &Outcome) -> HeaderMap {
     response
 }
 
-fn world(builder: Builder) -> World {
+fn world(builder: ConfigBuilder) -> World {
     World::with(builder.build().expect("a good configuration"))
 }
 
 /// The Set-Cookie lines of a session that is created, and of one that is signed out.
-fn lines(builder: Builder) -> [String; 2] {
+fn lines(builder: ConfigBuilder) -> [String; 2] {
     let mut world = world(builder);
     let created = world.request(None, insert("n", 1));
     let token = issued(&created).expect("a token");
@@ -163,7 +164,7 @@ fn the_default_cookie_has_all_protections() {
 
 // R19: the removal has the same name, Path, Domain and flags; R32: and a date that parses.
 #[test]
-fn a_removal_has_the_attributes_of_what_it_removes() {
+fn a_removal_has_the_attributes_of_its_cookie() {
     let builder = Config::builder;
     for builder in [
         builder(),
@@ -210,7 +211,7 @@ fn a_removal_has_the_attributes_of_what_it_removes() {
 
 #[test]
 fn attributes_are_sent_as_configured() {
-    let parse = |builder: Builder| {
+    let parse = |builder: ConfigBuilder| {
         let [created, _] = lines(builder);
         cookie::Cookie::parse(created).expect("a cookie")
     };
@@ -258,13 +259,74 @@ fn attributes_are_sent_as_configured() {
     );
 }
 
+// R76
+#[test]
+fn each_response_with_the_cookie_removes_those_of_former_scopes() {
+    let scope = CookieScope::new;
+    let builder = Config::builder()
+        .cookie_name("__Secure-shop")
+        .same_site(SameSite::Strict)
+        .former_scope(scope().domain("example.org").path("/shop"))
+        .former_scope(scope().partitioned(true));
+    let mut world = world(builder);
+    let removed = [
+        "__Secure-shop=; HttpOnly; SameSite=Strict; Secure; Path=/shop; Domain=example.org; \
+         Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        "__Secure-shop=; HttpOnly; SameSite=Strict; Partitioned; Secure; Path=/; Max-Age=0; \
+         Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+    ];
+    let lines = |world: &World, outcome: &Outcome| {
+        let mut response = HeaderMap::new();
+        for line in ["theme=dark", "__Secure-shop=forged"] {
+            response.append(header::SET_COOKIE, HeaderValue::from_static(line));
+        }
+        apply(&world.config, outcome, &mut response);
+        let lines = response.get_all(header::SET_COOKIE).iter();
+        let lines = lines.map(|line| line.to_str().expect("ASCII").to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    let mut token = None;
+    let handlers: [fn(&mut Session<'_>); 4] = [insert_one, ada, support::rotate, |session| {
+        session.sign_out();
+    }];
+    for handler in handlers {
+        let outcome = world.request(token.as_deref(), handler);
+        let lines = lines(&world, &outcome);
+        assert_eq!(lines[0], "theme=dark");
+        assert_eq!(lines[1..3], removed);
+        // Last, because some clients take cookies with and without Domain for one.
+        assert!(lines[3].starts_with("__Secure-shop=") && lines.len() == 4);
+        token = issued(&outcome);
+    }
+    assert_eq!(token, None);
+    // The cookie of a former Path is not sent to other paths.
+    let outcome = world.request(None, |session| {
+        session.sign_out();
+    });
+    assert_eq!(lines(&world, &outcome)[1..3], removed);
+    // And nothing else sends one.
+    for handler in [(|_| {}) as fn(&mut Session<'_>), |session| {
+        assert!(session.is_new());
+    }] {
+        let outcome = world.request(None, handler);
+        assert_eq!(outcome.directive, Directive::Keep);
+    }
+}
+
+fn insert_one(session: &mut Session<'_>) {
+    session.insert("n", 1).expect("good");
+}
+
 // R18: never a Max-Age over 400 days, whatever a session asks for.
 #[test]
 fn max_age_is_400_days_at_most() {
     let mut world = world(Config::builder());
     let outcome = world.request(None, |session| {
-        let long = Duration::from_secs(u64::MAX);
-        session.set_expiry(cloakroom_core::Expiry::new().absolute(long).persistent());
+        let persistent = cloakroom_core::Expiry::new().persistent();
+        let days = |days: u64| persistent.absolute(Duration::from_secs(days * 86_400));
+        let error = session.set_expiry(days(401)).unwrap_err();
+        assert!(error.to_string().contains("400 days"), "{error}");
+        session.set_expiry(days(400)).expect("good");
     });
     let line = respond(&world.config, &outcome)[header::SET_COOKIE].clone();
     assert!(
@@ -296,7 +358,7 @@ fn vary_is_added_on_every_access_and_only_then() {
         let response = respond(&world.config, &outcome);
         assert_eq!(
             (response.len(), &response[header::VARY]),
-            (1, &HeaderValue::from_static("cookie"))
+            (2, &HeaderValue::from_static("cookie"))
         );
     }
     // On renewal: the touch of a read.
@@ -342,14 +404,14 @@ fn vary_is_merged_and_a_star_stays() {
         assert_eq!(merged("vary", before), expected);
     }
     let mut response = HeaderMap::new();
-    vary(&mut response);
-    vary(&mut response);
+    vary(&Config::default(), &mut response);
+    vary(&Config::default(), &mut response);
     assert_eq!(response.get_all(header::VARY).iter().count(), 1);
 }
 
 // R41
 #[test]
-fn cache_control_gets_no_store_and_keeps_what_the_application_said() {
+fn cache_control_gets_no_store_and_keeps_the_applications_directives() {
     for (before, expected) in [
         (&[][..], &["no-store"][..]),
         (&["no-store"], &["no-store"]),
@@ -376,7 +438,49 @@ fn no_store_comes_with_every_cookie_line_and_only_with_one() {
         "no-store"
     );
     let outcome = world.request(None, sign_out);
-    assert!(!respond(&world.config, &outcome).contains_key(header::CACHE_CONTROL));
+    assert_eq!(
+        respond(&world.config, &outcome)[header::CACHE_CONTROL],
+        "private"
+    );
+}
+
+// R95
+#[test]
+fn a_response_that_depends_on_a_session_is_private_unless_the_application_chose() {
+    let mut world = World::new();
+    let token = world.issue(None, insert("n", 1));
+    let outcome = world.request(Some(&token), |session| {
+        let _ = session.contains("n");
+    });
+    let untouched = world.open(Some(&token)).finish(world.now());
+    let untouched = world.run(untouched).expect("nothing to do");
+    let off = Config::builder()
+        .cache_private(false)
+        .build()
+        .expect("valid");
+    for (before, expected) in [
+        (&[][..], &["private"][..]),
+        (&["max-age=60"], &["max-age=60", "private"]),
+        (&["private"], &["private"]),
+        (&["max-age=60, PUBLIC"], &["max-age=60, PUBLIC"]),
+        (&["s-maxage = 60"], &["s-maxage = 60"]),
+        (&["no-cache=\"x\", a"], &["no-cache=\"x\", a"]),
+        (&["x-private"], &["x-private", "private"]),
+        (&["a", "no-store"], &["a", "no-store"]),
+    ] {
+        let after = |config: &Config, outcome: &Outcome| {
+            let mut response = HeaderMap::new();
+            for line in before {
+                response.append(header::CACHE_CONTROL, HeaderValue::from_static(line));
+            }
+            apply(config, outcome, &mut response);
+            let lines = response.get_all(header::CACHE_CONTROL).iter().cloned();
+            lines.collect::<Vec<_>>()
+        };
+        assert_eq!(after(&world.config, &outcome), expected);
+        assert_eq!(after(&world.config, &untouched), before);
+        assert_eq!(after(&off, &outcome), before);
+    }
 }
 
 // R32
@@ -432,7 +536,7 @@ fn clear_site_data_comes_with_a_sign_out_if_asked_for() {
 // R33: headers do not depend on the status; only whether changes are kept on 5xx is configured.
 #[test]
 fn statuses_fit_their_errors() {
-    let unavailable = [Error::Contended, Error::Uncertain, Error::Late];
+    let unavailable = [Error::Contended, Error::UnknownOutcome, Error::GraceExpired];
     for error in unavailable {
         assert_eq!(status_hint(&error), StatusCode::SERVICE_UNAVAILABLE);
     }
@@ -445,7 +549,7 @@ fn statuses_fit_their_errors() {
         Error::Corrupt,
         Error::NewerRecord { version: 2 },
         Error::Closed,
-        Error::Misuse,
+        Error::ProtocolMisuse,
     ] {
         assert_eq!(status_hint(&error), StatusCode::INTERNAL_SERVER_ERROR);
     }

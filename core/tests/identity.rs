@@ -1,10 +1,10 @@
-//! Whose a session is: sign-in, sign-out, subjects, CSRF tokens, cookies beside each other.
+//! A session's owner: sign-in, sign-out, subjects, CSRF tokens, several cookies.
 
 mod support;
 
 use std::cell::Cell;
 
-use cloakroom_core::{Config, Directive, Exchange, Fate, Session, UnixTime};
+use cloakroom_core::{Directive, Exchange, Fate, Session, UnixTime};
 use support::{
     START, World, authenticated_at, count, id, insert, is_new, issued, keeps, rotate, sign_in,
     sign_out,
@@ -23,7 +23,7 @@ fn destroy_and_then_insert_is_a_new_session_under_a_new_token() {
     let id = world.see(&token, id);
     world.later(10);
     let newer = world.issue(Some(&token), |session| {
-        session.destroy();
+        session.sign_out();
         assert!(session.is_new() && session.is_empty() && session.id().is_none());
         assert_eq!(
             (session.subject(), session.authenticated_at()),
@@ -67,7 +67,7 @@ fn the_cookie_is_cleared_by_an_own_sign_out_only() {
 
 // R06, R22
 #[test]
-fn a_sign_in_keeps_the_data_and_notes_who_and_when() {
+fn a_sign_in_keeps_the_data_and_records_subject_and_time() {
     let mut world = World::new();
     let token = world.issue(None, insert("cart", 3));
     world.later(100);
@@ -116,7 +116,9 @@ fn a_sign_in_of_another_subject_carries_nothing_over() {
         session.insert("n", 41).expect("good");
         session.flash("note", 7).expect("good");
         let long = std::time::Duration::from_secs(9_000);
-        session.set_expiry(cloakroom_core::Expiry::new().idle(long).persistent());
+        session
+            .set_expiry(cloakroom_core::Expiry::new().idle(long).persistent())
+            .expect("good");
     });
     let bobs = world.issue(Some(&adas), |session| {
         count(session);
@@ -223,7 +225,10 @@ fn set_subject_keeps_the_token_and_is_no_sign_in() {
 fn a_csrf_token_works_before_the_session_exists_and_changes_at_sign_in() {
     let mut world = World::new();
     let form = Cell::new(String::new());
-    let show = |session: &mut Session<'_>| form.set(session.csrf_token([9; 32]));
+    let show = |session: &mut Session<'_>| {
+        form.set(session.csrf_token([9; 32]));
+        count(session);
+    };
     let token = world.issue(None, show);
     let first = form.take();
     let good = |world: &mut World, token: &str, form: &str| {
@@ -247,7 +252,7 @@ fn a_csrf_token_works_before_the_session_exists_and_changes_at_sign_in() {
         assert!(session.verify_csrf(&session_form(&form)));
     });
     assert!(!good(&mut world, &newer, &first) && good(&mut world, &newer, &form.take()));
-    // Also if the request that signs in asks for none.
+    // Even if the request that signs in sets none.
     let again = world.issue(Some(&newer), sign_in("ada"));
     let older = world.see(&newer, |session| session.csrf_token([7; 32]));
     assert!(good(&mut world, &newer, &older) && !good(&mut world, &again, &older));
@@ -270,7 +275,7 @@ fn session_form(form: &Cell<String>) -> String {
 }
 
 #[test]
-fn what_a_session_says_of_itself_fits() {
+fn a_sessions_times_and_subject_agree() {
     let mut world = World::new();
     world.request(None, |session| {
         assert!(session.is_new() && !session.is_modified() && session.id().is_none());
@@ -299,7 +304,7 @@ fn what_a_session_says_of_itself_fits() {
 // R67
 #[test]
 fn two_cookies_of_one_application_do_not_see_each_other() {
-    let config = |name: &str| Config::builder().cookie_name(name).build().expect("good");
+    let config = |name: &str| support::builder().cookie_name(name).build().expect("good");
     let mut world = World::with(config("__Host-shop"));
     let token = world.issue(None, insert("n", 1));
     world.config = config("__Host-admin");

@@ -1,5 +1,6 @@
-//! Every interleaving of two and of three requests of one browser, at the granularity of store actions, driven through the real
-//! machine: with crashes, lost replies, lost answers and the end of the grace.
+//! Every interleaving of two and of three requests of one browser, store action by store action,
+//! through the real machine. It includes crashes, lost replies, lost answers and the end of the
+//! grace.
 
 mod model;
 
@@ -10,7 +11,7 @@ use cloakroom_core::{Config, Contents, Error, Format, Lifetimes};
 use model::tree::Op;
 use model::{Explorer, Faults, Found, Habit, Scenario};
 
-const ALL: [Op; 9] = [
+const ALL: [Op; 11] = [
     Op::WriteA,
     Op::WriteB,
     Op::Count,
@@ -20,6 +21,19 @@ const ALL: [Op; 9] = [
     Op::SignOut,
     Op::OldRead,
     Op::OldSignIn,
+    Op::OldCount,
+    Op::OldSignOut,
+];
+
+/// A claim, and those that conflict with it.
+const CLAIMS: [Op; 7] = [
+    Op::Count,
+    Op::SignIn,
+    Op::Rotate,
+    Op::SignOut,
+    Op::OldSignIn,
+    Op::Claim,
+    Op::OldClaim,
 ];
 
 /// Those that conflict in more ways than the others.
@@ -61,6 +75,7 @@ fn explore_with(
         let scenario = Scenario {
             ops,
             signed_in,
+            two: false,
             faults,
             habit,
         };
@@ -111,14 +126,51 @@ fn three_requests_keep_all_properties() {
     }
 }
 
-// R07, R20, R62: those of three requests that end, rotate or count, with one fault of any kind anywhere.
+// R07, R20, R62: those of three requests that end, rotate or count, with one fault of any kind
+// anywhere.
 #[test]
 fn three_requests_keep_all_properties_with_any_one_fault() {
-    holds(&HARD, 3, true, Faults::ANY_ONE, 1_400_000);
+    holds(&HARD, 3, true, Faults::ANY_ONE, 1_250_000);
+}
+
+// R79
+#[test]
+fn one_request_claims_a_value_whatever_the_others_do() {
+    for signed_in in [false, true] {
+        holds(&CLAIMS, 2, signed_in, Faults::EACH, 20_000);
+        holds(&CLAIMS, 3, signed_in, Faults::NONE, 30_000);
+    }
+    let ops = [Op::Claim, Op::SignIn, Op::Rotate];
+    holds(&ops, 3, true, Faults::ANY_ONE, 200_000);
+}
+
+// R20, R75: two living sessions in two cookies of one name, and one fault of any kind anywhere.
+#[test]
+fn a_sign_in_or_sign_out_ends_every_session_that_was_presented() {
+    let ops = [Op::Count, Op::Read, Op::SignIn, Op::Rotate, Op::SignOut];
+    let (mut explorer, mut found) = (Explorer::new(Config::default()), Found::default());
+    for signed_in in [false, true] {
+        for ops in choices(&ops, 2) {
+            let scenario = Scenario {
+                ops,
+                signed_in,
+                two: true,
+                faults: Faults::ANY_ONE,
+                habit: Habit::Contract,
+            };
+            explorer.explore(&scenario, &mut found);
+        }
+    }
+    judge(&found, 10_000);
 }
 
 /// A line for each value, and one for what the machine keeps for itself, if it does.
-struct Lines;
+#[derive(Clone, Copy)]
+enum Lines {
+    OfValues,
+    /// The other system names the user in one of its own.
+    OfValuesAndSubject,
+}
 
 impl Format for Lines {
     fn decode(&self, stored: &[u8]) -> Result<Contents, Error> {
@@ -132,7 +184,8 @@ impl Format for Lines {
             let byte = |pair: Result<&str, _>| u8::from_str_radix(pair.ok()?, 16).ok();
             let value: Option<Vec<u8>> = pairs.map(byte).collect();
             match name {
-                "" => contents.marks = value,
+                "" => contents.head = value,
+                "@" => contents.subject = String::from_utf8(value.ok_or(Error::Corrupt)?).ok(),
                 name => {
                     _ = contents
                         .values
@@ -145,7 +198,12 @@ impl Format for Lines {
 
     fn encode(&self, contents: &Contents) -> Result<Vec<u8>, Error> {
         let values = contents.values.iter().map(|(name, value)| (&**name, value));
-        let lines = contents.marks.iter().map(|marks| ("", marks)).chain(values);
+        let subject = match self {
+            Self::OfValues => None,
+            Self::OfValuesAndSubject => contents.subject.clone().map(String::into_bytes),
+        };
+        let lines = contents.head.iter().map(|marks| ("", marks)).chain(values);
+        let lines = lines.chain(subject.iter().map(|subject| ("@", subject)));
         let digits = |value: &Vec<u8>| -> String {
             value.iter().map(|byte| format!("{byte:02x}")).collect()
         };
@@ -166,8 +224,24 @@ fn two_requests_keep_all_properties_in_another_format_too() {
         idle: day,
         absolute: Lifetimes::UNLIMITED,
     };
-    let config = Config::builder().lifetimes(lifetimes).format(Lines).build();
-    let config = config.expect("a good configuration");
+    for lines in [Lines::OfValues, Lines::OfValuesAndSubject] {
+        let config = Config::builder().lifetimes(lifetimes).format(lines).build();
+        let config = config.expect("a good configuration");
+        for signed_in in [false, true] {
+            let faults = Faults::EACH;
+            let found = explore_with(config.clone(), &ALL, 2, signed_in, faults, Habit::Contract);
+            judge(&found, 100_000);
+        }
+    }
+}
+
+// R06, R07, R08, R20, R62, R89: the check reads records without a token, so the values are public
+// too. Requests read what is sealed.
+#[test]
+fn two_requests_keep_all_properties_with_sealed_values_too() {
+    let names = ["base", "a", "b", "c", "n"];
+    let config = Config::builder().seal_values(true).public_values(names);
+    let config = config.build().expect("a good configuration");
     for signed_in in [false, true] {
         let faults = Faults::EACH;
         let found = explore_with(config.clone(), &ALL, 2, signed_in, faults, Habit::Contract);
@@ -184,6 +258,7 @@ fn the_check_finds_a_store_that_replaces_whatever_is_there() {
         "an acknowledged write is lost",
     );
     finds(habit, &[Op::Count], "a counter is not what was counted");
+    finds(habit, &[Op::Claim], "a value was claimed twice");
 }
 
 #[test]
@@ -199,9 +274,5 @@ fn the_check_finds_a_store_that_deletes_whatever_is_there() {
 #[test]
 fn the_check_finds_a_store_that_forgets_retired_records() {
     let habit = Habit::ForgetsRetiredRecords;
-    finds(
-        habit,
-        &ALL,
-        "signed in, yet the browser holds something else",
-    );
+    finds(habit, &ALL, "a change was dropped, and nobody signed out");
 }

@@ -4,9 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use cloakroom_core::{
-    Config, Directive, Exchange, Expiry, Fate, Lifetimes, Session, Stored, UnixTime,
-};
+use cloakroom_core::{Directive, Exchange, Expiry, Fate, Lifetimes, Session, Stored, UnixTime};
 use support::{START, World, count, destroy, insert, issued, keeps, rotate, sign_in};
 
 fn seconds(seconds: u64) -> Duration {
@@ -14,7 +12,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn with(idle: u64, absolute: u64, grace: u64) -> World {
-    let config = Config::builder()
+    let config = support::builder()
         .idle_timeout(seconds(idle))
         .absolute_timeout(seconds(absolute))
         .rotation_grace(seconds(grace));
@@ -75,7 +73,7 @@ fn the_absolute_timeout_is_extended_neither_by_activity_nor_by_rotation() {
 }
 
 #[test]
-fn a_sign_in_starts_the_absolute_timeout_anew() {
+fn a_sign_in_restarts_the_absolute_timeout() {
     let mut world = with(600, 1_000, 30);
     let token = world.issue(None, insert("n", 1));
     world.later(500);
@@ -146,8 +144,8 @@ fn with_a_grace_of_zero_the_old_token_is_dead_at_once() {
     assert!(!kept.bytes.windows(6).any(|part| part == b"secret"));
 }
 
-// R06: a request that began in an earlier second than the rotation sees no session either, and above all not one without its
-// data.
+// R06: a request that began in an earlier second than the rotation also sees no session, never one
+// without its data.
 #[test]
 fn with_a_grace_of_zero_a_request_that_was_under_way_sees_no_session() {
     let mut world = with(600, 6_000, 0);
@@ -161,7 +159,7 @@ fn with_a_grace_of_zero_a_request_that_was_under_way_sees_no_session() {
     assert!(exchange.session().expect("loaded").is_new());
 }
 
-// R15: no panic, and no life gained, whatever the clock does.
+// R15: no clock causes a panic or adds to a session's life.
 #[test]
 fn a_clock_that_jumps_to_an_extreme_neither_panics_nor_gives_life() {
     for (at, jump) in [
@@ -297,7 +295,7 @@ fn a_read_is_touched_only_after_a_tenth_of_the_idle_timeout() {
 }
 
 #[test]
-fn a_touch_shortens_what_a_clock_that_was_ahead_left() {
+fn a_touch_shortens_an_expiry_from_a_clock_that_was_ahead() {
     let mut world = with(600, 60_000, 30);
     let token = world.issue(None, insert("n", 1));
     let key = world.key(&token);
@@ -310,7 +308,7 @@ fn a_touch_shortens_what_a_clock_that_was_ahead_left() {
 }
 
 #[test]
-fn a_touch_that_finds_nothing_says_gone() {
+fn a_touch_without_a_record_returns_gone() {
     let mut world = with(600, 6_000, 30);
     let token = world.issue(None, insert("n", 1));
     world.later(300);
@@ -325,7 +323,7 @@ fn an_expiry_of_its_own_survives_later_requests_writes_rotations_and_sign_ins() 
     let own = Expiry::new().idle(seconds(5_000)).absolute(seconds(50_000));
     let mut world = with(600, 6_000, 30);
     let mut token = world.issue(None, |session| {
-        session.set_expiry(own);
+        session.set_expiry(own).expect("good");
         session.insert("n", 1).expect("good");
     });
     check_end(&world, &token, START + 5_000);
@@ -346,11 +344,14 @@ fn an_expiry_of_its_own_survives_later_requests_writes_rotations_and_sign_ins() 
             end
         );
     }
-    world.request(Some(&token), |session| session.set_expiry(None));
+    world.request(Some(&token), |session| {
+        session.set_expiry(None).expect("good");
+    });
     check_end(&world, &token, world.now + 600);
 }
 
-// R26: a touch compares nothing. The contract of the stores says what may come of it: this, and no more.
+// R26: a touch compares nothing. Its effect on a concurrent replace is exactly the one that the
+// stores' contract permits.
 #[test]
 fn a_touch_that_arrives_after_a_new_expiry_holds_until_the_next_request() {
     for (idle, absolute, meanwhile) in [(5_000, 50_000, 700), (60, 50_000, 700), (60, 650, 650)] {
@@ -361,7 +362,9 @@ fn a_touch_that_arrives_after_a_new_expiry_holds_until_the_next_request() {
         let token = world.issue(None, insert("n", 1));
         world.later(100);
         let touch = world.begin(Some(&token), |_| {});
-        world.request(Some(&token), |session| session.set_expiry(own));
+        world.request(Some(&token), |session| {
+            session.set_expiry(own).expect("good");
+        });
         check_end(&world, &token, START + 100 + idle);
         keeps(&world.run(touch).expect("no error"), Fate::Unchanged);
         check_end(&world, &token, START + meanwhile);
@@ -371,10 +374,62 @@ fn a_touch_that_arrives_after_a_new_expiry_holds_until_the_next_request() {
     }
 }
 
+// The builder rejects the same.
+#[test]
+fn an_expiry_that_would_be_cut_short_is_refused() {
+    let new = Expiry::new;
+    let (day, month) = (seconds(86_400), seconds(30 * 86_400));
+    let mut world = with(600, 43_200, 30);
+    world.request(None, |session| {
+        for (expiry, reason) in [
+            (new().idle(month), "absolute timeout"),
+            (new().idle(seconds(43_201)), "absolute timeout"),
+            (new().idle(month).absolute(day), "absolute timeout"),
+            (new().idle(month).persistent(), "absolute timeout"),
+            (new().idle(seconds(0)), "whole seconds"),
+            (new().absolute(seconds(0)), "whole seconds"),
+            (new().idle(Duration::from_millis(1_500)), "whole seconds"),
+            (new().absolute(Duration::from_millis(999)), "whole seconds"),
+            (new().absolute(Duration::MAX), "whole seconds"),
+            (
+                new().absolute(seconds(u64::MAX)).persistent(),
+                "34,560,000 seconds",
+            ),
+        ] {
+            let error = session.set_expiry(expiry).unwrap_err();
+            assert!(error.to_string().contains(reason), "{expiry:?}: {error}");
+        }
+        assert_eq!(session.expires_at(), UnixTime::from_secs(START + 600));
+        for (expiry, idle) in [
+            (new().idle(seconds(43_200)), 43_200),
+            (new().idle(month).absolute(month), 30 * 86_400),
+            (new().absolute(seconds(60)), 60),
+            (new().absolute(seconds(u64::MAX)), 600),
+            (new().idle(seconds(1)), 1),
+        ] {
+            assert_eq!(session.set_expiry(expiry), Ok(()), "{expiry:?}");
+            let end = UnixTime::from_secs(START + idle);
+            assert_eq!(session.expires_at(), end, "{expiry:?}");
+        }
+    });
+    // A renewed cookie lives for the idle timeout.
+    let forever = Lifetimes {
+        idle: day,
+        absolute: Lifetimes::UNLIMITED,
+    };
+    for (renew, good) in [(false, false), (true, true)] {
+        let config = support::builder().lifetimes(forever).renew_cookie(renew);
+        let mut world = World::with(config.build().expect("good"));
+        world.request(None, |session| {
+            assert_eq!(session.set_expiry(new().persistent()).is_ok(), good);
+        });
+    }
+}
+
 #[test]
 fn an_expiry_as_configured_already_changes_nothing() {
     let mut world = World::new();
-    let outcome = world.request(None, |session| session.set_expiry(None));
+    let outcome = world.request(None, |session| session.set_expiry(None).expect("good"));
     keeps(&outcome, Fate::Unchanged);
     assert!(world.records.is_empty());
 }
@@ -392,7 +447,7 @@ fn the_presets_are_those_of_nist() {
             (preset.idle, preset.absolute),
             (seconds(idle), seconds(absolute))
         );
-        let config = Config::builder().lifetimes(preset).build();
+        let config = support::builder().lifetimes(preset).build();
         let mut world = World::with(config.expect("good"));
         let token = world.issue(None, insert("n", 1));
         check_end(&world, &token, START + idle);
@@ -410,7 +465,7 @@ fn the_presets_are_those_of_nist() {
 fn max_age_is_sent_only_if_asked_for_and_is_the_rest_of_the_absolute_timeout() {
     let age = |world: &mut World, token: Option<&str>, own: Option<Expiry>| {
         let outcome = world.request(token, |session| {
-            session.set_expiry(own);
+            session.set_expiry(own).expect("good");
             session.rotate();
             session.insert("n", 1).expect("good");
         });
@@ -429,9 +484,47 @@ fn max_age_is_sent_only_if_asked_for_and_is_the_rest_of_the_absolute_timeout() {
     world.later(100);
     let own = Some(Expiry::new().persistent());
     assert_eq!(age(&mut world, Some(&token), own).0, Some(5_900));
-    let long = Expiry::new().persistent().absolute(seconds(u64::MAX));
+    let long = Expiry::new().persistent().absolute(seconds(34_560_000));
     assert_eq!(age(&mut world, None, Some(long)).0, Some(34_560_000));
-    let config = Config::builder().persistent(true).build();
+    let config = support::builder().persistent(true).build();
     let mut world = World::with(config.expect("good"));
     assert_eq!(age(&mut world, None, None).0, Some(43_200));
+}
+
+// R13, R14, R26
+#[test]
+fn a_session_ends_at_its_own_time_whatever_activity_there_is() {
+    let mut world = with(600, 6_000, 30);
+    let token = world.issue(None, insert("n", 1));
+    let end = UnixTime::from_secs(START + 20_000);
+    world.later(100);
+    world.request(Some(&token), |session| {
+        session.expire_at(end).expect("set");
+    });
+    world.later(15_000);
+    keeps(&world.request(Some(&token), count), Fate::Saved);
+    check_end(&world, &token, START + 20_000);
+    // A rotation keeps the time. A sign-in in the same request comes first.
+    let token = world.issue(Some(&token), rotate);
+    check_end(&world, &token, START + 20_000);
+    let token = world.issue(Some(&token), |session| {
+        sign_in("ada")(session);
+        session.expire_at(end).expect("set");
+    });
+    check_end(&world, &token, START + 20_000);
+}
+
+// R26
+#[test]
+fn an_end_of_its_own_leaves_the_cookies_max_age_as_it_was() {
+    let mut world = with(600, 6_000, 30);
+    let end = UnixTime::from_secs(START + 1_000);
+    let outcome = world.request(None, |session| {
+        session.set_expiry(Expiry::new().persistent()).expect("set");
+        session.expire_at(end).expect("set");
+    });
+    let Directive::Issue(issued) = outcome.directive else {
+        panic!("a token is issued")
+    };
+    assert_eq!(issued.max_age, Some(seconds(1_000)));
 }

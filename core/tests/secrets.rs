@@ -3,7 +3,7 @@
 mod support;
 
 use cloakroom_core::{
-    Commit, Config, Error, Exchange, Session, SigningKey, Stored, UnixTime, Write,
+    Commit, Config, ConfigBuilder, Error, Exchange, Session, SigningKey, Stored, UnixTime, Write,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use support::{World, destroy, insert, issued, name, rotate};
@@ -108,8 +108,96 @@ fn no_configuration_shows_a_signing_key() {
     hides(&format!("{error}"), &[short]);
 }
 
+// R11: an error about keys names the setting and quotes none of its content.
 #[test]
-fn what_a_store_is_given_shows_its_size_only() {
+fn signing_keys_of_a_wrong_shape_are_refused_and_not_quoted() {
+    let (secret, number) = ("4815162342-but-secret-and-long-enough", "4815162342");
+    for shape in [
+        format!("\"{secret}\""),
+        format!("[[\"{secret}\"]]"),
+        format!("[{{ key = \"{secret}\" }}]"),
+        format!("{{ key = \"{secret}\" }}"),
+        format!("[\"{secret}\", {number}]"),
+        format!("[\"{secret}\", \"{number}\"]"),
+        format!("{number}.5"),
+        number.to_owned(),
+    ] {
+        let settings = format!("idle_timeout = 900\nsigning_keys = {shape}\n");
+        let error = toml::from_str::<Config>(&settings).expect_err("no keys");
+        assert!(error.to_string().contains("`signing_keys`"), "{error}");
+        hides(&error.to_string(), &[secret, number]);
+        hides(error.message(), &[secret, number]);
+    }
+    let good = format!("signing_keys = [\"{secret}\"]");
+    assert!(toml::from_str::<Config>(&good).is_ok());
+}
+
+// R11: a secret in a wrong place, wherever that is in the settings
+#[test]
+fn no_field_of_a_configuration_is_quoted_by_an_error() {
+    const FIELDS: [&str; 29] = [
+        "cookie_name",
+        "domain",
+        "path",
+        "http_only",
+        "same_site",
+        "partitioned",
+        "insecure_for_development",
+        "persistent",
+        "idle_timeout_until_closed",
+        "extend_on_read",
+        "touch_interval",
+        "renew_cookie",
+        "delete_when_empty",
+        "idle_timeout",
+        "absolute_timeout",
+        "rotation_grace",
+        "token_format",
+        "key_format",
+        "key_prefix",
+        "signing_keys",
+        "limits",
+        "save_on_server_error",
+        "drop_superseded",
+        "cache_private",
+        "clear_site_data",
+        "reset_unreadable",
+        "limits.values",
+        "limits.record_bytes",
+        "signing_key",
+    ];
+    let (secret, number) = ("4815162342 but secret;", "4815162342");
+    for field in FIELDS {
+        for value in [
+            format!("\"{secret}\""),
+            format!("[\"{secret}\"]"),
+            format!("{{ \"{secret}\" = 1 }}"),
+            format!("{{ name = \"{secret}\" }}"),
+            format!("-{number}"),
+            format!("{number}.5"),
+        ] {
+            for settings in [
+                format!("{field} = {value}"),
+                format!("# first\n{field} = {value}\n# last\n"),
+            ] {
+                let read = [
+                    toml::from_str::<Config>(&settings).map(drop),
+                    toml::from_str::<ConfigBuilder>(&settings).map(drop),
+                ];
+                for error in read.into_iter().filter_map(Result::err) {
+                    hides(error.message(), &[secret, number]);
+                    hides(&error.to_string(), &[secret, number]);
+                    let is_known = field != "signing_key";
+                    let named = error.message().contains(&format!("`{field}"));
+                    assert!(named || !is_known, "{settings}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_shows_only_its_size() {
     let end = UnixTime::from_secs(9);
     let stored = Stored::new(SECRET.as_bytes().to_vec(), end, 1);
     let write = Write::new(SECRET.as_bytes().to_vec(), end, Some("ada-lovelace".into()));
@@ -177,12 +265,12 @@ fn errors_of_values_do_not_quote_them() {
 }
 
 #[test]
-fn errors_say_what_to_do() {
+fn errors_have_a_remedy() {
     for error in [
         Error::NotLoaded,
         Error::Closed,
-        Error::Nested,
-        Error::Misuse,
+        Error::ReentrantUpdate,
+        Error::ProtocolMisuse,
         Error::Corrupt,
         Error::NewerRecord { version: 7 },
         Error::TooLarge {
@@ -192,8 +280,8 @@ fn errors_say_what_to_do() {
         Error::InvalidName,
         Error::InvalidSubject,
         Error::Contended,
-        Error::Uncertain,
-        Error::Late,
+        Error::UnknownOutcome,
+        Error::GraceExpired,
     ] {
         let text = error.to_string();
         assert!(

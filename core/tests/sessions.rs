@@ -1,8 +1,10 @@
-//! What a handler can do with a session.
+//! The handler's operations on a session.
 
 mod support;
 
-use cloakroom_core::{Config, Error, Fate, Limits, Session};
+use std::collections::BTreeMap;
+
+use cloakroom_core::{Error, Fate, Limits, Session};
 use serde::{Deserialize, Serialize};
 use support::{World, clear, count, destroy, insert, keeps, rotate, sign_out};
 
@@ -10,13 +12,13 @@ type Handler = fn(&mut Session<'_>);
 
 // R24, CVE-2015-5963; R25, CVE-2015-5143
 #[test]
-fn what_changes_nothing_creates_nothing() {
+fn an_unchanged_session_is_not_created() {
     let handlers: [Handler; 13] = [
         sign_out,
         destroy,
         rotate,
         clear,
-        |session| session.set_expiry(None),
+        |session| session.set_expiry(None).expect("good"),
         |session| session.set_subject(None).expect("good"),
         |session| assert!(!session.remove("n")),
         |session| assert_eq!(session.take::<u64>("n"), Ok(None)),
@@ -29,7 +31,7 @@ fn what_changes_nothing_creates_nothing() {
         },
         |session| {
             session.insert("n", 1).expect("good");
-            session.destroy();
+            session.sign_out();
             session.set_subject(None).expect("good");
         },
     ];
@@ -44,7 +46,7 @@ fn what_changes_nothing_creates_nothing() {
 
 // R56: an unmodified session is not written.
 #[test]
-fn what_changes_nothing_writes_nothing() {
+fn an_unchanged_session_is_not_written() {
     let handlers: [Handler; 9] = [
         |session| session.insert("n", 1).expect("good"),
         |session| {
@@ -130,7 +132,7 @@ fn values_of_all_kinds_come_back() {
 }
 
 #[test]
-fn take_keeps_what_it_cannot_read() {
+fn take_keeps_an_unreadable_value() {
     let mut world = World::new();
     let token = world.issue(None, insert("n", 1));
     world.request(Some(&token), |session| {
@@ -159,7 +161,6 @@ fn names_and_subjects_are_checked() {
         ("\u{7f}", false),
         ("\u{85}", false),
         (&long[..255], true),
-        (&long, false),
     ] {
         let (name_error, subject_error) = (Error::InvalidName, Error::InvalidSubject);
         let expected = |error: &Error| if good { Ok(()) } else { Err(error.clone()) };
@@ -173,6 +174,37 @@ fn names_and_subjects_are_checked() {
             expected(&subject_error),
             "{name:?}"
         );
+    }
+    assert_eq!(session.insert(&long, 1), Err(Error::InvalidName));
+}
+
+// A SAML name id has up to 256 characters, in any script.
+#[test]
+fn a_subject_has_up_to_1024_bytes() {
+    let texts = ["s".repeat(1_024), "ß".repeat(512), "🧥".repeat(256)];
+    for subject in texts {
+        let mut world = World::new();
+        let token = world.issue(None, |session| {
+            assert_eq!(session.sign_in(&subject), Ok(()));
+        });
+        // Written again, by a save, a bookkeeping change and a rotation.
+        world.request(Some(&token), insert("n", 1));
+        world.request(Some(&token), |session| {
+            assert_eq!(session.set_subject(Some("ada")), Ok(()));
+            assert_eq!(session.set_subject(Some(&subject)), Ok(()));
+        });
+        let token = world.issue(Some(&token), |session| {
+            session.rotate();
+        });
+        world.see(&token, |session| {
+            assert_eq!(session.subject(), Some(&*subject));
+            let longer = format!("{subject}s");
+            assert_eq!(session.sign_in(&longer), Err(Error::InvalidSubject));
+            assert_eq!(
+                session.set_subject(Some(&longer)),
+                Err(Error::InvalidSubject)
+            );
+        });
     }
 }
 
@@ -271,7 +303,8 @@ fn a_flash_value_lives_for_the_next_request_that_asks() {
         }
         session.flash("again", 2).expect("good");
     });
-    // Meanwhile another request leaves one under the same name, and one replaces a value by the same.
+    // Meanwhile another request leaves one under the same name, and one replaces a value by the
+    // same.
     world.request(Some(&token), |session| {
         session.flash("note", "newer").expect("good");
     });
@@ -365,51 +398,74 @@ fn a_typed_session_is_a_struct_or_a_map_with_good_names() {
     assert!(session.update_typed(|_: &mut NoMap| {}).is_err());
 }
 
-// R51: what is over a limit is an error, and nothing is written.
+// R51: a value over a limit is an error, and nothing is written.
 #[test]
-fn what_is_over_a_limit_is_an_error_and_writes_nothing() {
-    let mut limits = Limits::default();
-    (limits.record_bytes, limits.values) = (512, 3);
-    let config = Config::builder().limits(limits).build();
+fn the_call_that_crosses_a_limit_is_the_one_that_fails_r94() {
+    let limits = Limits {
+        record_bytes: 512,
+        values: 3,
+    };
+    let config = support::builder().limits(limits).build();
     let mut world = World::with(config.expect("good"));
     let token = world.issue(None, insert("n", 1));
-    let before = world.records.clone();
-    let handlers: [Handler; 3] = [
-        |session| {
-            assert!(matches!(
-                session.insert("x", vec![0; 600]),
-                Err(Error::TooLarge { limit: 512, .. })
-            ));
+    let large = |result: Result<(), Error>, wanted: usize| {
+        let refused = matches!(result, Err(Error::TooLarge { limit, .. }) if limit == wanted);
+        assert!(refused, "{result:?}");
+    };
+    for token in [Some(&*token), None] {
+        world.request(token, |session| {
+            let before = session.len();
+            large(session.insert("x", vec![0; 600]), 512);
             let updated = session.update("x", |_: Option<Vec<u8>>| vec![0; 600]);
-            assert!(matches!(updated, Err(Error::TooLarge { .. })));
-            session
-                .insert("x", vec![0; 300])
-                .expect("each alone is good");
-            session
-                .insert("y", vec![0; 300])
-                .expect("each alone is good");
-        },
-        |session| {
-            for name in ["x", "y", "z"] {
-                session.insert(name, 1).expect("each alone is good");
+            large(updated.map(|_| ()), 512);
+            session.insert("x", vec![0; 300]).expect("there is room");
+            large(session.insert("y", vec![0; 300]), 512);
+            large(session.flash("y", vec![0; 300]), 512);
+            session.insert("x", vec![0; 30]).expect("smaller");
+            session.insert("y", vec![0; 300]).expect("there is room");
+            assert!(session.remove("y"));
+            for n in before + 1..3 {
+                session.insert(&n.to_string(), n).expect("there is room");
             }
-        },
-        |session| {
-            session.rotate();
-            session.insert("x", vec![0; 500]).expect("alone it is good");
-        },
-    ];
-    for handler in handlers {
-        for token in [Some(&*token), None] {
-            let commit = world.begin(token, |session| {
-                handler(session);
-                session.flash("one more", 1).expect("good");
-                count(session);
-            });
-            assert!(matches!(world.run(commit), Err(Error::TooLarge { .. })));
-            assert_eq!(world.records, before);
-        }
+            large(session.insert("z", 1), 3);
+            large(session.flash("z", 1), 3);
+            large(session.update("z", |_: Option<u64>| 1).map(|_| ()), 3);
+            let all = |all: &mut BTreeMap<String, Option<Vec<u8>>>| {
+                all.insert("z".into(), None);
+            };
+            assert!(session.update_typed(all).is_err());
+            session.insert("x", 1).expect("another in its place");
+            assert_eq!(session.len(), 3);
+            session.clear();
+            for name in ["a", "b", "c"] {
+                session.insert(name, 1).expect("there is room again");
+            }
+            large(session.insert("d", 1), 3);
+        });
     }
+}
+
+// R94: a replay over another request's values meets the limit when it is saved.
+#[test]
+fn a_session_that_grows_over_a_limit_meanwhile_is_an_error_and_writes_nothing() {
+    let limits = Limits {
+        record_bytes: 512,
+        values: 3,
+    };
+    let config = support::builder().limits(limits).build();
+    let mut world = World::with(config.expect("good"));
+    let token = world.issue(None, insert("n", 1));
+    let commit = world.begin(Some(&token), |session| {
+        session.insert("x", 1).expect("there is room");
+        session.insert("y", 1).expect("there is room");
+    });
+    world.request(Some(&token), insert("z", 1));
+    let before = world.records.clone();
+    assert!(matches!(
+        world.run(commit),
+        Err(Error::TooLarge { limit: 3, .. })
+    ));
+    assert_eq!(world.records, before);
 }
 
 // R67

@@ -1,18 +1,24 @@
-//! A WebSocket that stands on the session of the page around it. `cargo run -p cloakroom-axum --example websocket`
+//! A WebSocket that stands on the session of the page around it. `cargo run -p cloakroom-axum
+//! --example websocket`
 //!
-//! The connection is opened with the session's cookie, and lives long. What is a request to HTTP is a message here: each is an
-//! exchange of its own, opened with the cookie that the handshake brought. So a message sees what requests have changed
-//! meanwhile, requests see what messages have changed, and after a sign-out, wherever it came from, no message gets through.
+//! The connection opens with the session's cookie and lives long. Each message is an exchange of
+//! its own, with the cookie of the handshake. So a message sees the changes of requests, and
+//! requests see the changes of messages. After a sign-out anywhere, no message gets through.
 //!
-//! What a message cannot do is set a cookie. Whatever issues a token (a sign-in, a rotation) is therefore left to requests; when
-//! one has replaced the token of an open socket, the socket is closed, and the browser opens the next with the new cookie.
+//! The server closes the socket when the session has ended, also if the browser sends nothing:
+//! `Session::ended`. A sign-out of this process closes it at once, one of another process within
+//! the lease.
+//!
+//! A message cannot set a cookie, so only requests sign in or rotate. When a request has replaced
+//! the token of an open socket, the server closes the socket. The browser opens the next one with
+//! the new cookie.
 //!
 //! | request | does |
 //! |---|---|
 //! | `POST /sign-in` | signs Ada in |
 //! | `POST /sign-out` | signs her out |
 //! | `POST /count` | counts, and answers with the number |
-//! | `GET /socket` | opens the socket, if somebody is signed in |
+//! | `GET /socket` | opens the socket for a signed-in user |
 //!
 //! The message `count` does the same as the request; the message `who` is answered with the name.
 
@@ -25,8 +31,8 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use cloakroom::Fate;
-use cloakroom_axum::{Error, Session, SessionLayer, Sessions};
+use cloakroom::{Fate, SessionError, adapter};
+use cloakroom_axum::{Ended, Ending, Error, Session, SessionLayer, Sessions};
 use cloakroom_memory::MemoryStore;
 use tokio::net::TcpListener;
 
@@ -56,11 +62,11 @@ fn app(sessions: Sessions<Store>) -> Router {
 
 /// Yours will ask for a password.
 async fn sign_in(session: Session) -> Result<(), Error> {
-    Ok(session.sign_in("ada")?)
+    session.sign_in("ada")
 }
 
 async fn sign_out(session: Session) -> Result<(), Error> {
-    Ok(session.sign_out()?)
+    session.sign_out()
 }
 
 async fn count(session: Session) -> Result<String, Error> {
@@ -68,41 +74,67 @@ async fn count(session: Session) -> Result<String, Error> {
 }
 
 fn one_more(session: &cloakroom::Session) -> Result<u32, cloakroom::Error> {
-    Ok(session.update("count", |count: Option<u32>| count.unwrap_or(0) + 1)?)
+    session.update("count", |count: Option<u32>| count.unwrap_or(0) + 1)
 }
 
-/// SameSite keeps the cookie away from sockets that other sites open. If yours is `None`, compare the header `Origin` here.
+/// SameSite keeps the cookie away from sockets that other sites open. If yours is `None`, compare
+/// the header `Origin` here.
 async fn open(
     State(sessions): State<Sessions<Store>>,
     session: Session,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
-    if session.subject().map_err(Error::from)?.is_none() {
+    if session.subject()?.is_none() {
         return Err(Refusal::Stranger);
     }
+    let ending = session.ended();
     Ok(upgrade
         .max_message_size(LONGEST_MESSAGE)
-        .on_upgrade(async move |socket| serve(&sessions, &headers, socket).await))
+        .on_upgrade(async move |socket| serve(&sessions, &headers, ending, socket).await))
 }
 
 /// Until the browser goes away, or the session does.
-async fn serve(sessions: &Sessions<Store>, headers: &HeaderMap, mut socket: WebSocket) {
-    while let Some(Ok(message)) = socket.recv().await {
-        // Pings are answered beneath this.
-        let Message::Text(message) = message else {
-            continue;
-        };
-        let answer = match exchange(sessions, headers, &message).await {
-            Ok(Answer::Text(text)) => Message::text(text),
-            Ok(Answer::Close(reason)) => closing(close_code::POLICY, reason),
-            // Which error it was is the log's affair.
-            Err(_) => closing(close_code::ERROR, "not saved"),
+async fn serve(
+    sessions: &Sessions<Store>,
+    headers: &HeaderMap,
+    mut ending: Ending,
+    mut socket: WebSocket,
+) {
+    loop {
+        let answer = tokio::select! {
+            ended = &mut ending => farewell(&ended),
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(message))) => reply(sessions, headers, &message).await,
+                // Pings are answered beneath this.
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => return,
+            },
         };
         let last = matches!(answer, Message::Close(_));
         if socket.send(answer).await.is_err() || last {
             return;
         }
+    }
+}
+
+fn farewell(ended: &Result<Ended, cloakroom::Error>) -> Message {
+    match ended {
+        Ok(Ended::Rotated { .. } | Ended::SignedIn) => {
+            closing(close_code::POLICY, "open another socket")
+        }
+        Ok(_) => closing(close_code::POLICY, "signed out"),
+        // The store is down, so nobody knows. The page tries again later.
+        Err(_) => closing(close_code::AGAIN, "try again later"),
+    }
+}
+
+async fn reply(sessions: &Sessions<Store>, headers: &HeaderMap, message: &str) -> Message {
+    match exchange(sessions, headers, message).await {
+        Ok(Answer::Text(text)) => Message::text(text),
+        Ok(Answer::Close(reason)) => closing(close_code::POLICY, reason),
+        // The error itself goes to the log.
+        Err(_) => closing(close_code::ERROR, "not saved"),
     }
 }
 
@@ -127,12 +159,19 @@ async fn exchange(
         "who" => name,
         _ => "there are only `count` and `who`".to_owned(),
     };
-    let outcome = session.commit(true).outcome().await?;
+    let outcome = match adapter::commit(&session, true).outcome().await {
+        // The visitor signed in again, and this socket still presents the old token.
+        Err(cloakroom::Error::Session(SessionError::Superseded)) => {
+            return Ok(Answer::Close("open another socket"));
+        }
+        outcome => outcome?,
+    };
     Ok(match outcome.fate {
         Fate::Gone => Answer::Close("signed out"),
-        // Also for a message that changes nothing: it read what was there before the token was replaced.
+        // Also for a message that changes nothing: it read what was there before the token was
+        // replaced.
         _ if outcome.superseded => Answer::Close("open another socket"),
-        // Nothing here issues or removes a token, so there is nothing that the browser should be told.
+        // Messages neither issue nor clear a token, so there is no directive to send.
         _ => Answer::Text(text),
     })
 }
@@ -219,8 +258,21 @@ mod tests {
         let mut socket = browser.socket().await.unwrap();
         assert_eq!(says(&mut socket, "who").await, "ada");
         browser.post("/sign-out").await;
-        assert_eq!(says(&mut socket, "count").await, "closed: signed out");
+        assert_eq!(hears(&mut socket).await, "closed: signed out");
         assert!(socket.next().await.is_none_or(|end| end.is_err()));
+    }
+
+    #[tokio::test]
+    async fn a_sign_out_of_another_process_closes_sockets_that_send_nothing() {
+        let store = MemoryStore::new();
+        let mut browser = Browser::of(Sessions::new(store.clone())).await;
+        browser.post("/sign-in").await;
+        let mut socket = browser.socket().await.unwrap();
+        // Another process: it shares nothing with this one but the store.
+        let mut elsewhere = Browser::of(Sessions::new(store)).await;
+        elsewhere.cookie = browser.cookie.clone();
+        elsewhere.post("/sign-out").await;
+        assert_eq!(hears(&mut socket).await, "closed: signed out");
     }
 
     #[tokio::test]
@@ -229,10 +281,7 @@ mod tests {
         let mut socket = browser.socket().await.unwrap();
         assert_eq!(says(&mut socket, "count").await, "1");
         browser.post("/sign-in").await;
-        assert_eq!(
-            says(&mut socket, "count").await,
-            "closed: open another socket"
-        );
+        assert_eq!(hears(&mut socket).await, "closed: open another socket");
         let mut next = browser.socket().await.unwrap();
         assert_eq!(says(&mut next, "count").await, "2");
     }
@@ -243,10 +292,7 @@ mod tests {
         let mut socket = browser.socket().await.unwrap();
         assert_eq!(says(&mut socket, "who").await, "ada");
         browser.post("/sign-in").await;
-        assert_eq!(
-            says(&mut socket, "who").await,
-            "closed: open another socket"
-        );
+        assert_eq!(hears(&mut socket).await, "closed: open another socket");
     }
 
     #[tokio::test]
@@ -261,6 +307,10 @@ mod tests {
     /// Says something, and returns the answer.
     async fn says(socket: &mut WebSocketStream<TcpStream>, text: &str) -> String {
         socket.send(Message::text(text)).await.unwrap();
+        hears(socket).await
+    }
+
+    async fn hears(socket: &mut WebSocketStream<TcpStream>) -> String {
         match socket.next().await.unwrap().unwrap() {
             Message::Text(text) => text.to_string(),
             Message::Close(Some(frame)) => format!("closed: {}", frame.reason),
@@ -277,7 +327,11 @@ mod tests {
 
     impl Browser {
         async fn start() -> Self {
-            let app = app(Sessions::new(MemoryStore::new()));
+            Self::of(Sessions::new(MemoryStore::new())).await
+        }
+
+        async fn of(sessions: Sessions<Store>) -> Self {
+            let app = app(sessions);
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let serve = axum::serve(listener, app.clone());

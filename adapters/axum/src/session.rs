@@ -1,14 +1,25 @@
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use cloakroom::Error;
+use cloakroom::adapter::RequestSession;
 use http::request::Parts;
 
-use crate::Error;
+const NO_LAYER: Error = Error::NotSetUp(
+    "a handler takes a `Session`, but its route has no `SessionLayer` of this type; add \
+     `.layer(SessionLayer::new(store))` after the route",
+);
 
-/// The session of a request: an extractor that loads it.
+/// The extractor of a request's session. It loads the session.
 ///
-/// Everything on it is synchronous; the methods are those of [`cloakroom::Session`]. It can be cloned and passed on; after the
-/// response it says that it is closed. One store call, and only if the client presented a well-formed token.
+/// Costs one store call, and none if the client presented no well-formed token. The methods are
+/// those of [`cloakroom::Session`]; all of them are synchronous. A session can be cloned and passed
+/// on. After the response every call on it fails with `Closed`.
 ///
-/// As `Option<Session>` it is there only if the client presented a living session.
+/// `Option<Session>` is `None` if the client presented no living session.
+///
+/// # Rejections
+///
+/// [`Error`]: the store did not answer (503), the record cannot be read (500), or the route has no
+/// layer (500).
 ///
 /// ```
 /// use cloakroom_axum::{Error, Session};
@@ -21,20 +32,28 @@ use crate::Error;
 /// }
 /// ```
 ///
-/// # Rejections
+/// A unit test calls the handler with a session of its own:
 ///
-/// [`Error`]: the store cannot be reached (503), the record cannot be read (500), or there is no layer (500).
+/// ```
+/// # use cloakroom_axum::{Error, Session};
+/// # async fn greet(session: Session) -> Result<String, Error> {
+/// #     Ok(format!("Hello, {}", session.subject()?.unwrap_or_default()))
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let session: Session = Session::for_tests();
+/// session.sign_in("ada")?;
+/// assert_eq!(greet(session).await?, "Hello, ada");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Session<K = ()>(pub(crate) cloakroom::Session<K>);
 
 impl<S: Sync, K: 'static> FromRequestParts<S> for Session<K> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let session = parts
-            .extensions
-            .get::<cloakroom::Session<K>>()
-            .ok_or(Error::NO_LAYER)?
-            .clone();
+        let session = RequestSession::of(&parts.extensions).ok_or(NO_LAYER)?;
         session.load().await?;
         Ok(Self(session))
     }
@@ -49,4 +68,4 @@ impl<S: Sync, K: 'static> OptionalFromRequestParts<S> for Session<K> {
     }
 }
 
-cloakroom::wrap_session!(Session);
+cloakroom::adapter::wrap_session!(Session);

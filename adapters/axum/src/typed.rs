@@ -4,9 +4,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, Session};
 
-/// The session as one struct of the application's: an extractor that loads and decodes it.
+/// The extractor of the session as one struct of the application. It loads and decodes the session.
 ///
-/// Each field is the value under its name. Fields that may be missing (all, in a new session) need `#[serde(default)]`.
+/// Each field is the value under its name. Fields that may be missing need `#[serde(default)]`: in
+/// a new session all are. [`update`](cloakroom::Typed::update) changes it.
 ///
 /// ```
 /// use cloakroom_axum::{Error, Typed};
@@ -24,11 +25,9 @@ use crate::{Error, Session};
 /// }
 /// ```
 ///
-/// It is changed with [`update`](cloakroom::Typed::update).
-///
 /// # Rejections
 ///
-/// As [`Session`], and 500 if the values do not make a `T`.
+/// Those of [`Session`], and 500 if the values do not make a `T`.
 pub struct Typed<T, K = ()>(cloakroom::Typed<T, K>);
 
 impl<S: Sync, T: DeserializeOwned, K: 'static> FromRequestParts<S> for Typed<T, K> {
@@ -40,4 +39,4 @@ impl<S: Sync, T: DeserializeOwned, K: 'static> FromRequestParts<S> for Typed<T, 
     }
 }
 
-cloakroom::wrap_typed!(Typed);
+cloakroom::adapter::wrap_typed!(Typed);

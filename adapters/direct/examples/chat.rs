@@ -1,31 +1,38 @@
-//! A chat over TCP, line by line: sessions where there is no HTTP. `cargo run -p cloakroom --example chat`, then `nc localhost 4000`.
+//! A chat over TCP, line by line: sessions where there is no HTTP. `cargo run -p cloakroom
+//! --example chat`, then `nc localhost 4000`.
 //!
-//! A client's first line is its token; it is empty if it has none. After that a line is what one says, or one of
+//! A client's first line is its token, or empty without one. Each later line is a message to the
+//! chat, or one of these commands:
 //!
 //! ```text
-//! /name NAME   sign in          /others   end one's other sessions
+//! /name NAME   sign in          /others   end the user's other sessions
 //! /out         sign out
 //! ```
 //!
-//! The server answers with lines, of which the first word says what they are:
+//! The server answers with lines. The first word is the kind:
 //!
 //! ```text
-//! keep TOKEN   present this one from now on      hello NAME N   who one is, and how many lines one has said
-//! forget       present none any more             said NAME TEXT what somebody said
-//! ended        one's number of other sessions    no: TEXT       that did not work
-//! bye TEXT     the last line before the connection is closed
+//! keep TOKEN      present this token from now on
+//! forget          present no token any more
+//! hello NAME N    the client's name, and the number of lines it has sent
+//! said NAME TEXT  a line of the chat
+//! ended N         N other sessions of the user were ended
+//! no: TEXT        the command failed
+//! bye TEXT        the last line before the server closes the connection
 //! ```
 //!
-//! Every line is an exchange of its own. So what one connection does is there for the next line of any other, in whatever
-//! process; a connection notices that its session has ended before anything more is told to it; and none holds on to who
-//! somebody was when it was opened.
+//! Every line is an exchange of its own. So the next line of any other connection, in any process,
+//! sees what one connection did. No connection keeps the user of the moment when it was opened.
+//!
+//! When a signed-in session has ended, the server closes its connections, also those that only
+//! listen: `Session::ended`. If the session ended in another process, this takes up to a lease.
 
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom::{Directive, Fate, Outcome, SessionError, Sessions};
+use cloakroom::{Directive, Ended, Ending, Fate, Outcome, Session, SessionError, Sessions};
 use cloakroom_memory::MemoryStore;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,7 +41,7 @@ use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Nothing longer is read: nobody fills the memory with one line.
+/// Bytes. A longer line closes the connection, so that no client fills the memory.
 const LONGEST_LINE: usize = 4096;
 
 /// How many lines a slow reader may be behind.
@@ -52,18 +59,12 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What all connections share.
+/// Shared by all connections.
 #[derive(Clone)]
 struct Chat {
     sessions: Sessions<MemoryStore>,
-    news: broadcast::Sender<News>,
-}
-
-#[derive(Clone)]
-enum News {
-    Said(Arc<str>),
-    /// Some session has ended: look whether it was yours.
-    Ended,
+    /// The lines of the chat.
+    news: broadcast::Sender<Arc<str>>,
 }
 
 impl Chat {
@@ -78,7 +79,7 @@ impl Chat {
             let chat = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = chat.welcome(stream).await {
-                    // What is wrong, never what was said: lines hold tokens.
+                    // Logs the error and never the line, because lines hold tokens.
                     let _ = writeln!(io::stderr(), "a connection ended: {error}");
                 }
             });
@@ -98,13 +99,13 @@ impl Chat {
             chat: self,
             lines,
             token: Some(token).filter(|token| !token.is_empty()),
-            name: None,
+            ending: None,
         };
         let bye = match guest.stay().await {
             Ok(Some(bye)) => bye,
             Ok(None) => return Ok(()),
             Err(error) => {
-                // The client hears of it, without what is nobody's business.
+                // The client gets a sentence without internals.
                 guest.tell("bye something went wrong here").await?;
                 return Err(error);
             }
@@ -129,11 +130,11 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 struct Guest {
     chat: Chat,
     lines: Framed<TcpStream, LinesCodec>,
-    news: broadcast::Receiver<News>,
-    /// What the client presents by now.
+    news: broadcast::Receiver<Arc<str>>,
+    /// The token that the client presents now.
     token: Option<String>,
-    /// Who it was in the last exchange. Nothing is decided by it but whether there is something to lose.
-    name: Option<String>,
+    /// The end of its session, if it is signed in.
+    ending: Option<Ending>,
 }
 
 impl Guest {
@@ -148,17 +149,11 @@ impl Guest {
                     Err(LinesCodecError::MaxLineLengthExceeded) => return Ok(Some("bye that line is too long")),
                     Err(LinesCodecError::Io(error)) => return Err(error.into()),
                 },
-                news = self.news.recv() => {
-                    // Before anything is told to somebody, this: is it still who it was?
-                    if let Some(bye) = self.farewell().await? {
-                        return Ok(Some(bye));
-                    }
-                    match news {
-                        Ok(News::Said(line)) => self.tell(&line).await?,
-                        Ok(News::Ended) => {}
-                        Err(_) => return Ok(Some("bye you read too slowly")),
-                    }
-                }
+                ended = ended(&mut self.ending) => return Ok(Some(farewell(&ended))),
+                news = self.news.recv() => match news {
+                    Ok(line) => self.tell(&line).await?,
+                    Err(_) => return Ok(Some("bye you read too slowly")),
+                },
             }
         }
     }
@@ -170,8 +165,11 @@ impl Guest {
         });
         let ((name, said), outcome) = read.await?;
         self.obey(outcome).await?;
-        self.name = name;
-        let name = self.name.as_deref().unwrap_or(STRANGER);
+        self.ending = match &name {
+            Some(_) => Some(self.ending().await?),
+            None => None,
+        };
+        let name = name.as_deref().unwrap_or(STRANGER);
         let hello = format!("hello {name} {said}");
         Ok(self.tell(&hello).await?)
     }
@@ -199,7 +197,7 @@ impl Guest {
         let outcome = match sign_in.await {
             Ok(((), outcome)) => outcome,
             Err(cloakroom::Error::Session(SessionError::InvalidSubject)) => {
-                let no = "no: a name has at most 255 bytes, and no control characters";
+                let no = "no: a name has at most 1,024 bytes, and no control characters";
                 return Ok(self.tell(no).await?);
             }
             Err(error) => return Err(error.into()),
@@ -215,8 +213,6 @@ impl Guest {
         });
         let ((), outcome) = sign_out.await?;
         self.obey(outcome).await?;
-        // The client's other connections presented the same token.
-        let _ = self.chat.news.send(News::Ended);
         self.hello().await
     }
 
@@ -229,7 +225,6 @@ impl Guest {
             return Ok(self.tell("no: sign in first").await?);
         };
         let ended = sessions.revoke_others(&name, Some(&id)).await?;
-        let _ = self.chat.news.send(News::Ended);
         Ok(self.tell(&format!("ended {ended}")).await?)
     }
 
@@ -238,43 +233,36 @@ impl Guest {
             session.update("said", |said: Option<u32>| said.unwrap_or(0) + 1)?;
             Ok(session.subject().map(str::to_owned))
         });
-        let (name, outcome) = count.await?;
+        let (name, outcome) = match count.await {
+            // Another connection of this client has signed in, and got the new token.
+            Err(cloakroom::Error::Session(SessionError::Superseded)) => {
+                return Ok(self.tell("no: your token has been replaced").await?);
+            }
+            counted => counted?,
+        };
         let fate = outcome.fate;
         self.obey(outcome).await?;
         match fate {
-            // Another connection of this client has signed in, and was told the new token.
-            Fate::Superseded => Ok(self.tell("no: your token has been replaced").await?),
             Fate::Gone => Ok(self.tell("no: your session has ended").await?),
             _ => {
                 let name = name.as_deref().unwrap_or(STRANGER);
+                let line = format!("said {name} {text}");
                 // Nobody is listening: that is no failure.
-                let _ = self
-                    .chat
-                    .news
-                    .send(News::Said(format!("said {name} {text}").into()));
+                let _ = self.chat.news.send(line.into());
                 Ok(())
             }
         }
     }
 
-    /// Why somebody who was signed in is to go, if there is a reason.
-    async fn farewell(&mut self) -> Result<Option<&'static str>, Failure> {
-        let read = self.chat.sessions.with(self.token.as_deref(), |session| {
-            Ok(session.subject().map(str::to_owned))
-        });
-        let (name, outcome) = read.await?;
-        let superseded = outcome.superseded;
-        self.obey(outcome).await?;
-        Ok(match self.name {
-            None => None,
-            // Who only listens would be a stranger when the grace is over.
-            Some(_) if superseded => Some("bye your token has been replaced"),
-            Some(_) if name != self.name => Some("bye your session has ended"),
-            Some(_) => None,
-        })
+    /// Returns the end of the session that the present token leads to.
+    async fn ending(&self) -> Result<Ending, Failure> {
+        let token = self.token.as_deref().map(str::as_bytes);
+        let session: Session = self.chat.sessions.session(token);
+        session.load().await?;
+        Ok(session.ended())
     }
 
-    /// Passes on what the client must do with its token, and does it likewise.
+    /// Sends the directive to the client, and applies it to this connection's token.
     async fn obey(&mut self, outcome: Outcome) -> Result<(), LinesCodecError> {
         match outcome.directive {
             Directive::Issue(issued) => {
@@ -284,7 +272,6 @@ impl Guest {
             }
             Directive::Clear => {
                 self.token = None;
-                self.name = None;
                 self.tell("forget").await?;
             }
             // There is nothing to do.
@@ -295,6 +282,24 @@ impl Guest {
 
     async fn tell(&mut self, line: &str) -> Result<(), LinesCodecError> {
         self.lines.send(line).await
+    }
+}
+
+/// Waits for the end of the session, if there is one to lose.
+async fn ended(ending: &mut Option<Ending>) -> Result<Ended, cloakroom::Error> {
+    match ending {
+        Some(ending) => ending.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn farewell(ended: &Result<Ended, cloakroom::Error>) -> &'static str {
+    match ended {
+        // Without this, a client that only listens would lose its session when the grace ends.
+        Ok(Ended::Rotated { .. } | Ended::SignedIn) => "bye your token has been replaced",
+        Ok(_) => "bye your session has ended",
+        // The store is down, so nobody knows.
+        Err(_) => "bye try again later",
     }
 }
 

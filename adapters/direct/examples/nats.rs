@@ -7,42 +7,48 @@
 //! cargo run -p cloakroom --example nats -- cart
 //! ```
 //!
-//! `NATS_URL` and `REDIS_URL` say where the servers are, if not at their usual ports of this machine. A further argument is what
-//! subjects and keys begin with, instead of `shop`.
+//! `NATS_URL` and `REDIS_URL` say where the servers are, if not at their usual ports of this
+//! machine. A further argument is what subjects and keys begin with, instead of `shop`.
 //!
 //! | request | does | is answered with |
 //! |---|---|---|
 //! | `shop.account.sign-in` NAME | signs in | the name |
 //! | `shop.account.sign-out` | signs out | |
 //! | `shop.account.who` | | the name, or `a stranger` |
+//! | `shop.account.ended` | waits until the session has ended | `signed out` or `replaced` |
 //! | `shop.cart.add` ITEM | puts it into the cart | the items |
 //! | `shop.cart.list` | | the items |
 //!
-//! A client has its token in the header `Session-Token`, if it has one, and does what the reply's header `Session` says:
+//! The client sends its token, if any, in the header `Session-Token`, and follows the reply's
+//! header `Session`:
 //!
 //! | `Session` | what the client does |
 //! |---|---|
 //! | `keep TOKEN` | presents this one from now on, to all services |
 //! | `forget` | presents none any more |
-//! | `stale` | asks its other parts for the token that one of them was told to keep: the one that it has soon leads nowhere |
+//! | `stale` | gets the newer token from the part of it that received one: the present one soon leads nowhere |
 //!
-//! What fails is told as NATS services tell it, in the headers `Nats-Service-Error` and `Nats-Service-Error-Code`. By the command line
-//! of NATS: `nats request -H 'Session-Token: …' shop.cart.add tea`.
+//! Errors are NATS service errors, in the headers `Nats-Service-Error` and
+//! `Nats-Service-Error-Code`. With NATS' command line: `nats request -H 'Session-Token: …'
+//! shop.cart.add tea`.
 
 use std::env;
 use std::error::Error as StdError;
 use std::io::{self, Write as _};
 
 use async_nats::{Client, HeaderMap, Message, Subscriber};
-use cloakroom::{Directive, Error, Fate, Outcome, Sessions};
+use cloakroom::{Directive, Ended, Error, Fate, Outcome, Session, SessionError, Sessions};
 use cloakroom_redis::RedisStore;
 use futures_util::StreamExt as _;
 use tokio::task::JoinSet;
 
 type Failure = Box<dyn StdError + Send + Sync>;
 
-/// Who asks while this many requests are under way waits for one of them.
+/// Requests under way at a time. Further ones wait until one of them is answered.
 const AT_ONCE: usize = 256;
+
+/// Requests that wait for the end of a session. Further ones count among those under way.
+const WAITING: usize = 4_096;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -75,7 +81,8 @@ async fn main() -> Result<(), Failure> {
     }
 }
 
-/// Returns when the server knows what this connection subscribed to: it reads what a connection says in order.
+/// Returns when the server has processed this connection's subscriptions. It processes a
+/// connection's commands in order.
 async fn settled(nats: &Client) -> Result<(), Failure> {
     let inbox = nats.new_inbox();
     let mut echo = nats.subscribe(inbox.clone()).await?;
@@ -108,10 +115,18 @@ struct Server {
 
 impl Server {
     async fn serve(&self, mut requests: Subscriber) {
-        // Dropped with this, and with it what is under way: what has not been committed has not happened.
+        // Dropped with this future, which aborts the requests under way. Their uncommitted changes
+        // are lost.
         let mut under_way = JoinSet::new();
+        // These wait for long, and for nothing that costs anything.
+        let mut waiting = JoinSet::new();
         while let Some(request) = requests.next().await {
             let server = self.clone();
+            while waiting.try_join_next().is_some() {}
+            if request.subject.ends_with(".ended") && waiting.len() < WAITING {
+                waiting.spawn(async move { server.answer(request).await });
+                continue;
+            }
             under_way.spawn(async move { server.answer(request).await });
             while under_way.try_join_next().is_some() {}
             if under_way.len() == AT_ONCE {
@@ -122,7 +137,7 @@ impl Server {
 
     async fn answer(&self, request: Message) {
         let Some(reply) = request.reply.clone() else {
-            // Nobody would hear what becomes of the token.
+            // Without a reply address, a new token would be lost.
             return;
         };
         let (headers, text) = match self.perform(&request).await {
@@ -166,10 +181,23 @@ impl Server {
                 });
                 who.await?
             }
+            (Service::Account, "ended") => {
+                let session: Session = sessions.session(token.map(str::as_bytes));
+                session.load().await?;
+                if session.is_new()? {
+                    return Err(Refusal::Gone);
+                }
+                let ended = match session.ended().await? {
+                    Ended::Rotated { .. } | Ended::SignedIn => "replaced",
+                    _ => "signed out",
+                };
+                (ended.to_owned(), Outcome::default())
+            }
             (Service::Cart, "add") => {
                 let add = sessions.with(token, |session| {
                     let item = text.to_owned();
-                    // It runs again if another request, to whichever process, changes the cart first.
+                    // It runs again if another request, to whichever process, changes the cart
+                    // first.
                     let items = session.update("cart", move |items: Option<Vec<String>>| {
                         let mut items = items.unwrap_or_default();
                         items.push(item.clone());
@@ -189,7 +217,6 @@ impl Server {
             _ => return Err(Refusal::NoSuchRequest),
         };
         match done.1.fate {
-            Fate::Superseded => Err(Refusal::Superseded),
             Fate::Gone => Err(Refusal::Gone),
             _ => Ok(done),
         }
@@ -200,7 +227,7 @@ impl Server {
 enum Refusal {
     NoSuchRequest,
     NoText,
-    /// Another part of the client has signed in, and was told the new token.
+    /// Another part of the client has signed in and received the new token.
     Superseded,
     Gone,
     Session(Error),
@@ -208,7 +235,10 @@ enum Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Session(error)
+        match error {
+            Error::Session(SessionError::Superseded) => Self::Superseded,
+            error => Self::Session(error),
+        }
     }
 }
 
@@ -236,7 +266,7 @@ fn refused(refusal: &Refusal) -> (HeaderMap, String) {
             (409, "your token has been replaced")
         }
         Refusal::Session(error) => {
-            // What is wrong is the log's affair.
+            // Errors go to the log.
             let _ = writeln!(io::stderr(), "session: {error}");
             (error.status().as_u16(), error.sentence())
         }

@@ -1,23 +1,33 @@
-//! The one loop that carries out what the machine asks for.
+//! The driver: the one loop that makes the machine's store calls.
 
-use cloakroom_core::{Commit, Fate, Key, Outcome, Stored};
-use cloakroom_store::{Replaced, Store, StoreError};
-use tracing::Span;
+use std::future::Future;
+use std::sync::Arc;
+
+use cloakroom_core::{Commit, Exchange, Fate, Key, Outcome, Stored};
+use cloakroom_store::{Deleted, Replaced, Store, StoreError};
 use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
+use crate::Error;
+use crate::epoch::{is_epoch, load_epoch};
+use crate::events::{Cause, Errand};
+use crate::inner::Inner;
 use crate::observe::Operation;
-use crate::sessions::Inner;
-use crate::{Error, Sessions};
 
-/// How often a transient failure of the store is tried again, in one load or commit. Without a pause: clients of stores
-/// reconnect by themselves, and a store that stays away is the application's to report.
+/// How often one load or commit retries after a transient failure of the store. It retries at once:
+/// the stores' clients reconnect by themselves, and the application reports a store that stays
+/// away.
 const RETRIES: u32 = 2;
 
-struct Retries(u32);
+pub(crate) struct Retries(u32);
 
 impl Retries {
-    /// The failure, unless the question may be asked again.
-    fn spend(&mut self, error: StoreError) -> Result<(), Error> {
+    pub(crate) fn new() -> Self {
+        Self(RETRIES)
+    }
+
+    /// Returns the failure, unless a retry is left.
+    pub(crate) fn spend(&mut self, error: StoreError) -> Result<(), Error> {
         if !error.is_transient() || self.0 == 0 {
             return Err(error.into());
         }
@@ -27,11 +37,16 @@ impl Retries {
     }
 }
 
+/// Loads for a handler, which may read what a cache has.
 pub(crate) async fn load_key<S: Store>(
     sessions: &Inner<S>,
     key: &Key,
 ) -> Result<Option<Stored>, Error> {
-    let mut retries = Retries(RETRIES);
+    sessions.note_place();
+    if is_epoch(&sessions.config, key) {
+        return load_epoch(sessions, key).await;
+    }
+    let mut retries = Retries::new();
     loop {
         let start = sessions.observer.start();
         let result = sessions.store.load(key).await;
@@ -43,7 +58,24 @@ pub(crate) async fn load_key<S: Store>(
     }
 }
 
-/// What a span shows of a commit; what becomes of it is recorded at its end.
+/// Loads for a commit or a look, which decide from it.
+pub(crate) async fn reload_key<S: Store>(
+    sessions: &Inner<S>,
+    key: &Key,
+) -> Result<Option<Stored>, Error> {
+    let mut retries = Retries::new();
+    loop {
+        let start = sessions.observer.start();
+        let result = sessions.store.load_fresh(key).await;
+        sessions.observer.end(start, Operation::Load, &result);
+        match result {
+            Ok(found) => return Ok(found),
+            Err(error) => retries.spend(error)?,
+        }
+    }
+}
+
+/// Opens a commit's span. The outcome is recorded at its end.
 pub(crate) fn commit_span() -> Span {
     tracing::debug_span!("session.commit", fate = Empty, conflicts = Empty)
 }
@@ -52,22 +84,62 @@ pub(crate) fn load_span() -> Span {
     tracing::debug_span!("session.load")
 }
 
-impl<S: Store> Sessions<S> {
-    /// By value, so that a boxed one is one future.
-    pub(crate) async fn drive(self, mut commit: Commit) -> Result<Outcome, Error> {
-        let (store, observer) = (self.store(), &self.0.observer);
-        let (mut retries, mut rebases) = (Retries(RETRIES), 0);
+impl<S: Store> Inner<S> {
+    /// Returns whether this exchange signs in under a limit.
+    pub(crate) fn limits(&self, exchange: &Exchange) -> bool {
+        self.limit.is_some() && exchange.signs_in().is_some()
+    }
+
+    /// Commits an exchange, under the limit if there is one.
+    pub(crate) async fn limited_commit(
+        self: Arc<Self>,
+        exchange: Exchange,
+    ) -> Result<Outcome, Error> {
+        match &self.limit {
+            Some(limit) if exchange.signs_in().is_some() => limit.commit(&self, exchange).await,
+            _ => {
+                let commit = self.finish(exchange, Cause::OwnRequest);
+                self.clone()
+                    .drive_for(commit)
+                    .instrument(commit_span())
+                    .await
+            }
+        }
+    }
+
+    /// Turns an exchange into its commit. `cause` says why it ends a session, if it does.
+    pub(crate) fn finish(&self, mut exchange: Exchange, cause: Cause) -> (Commit, Errand) {
+        let errand = self.events.errand(&mut exchange, cause);
+        (exchange.finish(self.now()), errand)
+    }
+
+    pub(crate) fn drive(
+        self: Arc<Self>,
+        commit: Commit,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send {
+        self.drive_for((commit, Errand::default()))
+    }
+
+    /// Takes the reference by value, so that a boxed commit is one future.
+    pub(crate) async fn drive_for(
+        self: Arc<Self>,
+        (mut commit, mut errand): (Commit, Errand),
+    ) -> Result<Outcome, Error> {
+        self.note_place();
+        let (store, observer) = (&*self.store, &self.observer);
+        let (mut retries, mut rebases) = (Retries::new(), 0);
         // From the first conflict on, and to the end of the commit.
         let mut turn = None;
         loop {
-            // A write that failed is tried again only through the machine: it looks first whether the write happened.
+            // Only the machine retries a failed write: it looks first whether the write happened.
             let next = match commit {
                 Commit::Done(outcome) => {
                     report(&outcome);
+                    self.events.tell(errand, &outcome, || self.now());
                     observer.finished(&outcome, rebases);
                     return Ok(outcome);
                 }
-                Commit::Mint(mint) => match self.0.random() {
+                Commit::Mint(mint) => match self.entropy(mint.needs_secrets()) {
                     Ok(entropy) => mint.with(entropy).map_err(Error::from),
                     Err(error) => Err(error),
                 },
@@ -91,10 +163,13 @@ impl<S: Store> Sessions<S> {
                     observer.end(start, Operation::Replace, &answer);
                     match answer {
                         Ok(answer) => {
+                            if answer == Replaced::Stored && replace.retires() {
+                                self.watch.hint(replace.key(), None);
+                            }
                             if answer == Replaced::Changed {
                                 rebases += 1;
                                 if turn.is_none() {
-                                    turn = Some(self.0.turns.take(replace.key().clone()).await);
+                                    turn = Some(self.turns.take(replace.key().clone()).await);
                                 }
                             }
                             replace.then(answer, self.now()).map_err(Error::from)
@@ -122,19 +197,26 @@ impl<S: Store> Sessions<S> {
                     let answer = store.delete(delete.key(), delete.old()).await;
                     observer.end(start, Operation::Delete, &answer);
                     match answer {
-                        Ok(answer) => delete.then(answer, self.now()).map_err(Error::from),
+                        Ok(answer) => {
+                            if answer == Deleted::Deleted {
+                                self.watch.hint(delete.key(), Some(errand.cause()));
+                                errand.note_delete();
+                            }
+                            delete.then(answer, self.now()).map_err(Error::from)
+                        }
                         Err(error) => match retries.spend(error) {
                             Ok(()) => delete.lost(self.now()).map_err(Error::from),
                             Err(error) => Err(error),
                         },
                     }
                 }
-                Commit::Reload(reload) => match load_key(&self.0, reload.key()).await {
+                Commit::Reload(reload) => match reload_key(&self, reload.key()).await {
                     Ok(found) => reload.then(found, self.now()).map_err(Error::from),
                     Err(error) => Err(error),
                 },
-                // `Commit` is non-exhaustive for drivers of others; this one is released with the machine.
-                _ => Err(cloakroom_core::Error::Misuse.into()),
+                // `Commit` is non-exhaustive for drivers of others; this one is released with the
+                // machine.
+                _ => Err(cloakroom_core::Error::ProtocolMisuse.into()),
             };
             commit = match next {
                 Ok(next) => next,
@@ -168,7 +250,7 @@ fn report(outcome: &Outcome) {
     }
     match outcome.fate {
         Fate::Superseded => {
-            tracing::info!("session changes dropped: the token had been rotated away");
+            tracing::info!("session changes dropped: a sign-in overtook them");
         }
         Fate::Gone => {
             tracing::info!("session changes dropped: the session has ended meanwhile");

@@ -2,9 +2,12 @@ use cloakroom_store::{
     Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
 
+use crate::Error;
+
 /// The store of sessions that are kept in the cookie: it is never called.
 ///
-/// If it is, because the configuration has no envelope, every call is an error that says so.
+/// Without an envelope in the configuration every session fails to load, with an error that names
+/// the cause. Adapters refuse every request then, and Rocket and actix-web do not start.
 ///
 /// ```
 /// use cloakroom::{Config, NoStore, Sessions};
@@ -16,7 +19,9 @@ use cloakroom_store::{
 /// let config = Config::builder().envelope(Sealed::new(key)).build()?;
 /// let sessions = Sessions::new(NoStore).with_config(config);
 ///
-/// let (_, outcome) = sessions.with(None, |session| session.insert("theme", "dark")).await?;
+/// let (_, outcome) = sessions
+///     .with(None, |session| session.insert("theme", "dark"))
+///     .await?;
 /// # assert!(matches!(outcome.directive, cloakroom::Directive::Issue(_)));
 /// # Ok(())
 /// # }
@@ -24,9 +29,14 @@ use cloakroom_store::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoStore;
 
+pub(crate) const NOT_SET_UP: Error = Error::NotSetUp(
+    "`NoStore` keeps nothing, so the configuration needs an envelope (`ConfigBuilder::envelope`); \
+     set one, or use another store",
+);
+
 fn refused<T>() -> Result<T, StoreError> {
-    let problem = "there is none: the configuration needs an envelope, or `Sessions` a store";
-    Err(StoreError::permanent("no", problem))
+    let problem = "`NoStore` keeps nothing; use another store";
+    Err(StoreError::permanent("missing", problem))
 }
 
 impl Store for NoStore {

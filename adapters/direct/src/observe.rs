@@ -1,4 +1,4 @@
-//! What an application may want to count.
+//! Events for metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use cloakroom_store::{Created, Deleted, Replaced, StoreError, Touched};
 
 use crate::Error;
 
-/// What happened, for [`Sessions::with_observer`](crate::Sessions::with_observer). Nothing in it is secret: no token, key, value or subject.
+/// An event for [`Sessions::with_observer`](crate::Sessions::with_observer). It holds no secret: no
+/// token, key, value or subject.
 ///
-/// What to make of each, and what to alert on: [`observability`](crate::observability).
+/// The page [`observability`](crate::observability) has the metrics and alerts.
 ///
 /// ```
 /// use cloakroom::Event;
@@ -30,27 +31,29 @@ use crate::Error;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The store was asked once. A failure that is tried again is a call of its own.
+    /// The store was called once. Each retry is a call of its own.
     StoreCall {
-        /// What it was asked.
+        /// The store operation.
         operation: Operation,
-        /// What it said.
-        answer: Answer,
+        /// The operation's result.
+        answer: StoreAnswer,
         /// From the question to the answer.
         took: Duration,
     },
-    /// An exchange whose session was asked for came to its end.
+    /// An exchange whose session was used has ended.
     Finished {
-        /// What became of the changes.
+        /// The fate of the changes.
         fate: Fate,
-        /// How often another request had changed the record first, or an answer of the store was lost.
+        /// How often another request had changed the record first, or an answer of the store was
+        /// lost.
         conflicts: u32,
         /// How often the changes were made again over what another request had saved.
         rebases: u32,
     },
-    /// A sign-in was refused: [`Sessions::with_limit`](crate::Sessions::with_limit) with [`Excess::Refuse`](crate::Excess::Refuse).
+    /// A sign-in was refused: [`Sessions::with_limit`](crate::Sessions::with_limit) with
+    /// [`LimitPolicy::Refuse`](crate::LimitPolicy::Refuse).
     Refused,
-    /// A session could not be loaded, or its changes not be saved.
+    /// A session could not be loaded, or its changes could not be saved.
     Failed {
         /// Why.
         error: &'a Error,
@@ -80,22 +83,22 @@ pub enum Operation {
 /// A store's answer, of [`Event::StoreCall`].
 ///
 /// ```
-/// assert_eq!(cloakroom::Answer::Changed.to_string(), "changed");
+/// assert_eq!(cloakroom::StoreAnswer::Changed.to_string(), "changed");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum StoreAnswer {
     /// It did what it was asked for; a load found the record.
     Done,
-    /// There is no such record: nobody's token, or one whose session has ended.
+    /// There is no such record: an invented token, or one whose session has ended.
     Gone,
     /// Another request has changed the record first.
     Changed,
     /// A create found a record in its place.
     Taken,
-    /// It could not tell, and may if it is asked again.
+    /// The call failed, and a retry may succeed.
     FailedTransiently,
-    /// It could not tell.
+    /// The call failed.
     Failed,
 }
 
@@ -111,7 +114,7 @@ impl fmt::Display for Operation {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for StoreAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Done => "done",
@@ -124,7 +127,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Whom to tell, if anybody wants to know.
+/// The observer, if the application set one.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Observe>);
 
@@ -135,7 +138,7 @@ impl Observer {
         Self(Some(Arc::new(observe)))
     }
 
-    /// The beginning of a store call, if it is to be told of.
+    /// The start of a store call, if there is an observer.
     pub(crate) fn start(&self) -> Option<Instant> {
         (self.0.is_some() || tracing::enabled!(tracing::Level::TRACE)).then(Instant::now)
     }
@@ -151,8 +154,8 @@ impl Observer {
         let took = start.elapsed();
         let answer = match result {
             Ok(answer) => answer.answered(),
-            Err(error) if error.is_transient() => Answer::FailedTransiently,
-            Err(_) => Answer::Failed,
+            Err(error) if error.is_transient() => StoreAnswer::FailedTransiently,
+            Err(_) => StoreAnswer::Failed,
         };
         tracing::trace!(
             %operation,
@@ -167,7 +170,7 @@ impl Observer {
         });
     }
 
-    /// The end of an exchange. Nobody hears of one whose session could not be loaded: that has been told of.
+    /// Reports the end of an exchange. A failed load was reported before and has no end.
     pub(crate) fn finished(&self, outcome: &Outcome, rebases: u32) {
         if outcome.accessed {
             self.tell(&Event::Finished {
@@ -197,52 +200,52 @@ impl Observer {
 
 /// The answers of the five operations.
 pub(crate) trait Answered {
-    fn answered(&self) -> Answer;
+    fn answered(&self) -> StoreAnswer;
 }
 
 impl Answered for Option<Stored> {
-    fn answered(&self) -> Answer {
+    fn answered(&self) -> StoreAnswer {
         match self {
-            Some(_) => Answer::Done,
-            None => Answer::Gone,
+            Some(_) => StoreAnswer::Done,
+            None => StoreAnswer::Gone,
         }
     }
 }
 
 impl Answered for Created {
-    fn answered(&self) -> Answer {
+    fn answered(&self) -> StoreAnswer {
         match self {
-            Self::Stored => Answer::Done,
-            Self::Taken => Answer::Taken,
+            Self::Stored => StoreAnswer::Done,
+            Self::Taken => StoreAnswer::Taken,
         }
     }
 }
 
 impl Answered for Replaced {
-    fn answered(&self) -> Answer {
+    fn answered(&self) -> StoreAnswer {
         match self {
-            Self::Stored => Answer::Done,
-            Self::Changed => Answer::Changed,
-            Self::Gone => Answer::Gone,
+            Self::Stored => StoreAnswer::Done,
+            Self::Changed => StoreAnswer::Changed,
+            Self::Gone => StoreAnswer::Gone,
         }
     }
 }
 
 impl Answered for Touched {
-    fn answered(&self) -> Answer {
+    fn answered(&self) -> StoreAnswer {
         match self {
-            Self::Extended => Answer::Done,
-            Self::Gone => Answer::Gone,
+            Self::Extended => StoreAnswer::Done,
+            Self::Gone => StoreAnswer::Gone,
         }
     }
 }
 
 impl Answered for Deleted {
-    fn answered(&self) -> Answer {
+    fn answered(&self) -> StoreAnswer {
         match self {
-            Self::Deleted => Answer::Done,
-            Self::Changed => Answer::Changed,
-            Self::Gone => Answer::Gone,
+            Self::Deleted => StoreAnswer::Done,
+            Self::Changed => StoreAnswer::Changed,
+            Self::Gone => StoreAnswer::Gone,
         }
     }
 }

@@ -1,38 +1,56 @@
+//! The handle on one exchange's session.
+
+mod authentication;
+mod ended;
+mod identity;
+mod raw;
+mod values;
+
 use std::fmt;
-use std::future::Future;
+use std::future::ready;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use cloakroom_core::http::tokens_of_line;
-use cloakroom_core::{
-    Config, Error as SessionError, Exchange, Expiry, Key, Outcome, Session as CoreSession, Stored,
-    UnixTime,
-};
-use cloakroom_store::Store;
-use http::header::COOKIE;
-use http::{HeaderMap, HeaderValue};
-use serde::Serialize;
+use cloakroom_core::{Config, Error as SessionError, Exchange, Fate, Key, Session as CoreSession};
+use http::HeaderMap;
 use serde::de::DeserializeOwned;
-use tracing::Instrument as _;
+use smallvec::SmallVec;
 
-use crate::drive::{commit_span, load_key, load_span};
-use crate::sessions::Inner;
-use crate::slot::{Phase, Slot};
-use crate::{Error, Sessions};
+use crate::Error;
+use crate::backend::Backend;
+use crate::commit::{SessionCommit, also};
+use crate::copies::Branch;
+use crate::crossing;
+use crate::ended::Spot;
+use crate::inner::Inner;
+use crate::no_store::NoStore;
+use crate::refusal::Refusal;
+use crate::slot::{Phase, Slot, State, after};
 
-/// A handle on one exchange's session, shared by a handler and the adapter that commits it.
+/// The session of one request or message, shared by its handler and its adapter.
 ///
-/// After [`load`](Session::load) (extractors do it) everything is synchronous. Once the adapter has taken the exchange to commit it, every
-/// call answers [`Closed`](cloakroom_core::Error::Closed): a change that could not be saved any more is never silently lost.
+/// A session is a set of named values of one visitor, with its times and an optional subject (the
+/// signed-in user). Values are anything that serde can serialize. They are kept encoded, and each
+/// read decodes them.
 ///
-/// Cloning costs one reference count; all clones are the same session. `K` is any type that tells apart the independent
-/// sessions (cookies) of one application.
+/// Loading is the only asynchronous step, and the extractors of the adapters do it. After
+/// [`load`](Session::load) every method is synchronous and makes no store call. The adapter commits
+/// the changes before it sends the head of the response. From then on every method returns
+/// [`SessionError::Closed`](crate::SessionError::Closed), so a late change is never lost silently.
 ///
-/// What is loaded and what each method means is in [`cloakroom_core::Session`]; each has the errors named there, and `Closed`.
+/// Changes are noted and replayed at the commit over whatever is stored then. So requests that
+/// change different values at the same time both succeed. On the same value the last writer wins,
+/// except with [`update`](Session::update).
+///
+/// A clone is another handle on the same session and costs two reference counts. `K` is any type.
+/// It distinguishes an application's independent sessions (cookies).
+///
+/// Every method returns [`Error`], which is a response in each framework. All of them can fail with
+/// `Closed`, and with `ReentrantUpdate` inside a function that the session itself is running. Each
+/// method's own errors are named with it.
 ///
 /// ```
-/// use cloakroom::{Session, Sessions};
+/// use cloakroom::{Session, Sessions, adapter};
 /// use cloakroom_memory::MemoryStore;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -40,8 +58,9 @@ use crate::{Error, Sessions};
 /// let session: Session = Sessions::new(MemoryStore::new()).session([]);
 /// session.load().await?;
 /// session.insert("theme", "dark")?;
-/// let cloakroom::Committing::Pending(commit) = session.commit(true) else { panic!() };
-/// commit.await?;
+///
+/// // What an adapter does when the handler has answered:
+/// adapter::commit(&session, true).outcome().await?;
 /// assert!(session.get::<String>("theme").is_err(), "closed");
 /// # Ok(())
 /// # }
@@ -49,149 +68,98 @@ use crate::{Error, Sessions};
 pub struct Session<K = ()> {
     slot: Slot,
     backend: Arc<dyn Backend>,
+    branch: Branch,
     kind: PhantomData<fn() -> K>,
 }
 
-/// `Sessions` without the store's type.
-pub(crate) trait Backend: Send + Sync {
-    fn open(&self, cookies: &[HeaderValue]) -> Exchange;
-    fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
-    /// What has come of the exchange, if there is nothing to be done.
-    fn settled(&self, exchange: &Exchange) -> Option<Outcome>;
-    fn commit(self: Arc<Self>, exchange: Exchange) -> Committing;
-    fn config(&self) -> &Config;
-    fn entropy(&self) -> Result<[u8; 32], Error>;
-    /// Says that the session could not be loaded.
-    fn failed(&self, error: &Error);
-}
-
-pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
-
-impl<S: Store> Backend for Inner<S> {
-    fn open(&self, cookies: &[HeaderValue]) -> Exchange {
-        let now = self.now();
-        match cookies {
-            [line] => Exchange::open(&self.config, tokens_of_line(&self.config, line), now),
-            lines => {
-                let tokens = lines
-                    .iter()
-                    .flat_map(|line| tokens_of_line(&self.config, line));
-                Exchange::open(&self.config, tokens, now)
-            }
-        }
-    }
-
-    fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
-        let span = load_span();
-        match span.is_disabled() {
-            true => Box::pin(load_key(self, key)),
-            false => Box::pin(load_key(self, key).instrument(span)),
-        }
-    }
-
-    fn settled(&self, exchange: &Exchange) -> Option<Outcome> {
-        let outcome = exchange.settled(self.now())?;
-        self.observer.finished(&outcome, 0);
-        Some(outcome)
-    }
-
-    fn commit(self: Arc<Self>, exchange: Exchange) -> Committing {
-        let sessions = Sessions(self);
-        if sessions.limits(&exchange) {
-            return Committing::Pending(Box::pin(async move { sessions.commit(exchange).await }));
-        }
-        let commit = exchange.finish(sessions.now());
-        let span = commit_span();
-        Committing::Pending(match span.is_disabled() {
-            true => Box::pin(sessions.drive(commit)),
-            false => Box::pin(sessions.drive(commit).instrument(span)),
-        })
-    }
-
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn entropy(&self) -> Result<[u8; 32], Error> {
-        self.random()
-    }
-
-    fn failed(&self, error: &Error) {
-        self.observer.failed(error);
-    }
-}
-
-/// What an adapter gets from [`Session::commit`].
-///
-/// [`outcome`](Committing::outcome) is enough, if the adapter's hook is asynchronous; the variants are for those that would not have
-/// a future where there is nothing to wait for.
-///
-/// ```
-/// use cloakroom::{Committing, Outcome, Session};
-///
-/// fn at_once(session: &Session) -> Option<Outcome> {
-///     match session.commit(true) {
-///         Committing::Done(outcome) => Some(outcome),
-///         Committing::Untouched | Committing::Pending(_) => None,
-///     }
-/// }
-/// ```
-pub enum Committing {
-    /// Nobody asked for the session: there is nothing to commit and nothing to tell the client.
-    Untouched,
-    /// It was only read, or it could not be loaded. No store call was needed.
-    Done(Outcome),
-    /// There are store calls to make.
-    Pending(Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>),
-}
-
-impl Committing {
-    /// Makes the store calls, if there are any, and says what to tell the client: nothing, if nobody asked for the session.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sessions::commit`].
-    ///
-    /// ```
-    /// # use cloakroom::{Error, Session, http};
-    /// async fn answer(session: &Session, response: &mut ::http::HeaderMap) -> Result<(), Error> {
-    ///     let outcome = session.commit(true).outcome().await?;
-    ///     http::apply(session.config(), &outcome, response);
-    ///     Ok(())
-    /// }
-    /// ```
-    pub async fn outcome(self) -> Result<Outcome, Error> {
-        match self {
-            Self::Untouched => Ok(Outcome::default()),
-            Self::Done(outcome) => Ok(outcome),
-            Self::Pending(commit) => commit.await,
-        }
-    }
-}
+const ANOTHER_ATTEMPT: Error = Error::NotSetUp(
+    "a layer inside the session's layer copied this request (a retry or a hedge), and an earlier \
+     copy has changed the session, so nothing was saved; put that layer outside of the session's \
+     layer",
+);
 
 impl<K> Session<K> {
-    pub(crate) fn new<S: Store>(exchange: Exchange, sessions: Arc<Inner<S>>) -> Self {
-        Self::from_slot(Slot::of_exchange(exchange), sessions)
+    pub(crate) fn of_exchange(exchange: Exchange, backend: Arc<dyn Backend>) -> Self {
+        Self::new(Slot::of_exchange(exchange), backend)
     }
 
-    pub(crate) fn of_request<S: Store>(request: &HeaderMap, sessions: Arc<Inner<S>>) -> Self {
-        let cookies = request.get_all(COOKIE).iter().cloned().collect();
-        Self::from_slot(Slot::of_request(cookies), sessions)
+    pub(crate) fn of_request(request: &HeaderMap, backend: Arc<dyn Backend>) -> Self {
+        let config = backend.config();
+        let lines = request.get_all(config.request_header()).iter();
+        let cookies: SmallVec<_> = lines.cloned().collect();
+        let refusal = match cookies.is_empty() && config.header().is_none() {
+            true => Refusal::expected(request),
+            false => None,
+        };
+        let session = Self::new(Slot::of_request(cookies), backend);
+        if refusal.is_some() {
+            session.slot.lock().refusal = refusal;
+        }
+        session
     }
 
-    fn from_slot(slot: Slot, backend: Arc<dyn Backend>) -> Self {
+    /// Returns a new, loaded session without a store: for unit tests of handlers.
+    ///
+    /// Every method works as in a request of a visitor without a session. A commit fails, because
+    /// there is no store to save it in. Tests that need saved sessions use
+    /// [`Sessions`](crate::Sessions) on a `MemoryStore`. See [`testing`](crate::testing).
+    ///
+    /// ```
+    /// use cloakroom::{Error, Session};
+    ///
+    /// fn greet(session: &Session) -> Result<String, Error> {
+    ///     Ok(match session.subject()? {
+    ///         Some(name) => format!("Hello, {name}"),
+    ///         None => "Hello, stranger".to_owned(),
+    ///     })
+    /// }
+    ///
+    /// let session = Session::for_tests();
+    /// assert_eq!(greet(&session)?, "Hello, stranger");
+    /// session.sign_in("ada")?;
+    /// assert_eq!(greet(&session)?, "Hello, ada");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn for_tests() -> Self {
+        let inner = Inner::new(NoStore);
+        let exchange = Exchange::open(&inner.config, [], inner.now());
+        Self::of_exchange(exchange, Arc::new(inner))
+    }
+
+    /// The same session for a handler of this copy of its request.
+    pub(crate) fn on(&self, branch: Branch) -> Self {
+        let mut session = self.clone();
+        session.branch = branch;
+        session
+    }
+
+    /// Notes that a request is copied.
+    pub(crate) fn split(&self, branch: Branch) -> [Branch; 2] {
+        match self.slot.try_lock() {
+            Ok(mut state) => state.copies.split(branch),
+            Err(_) => [branch; 2],
+        }
+    }
+
+    fn new(slot: Slot, backend: Arc<dyn Backend>) -> Self {
         Self {
             slot,
             backend,
+            branch: 0,
             kind: PhantomData,
         }
     }
 
-    /// Loads what is to be loaded, once; further calls cost nothing. Store calls as [`Sessions::load`].
+    /// Loads the session from the store. Further calls return at once.
+    ///
+    /// Costs no store call without a well-formed token, and usually one with it. A token that was
+    /// rotated away costs one more for each rotation since.
     ///
     /// # Errors
     ///
-    /// As [`Sessions::load`], and `Closed`.
+    /// [`Error::Store`] if the store did not answer (transient failures are retried twice).
+    /// [`Error::Session`] if the record cannot be read, or the session is closed.
     ///
     /// ```
     /// # use cloakroom::{Error, Session};
@@ -204,7 +172,7 @@ impl<K> Session<K> {
         while let Some(key) = self.wanted()? {
             let found = self.backend.load(&key).await;
             let loaded = found.and_then(|found| {
-                let mut state = self.slot.lock();
+                let mut state = self.slot.try_lock()?;
                 let exchange = state.exchange(&*self.backend)?;
                 // A clone may have loaded it in the meantime.
                 if exchange.wants_load() == Some(&key) {
@@ -220,9 +188,16 @@ impl<K> Session<K> {
         Ok(())
     }
 
-    /// What is to be loaded next. Where nothing is, the session counts as accessed.
+    /// Returns the record to load next. A session with nothing to load counts as accessed.
     fn wanted(&self) -> Result<Option<Key>, Error> {
-        let mut state = self.slot.lock();
+        let mut state = self.slot.try_lock()?;
+        if !state.copies.admits(self.branch) {
+            return Err(ANOTHER_ATTEMPT);
+        }
+        self.backend.check()?;
+        if state.phase == Phase::Untouched {
+            crossing::presented::<K>(self.backend.config(), &state.cookies)?;
+        }
         let exchange = state.exchange(&*self.backend)?;
         let wanted = exchange.wants_load().cloned();
         if wanted.is_none() {
@@ -231,72 +206,232 @@ impl<K> Session<K> {
         Ok(wanted)
     }
 
-    /// Takes the exchange to be committed: for adapters. From here on the session is closed. With `keep_changes` false
-    /// everything that the handler changed is dropped.
+    /// Saves all changes made so far, while the handler runs.
     ///
-    /// ```
-    /// use cloakroom::{Committing, Session, Sessions};
-    /// # use cloakroom_memory::MemoryStore;
-    /// let session: Session = Sessions::new(MemoryStore::new()).session([]);
-    /// assert!(matches!(session.commit(true), Committing::Untouched));
-    /// ```
-    pub fn commit(&self, keep_changes: bool) -> Committing {
-        let mut state = self.slot.lock();
-        let phase = std::mem::replace(&mut state.phase, Phase::Closed);
-        if phase != Phase::Touched {
-            state.exchange = None;
-            return Committing::Untouched;
-        }
-        let Some(exchange) = &mut state.exchange else {
-            return Committing::Untouched;
-        };
-        if !keep_changes {
-            exchange.discard_changes();
-        }
-        if let Some(mut outcome) = self.backend.settled(exchange) {
-            state.exchange = None;
-            outcome.accessed = true;
-            return Committing::Done(outcome);
-        }
-        match state.exchange.take() {
-            Some(mut exchange) => {
-                // Whoever has asked for it depends on it, also without having looked at it: `Vary`.
-                let _ = exchange.session();
-                self.backend.clone().commit(exchange)
-            }
-            None => Committing::Untouched,
-        }
-    }
-
-    /// Drops all that has been changed so far, and goes on with the session as it was loaded: for what is tried and fails in a
-    /// request that goes on.
+    /// After `Ok` the changes are in the store. They stay there even if the handler fails later, or
+    /// its response has a 5xx status. Later changes are saved at the end, as usual. A cookie that
+    /// the save issues is sent with the response, whatever its status, unless the commit at the end
+    /// fails. A sign-in or rotation counts from here on.
+    ///
+    /// Without changes it costs no store call. Otherwise it costs those of a commit, and one load,
+    /// because the handler goes on with the session as it is stored.
     ///
     /// # Errors
     ///
-    /// `Closed`.
+    /// The errors of a commit. `Ended` if the session was signed out or expired meanwhile,
+    /// `Superseded` if a sign-in was first, `NeedsStore` for a session in its cookie. After an
+    /// error, or if this future is dropped, the session is closed for the rest of the request, and
+    /// its other changes are not saved. After `UnknownOutcome` or an error of the store the changes
+    /// may be saved.
     ///
     /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
+    /// # use cloakroom::{Error, Session};
+    /// async fn pay(session: &Session) -> Result<(), Error> {
+    ///     session.insert("payment", "pending")?;
+    ///     session.save().await?;
+    ///     // Now call the payment provider, and note what it answers.
+    ///     session.insert("payment", "done")
+    /// }
+    /// ```
+    pub async fn save(&self) -> Result<(), Error> {
+        let exchange = {
+            let mut state = self.slot.try_lock()?;
+            if state.phase == Phase::Closed {
+                return Err(SessionError::Closed.into());
+            }
+            if !state.copies.admits(self.branch) {
+                return Err(ANOTHER_ATTEMPT);
+            }
+            match (state.phase, &mut state.exchange) {
+                (Phase::Touched, None) => return Err(SessionError::Closed.into()),
+                (_, Some(exchange)) if exchange.wants_load().is_none() => {
+                    if !exchange.session()?.is_modified() {
+                        return Ok(());
+                    }
+                    exchange.will_resume()?;
+                }
+                // Nothing is loaded, so nothing has changed.
+                _ => return Ok(()),
+            }
+            state.exchange.take()
+        };
+        let Some(exchange) = exchange else {
+            return Ok(());
+        };
+        let moving = self.slot.lock().spot.clone().map(Spot::moving);
+        let now = self.backend.now();
+        let outcome = self.backend.clone().commit(exchange, now).await?;
+        if let Some(moving) = moving {
+            moving.done(&outcome);
+        }
+        let ended = match outcome.fate {
+            Fate::Gone => Some(SessionError::Ended),
+            Fate::Superseded => Some(SessionError::Superseded),
+            _ => None,
+        };
+        if let Some(error) = ended {
+            return Err(error.into());
+        }
+        {
+            let mut state = self.slot.lock();
+            if state.phase == Phase::Closed {
+                return Err(SessionError::Closed.into());
+            }
+            state.exchange = Some(self.backend.resume(&outcome));
+            let earlier = state.saved.take();
+            state.saved = Some(Box::new(after(earlier, outcome)));
+        }
+        // It is saved. If the load fails, the next call on the session returns the error.
+        _ = self.load().await;
+        Ok(())
+    }
+
+    /// Takes a value out of the stored session now, while the handler runs.
+    ///
+    /// Of any number of concurrent requests exactly one gets the value, on every store. Use it for
+    /// OAuth's `state`, a WebAuthn challenge, or a payment's nonce. The others get `None`, as if
+    /// there were no such value. The claim stands whatever becomes of the request, and saves none
+    /// of its other changes. A value that this request set and did not save is not claimed.
+    ///
+    /// Costs no store call if there is no such value. Otherwise it costs one replace and one load,
+    /// and more after conflicts.
+    ///
+    /// A sign-in takes the values along. Two concurrent sign-ins with one token, or a second one
+    /// with the old token within the grace, make two sessions, each with its own copy of the value.
+    ///
+    /// # Errors
+    ///
+    /// `UnknownOutcome` or an error of the store: the value may be gone, and this request may not
+    /// use it. Nobody else gets it then either, unless it is still there. `Decode` if the value is
+    /// not a `T`: then it is still there. `Superseded` if the token is from before a sign-in,
+    /// `NeedsStore` for a session in its cookie.
+    ///
+    /// ```
+    /// # use cloakroom::{Error, Session};
+    /// async fn callback(session: &Session, state: &str) -> Result<bool, Error> {
+    ///     let expected: Option<String> = session.claim("oauth_state").await?;
+    ///     Ok(expected.is_some_and(|expected| expected == state))
+    /// }
+    /// ```
+    pub async fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        self.load().await?;
+        let commit = {
+            let mut state = self.slot.try_lock()?;
+            let exchange = state.exchange(&*self.backend)?;
+            // A value of another type is left where it is.
+            exchange.session()?.get::<T>(name)?;
+            exchange.claim(name, self.backend.now())?
+        };
+        let Some(commit) = commit else {
+            return Ok(None);
+        };
+        let outcome = self.backend.clone().drive(commit).await?;
+        let Some(claimed) = outcome.claimed else {
+            return Ok(None);
+        };
+        let found = self.backend.load(claimed.key()).await.unwrap_or_default();
+        if let Ok(exchange) = self.slot.lock().exchange(&*self.backend) {
+            exchange.after_claim(&claimed, found);
+        }
+        Ok(claimed.get()?)
+    }
+
+    pub(crate) fn commit(&self, keep_changes: bool) -> SessionCommit {
+        let commit = self.take_commit(keep_changes);
+        match crossing::is_possible(self.backend.config()) {
+            true => commit.noting(std::any::type_name::<K>()),
+            false => commit,
+        }
+    }
+
+    fn take_commit(&self, keep_changes: bool) -> SessionCommit {
+        let mut state = match self.slot.try_lock() {
+            Ok(state) => state,
+            Err(error) => return SessionCommit::Pending(Box::pin(ready(Err(error.into())))),
+        };
+        let phase = std::mem::replace(&mut state.phase, Phase::Closed);
+        let saved = state.saved.take();
+        if phase != Phase::Touched {
+            state.exchange = None;
+            return SessionCommit::Untouched;
+        }
+        let conflict = state.copies.conflict();
+        let state = &mut *state;
+        let Some(exchange) = &mut state.exchange else {
+            // A save failed or was cancelled. Earlier saves stand.
+            return saved.map_or(SessionCommit::Untouched, |saved| {
+                SessionCommit::Done(*saved)
+            });
+        };
+        if !keep_changes {
+            exchange.discard_changes();
+        } else if conflict {
+            state.exchange = None;
+            return SessionCommit::Pending(Box::pin(std::future::ready(Err(ANOTHER_ATTEMPT))));
+        }
+        // One reading: it decides what is due, and dates what is written. Only a commit under a
+        // limit reads the clock again.
+        let now = self.backend.now();
+        if let Some(mut outcome) = self.backend.settled(exchange, now) {
+            state.exchange = None;
+            outcome.accessed = true;
+            return SessionCommit::Done(after(saved, outcome));
+        }
+        match state.exchange.take() {
+            Some(mut exchange) => {
+                // A handler that only asked for the session depends on it too: `Vary`.
+                let _ = exchange.session();
+                let moving = state.spot.take().map(|spot| {
+                    // Without a store there is no place to report.
+                    _ = exchange.will_resume();
+                    spot.moving()
+                });
+                let mut commit = self.backend.clone().commit(exchange, now);
+                if let Some(moving) = moving {
+                    commit = also(commit, move |outcome| moving.done(outcome));
+                }
+                if let Some(refusal) = state.refusal {
+                    let config = self.backend.config().clone();
+                    commit = also(commit, move |outcome| refusal.report(&config, outcome));
+                }
+                if let Some(saved) = saved {
+                    let made = commit;
+                    commit = Box::pin(async move { Ok(after(Some(saved), made.await?)) });
+                }
+                SessionCommit::Pending(commit)
+            }
+            None => SessionCommit::Untouched,
+        }
+    }
+
+    /// Drops all changes made so far and goes back to the session as it was loaded.
+    ///
+    /// Use it when a step of a request fails and the request goes on. Changes made afterwards are
+    /// saved.
+    ///
+    /// ```
+    /// # let session: cloakroom::Session = cloakroom::Session::for_tests();
     /// session.sign_in("ada")?;
     /// session.discard_changes()?;
-    /// assert_eq!(session.is_modified()?, false);
-    /// # Ok(())
-    /// # }
+    /// assert!(!session.is_modified()?);
+    /// # Ok::<(), cloakroom::Error>(())
     /// ```
-    pub fn discard_changes(&self) -> Result<(), SessionError> {
+    pub fn discard_changes(&self) -> Result<(), Error> {
         let mut state = self.slot.try_lock()?;
         if state.phase == Phase::Closed {
-            return Err(SessionError::Closed);
+            return Err(SessionError::Closed.into());
         }
-        // Nobody has asked for it, where there is none: that stays so.
+        if !state.copies.admits(self.branch) {
+            return Err(ANOTHER_ATTEMPT);
+        }
+        // A session that no handler has asked for stays untouched.
         if let Some(exchange) = &mut state.exchange {
             exchange.discard_changes();
         }
         Ok(())
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     ///
     /// ```
     /// # use cloakroom::Session;
@@ -309,533 +444,35 @@ impl<K> Session<K> {
         self.backend.config()
     }
 
-    fn read<R>(&self, f: impl FnOnce(&mut CoreSession<'_>) -> R) -> Result<R, SessionError> {
+    /// Calls the session itself: for what only reads.
+    fn read<R>(&self, f: impl FnOnce(&mut CoreSession<'_>) -> R) -> Result<R, Error> {
         let mut state = self.slot.try_lock()?;
-        Ok(f(&mut state.exchange(&*self.backend)?.session()?))
+        self.call(&mut state, f)
     }
 
-    /// The same, where a function of the application's runs, which may try to use this session.
-    fn update_within<R>(
+    /// The same for what changes the session.
+    fn change<R>(&self, f: impl FnOnce(&mut CoreSession<'_>) -> R) -> Result<R, Error> {
+        let mut state = self.slot.try_lock()?;
+        let (result, modified) = self.call(&mut state, |session| {
+            let result = f(session);
+            (result, session.is_modified())
+        })?;
+        if modified {
+            state.copies.note_change(self.branch);
+        }
+        Ok(result)
+    }
+
+    fn call<R>(
         &self,
+        state: &mut State,
         f: impl FnOnce(&mut CoreSession<'_>) -> R,
-    ) -> Result<R, SessionError> {
-        self.read(|session| {
-            let _updating = self.slot.updating();
-            f(session)
-        })
-    }
-}
-
-impl<K> Session<K> {
-    /// The value under this name. See [`cloakroom_core::Session::get`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let theme: Option<String> = session.get("theme")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
-        self.read(|session| session.get(name))?
-    }
-
-    /// Sets a value. See [`cloakroom_core::Session::insert`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.insert("theme", "dark")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn insert(&self, name: &str, value: impl Serialize) -> Result<(), SessionError> {
-        self.read(|session| session.insert(name, value))?
-    }
-
-    /// Removes a value; says whether it was there. See [`cloakroom_core::Session::remove`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let was_there = session.remove("theme")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn remove(&self, name: &str) -> Result<bool, SessionError> {
-        self.read(|session| session.remove(name))
-    }
-
-    /// Removes a value and returns it. See [`cloakroom_core::Session::take`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let draft: Option<String> = session.take("draft")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
-        self.read(|session| session.take(name))?
-    }
-
-    /// Whether there is a value under this name. See [`cloakroom_core::Session::contains`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let chosen = session.contains("theme")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn contains(&self, name: &str) -> Result<bool, SessionError> {
-        self.read(|session| session.contains(name))
-    }
-
-    /// The number of values. See [`cloakroom_core::Session::len`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let values = session.len()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn len(&self) -> Result<usize, SessionError> {
-        self.read(|session| session.len())
-    }
-
-    /// Whether there are no values. See [`cloakroom_core::Session::is_empty`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let nothing = session.is_empty()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn is_empty(&self) -> Result<bool, SessionError> {
-        self.read(|session| session.is_empty())
-    }
-
-    /// The names of the values, in ascending order. See [`cloakroom_core::Session::keys`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let names = session.keys()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn keys(&self) -> Result<Vec<String>, SessionError> {
-        self.read(|session| session.keys().map(str::to_owned).collect())
-    }
-
-    /// Removes all values; token, times and subject stay. See [`cloakroom_core::Session::clear`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.clear()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn clear(&self) -> Result<(), SessionError> {
-        self.read(|session| {
-            session.clear();
-        })
-    }
-
-    /// Whether the client presented no living session. See [`cloakroom_core::Session::is_new`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let first_visit = session.is_new()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn is_new(&self) -> Result<bool, SessionError> {
-        self.read(|session| session.is_new())
-    }
-
-    /// Whether this request changed something. See [`cloakroom_core::Session::is_modified`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let dirty = session.is_modified()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn is_modified(&self) -> Result<bool, SessionError> {
-        self.read(|session| session.is_modified())
-    }
-
-    /// The session's public name; `None` for a new one. See [`cloakroom_core::Session::id`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let id = session.id()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn id(&self) -> Result<Option<String>, SessionError> {
-        self.read(|session| session.id())
-    }
-
-    /// Whom the session belongs to. See [`cloakroom_core::Session::subject`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let user = session.subject()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn subject(&self) -> Result<Option<String>, SessionError> {
-        self.read(|session| session.subject().map(str::to_owned))
-    }
-
-    /// When the session was created, or signed in last. See [`cloakroom_core::Session::created_at`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let since = session.created_at()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn created_at(&self) -> Result<UnixTime, SessionError> {
-        self.read(|session| session.created_at())
-    }
-
-    /// When the subject signed in: for asking again before something that matters. See [`cloakroom_core::Session::authenticated_at`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let signed_in = session.authenticated_at()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn authenticated_at(&self) -> Result<Option<UnixTime>, SessionError> {
-        self.read(|session| session.authenticated_at())
-    }
-
-    /// When the session ends if no further request comes. See [`cloakroom_core::Session::expires_at`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let until = session.expires_at()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn expires_at(&self) -> Result<UnixTime, SessionError> {
-        self.read(|session| session.expires_at())
-    }
-
-    /// Gives the session to a subject whose credentials have been checked: a new token, a new CSRF token. See [`cloakroom_core::Session::sign_in`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.sign_in("ada")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn sign_in(&self, subject: &str) -> Result<(), SessionError> {
-        self.read(|session| session.sign_in(subject))?
-    }
-
-    /// Ends the session, for good. See [`cloakroom_core::Session::sign_out`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.sign_out()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn sign_out(&self) -> Result<(), SessionError> {
-        self.read(|session| {
-            session.sign_out();
-        })
-    }
-
-    /// Ends the session, for good: the same as `sign_out`. See [`cloakroom_core::Session::destroy`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.destroy()?;
-    /// session.insert("in", "a new session")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn destroy(&self) -> Result<(), SessionError> {
-        self.read(|session| {
-            session.destroy();
-        })
-    }
-
-    /// A new token for the same session. See [`cloakroom_core::Session::rotate`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.rotate()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn rotate(&self) -> Result<(), SessionError> {
-        self.read(|session| {
-            session.rotate();
-        })
-    }
-
-    /// Changes whom the session belongs to, without a new token: for bookkeeping. See [`cloakroom_core::Session::set_subject`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.set_subject(None)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn set_subject(&self, subject: Option<&str>) -> Result<(), SessionError> {
-        self.read(|session| session.set_subject(subject))?
-    }
-
-    /// Gives this session a lifetime of its own. See [`cloakroom_core::Session::set_expiry`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.set_expiry(cloakroom::Expiry::new().persistent())?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn set_expiry(&self, expiry: impl Into<Option<Expiry>>) -> Result<(), SessionError> {
-        self.read(|session| session.set_expiry(expiry))
-    }
-
-    /// Leaves a value for the next request that asks for flash values, and for that one only. See [`cloakroom_core::Session::flash`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.flash("notice", "Saved.")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn flash(&self, name: &str, value: impl Serialize) -> Result<(), SessionError> {
-        self.read(|session| session.flash(name, value))?
-    }
-
-    /// What an earlier request left with `flash`. Asking for one ends all. See [`cloakroom_core::Session::flashed`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let notice: Option<String> = session.flashed("notice")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn flashed<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
-        self.read(|session| session.flashed(name))?
-    }
-
-    /// The whole session as one struct. See [`cloakroom_core::Session::typed`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let all: std::collections::BTreeMap<String, u32> = session.typed()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn typed<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
-        self.read(|session| session.typed())?
-    }
-
-    /// Changes the session as one struct; only the fields that changed are written. See [`cloakroom_core::Session::update_typed`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`. If the function uses this session, what it calls fails with `Nested`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// session.update_typed(|all: &mut std::collections::BTreeMap<String, u32>| all.clear())?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn update_typed<T: Serialize + DeserializeOwned>(
-        &self,
-        f: impl FnOnce(&mut T),
-    ) -> Result<(), SessionError> {
-        self.update_within(|session| session.update_typed(f))?
-    }
-
-    /// Whether a form carries a CSRF token of this session. In constant time. See [`cloakroom_core::Session::verify_csrf`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let genuine = session.verify_csrf("from the form")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn verify_csrf(&self, token: &str) -> Result<bool, SessionError> {
-        self.read(|session| session.verify_csrf(token))
-    }
-
-    /// Changes a value by a function of what is there, and returns the new value; if another request changed the session
-    /// meanwhile, the function runs again. See [`cloakroom_core::Session::update`].
-    ///
-    /// # Errors
-    ///
-    /// Those named there, and `Closed`. If the function uses this session, what it calls fails with `Nested`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn update<T: Serialize + DeserializeOwned>(
-        &self,
-        name: &str,
-        f: impl FnMut(Option<T>) -> T + Send + 'static,
-    ) -> Result<T, SessionError> {
-        self.update_within(|session| session.update(name, f))?
-    }
-
-    /// A token for this session's forms, against cross-site request forgery. See [`cloakroom_core::Session::csrf_token`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Entropy`] if the system gave no randomness, and `Closed`.
-    ///
-    /// ```
-    /// # use cloakroom::Session;
-    /// # fn example(session: &Session) -> Result<(), cloakroom::Error> {
-    /// let field = format!(r#"<input type="hidden" name="csrf" value="{}">"#, session.csrf_token()?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn csrf_token(&self) -> Result<String, Error> {
-        let entropy = self.backend.entropy()?;
-        Ok(self.read(|session| session.csrf_token(entropy))?)
+    ) -> Result<R, Error> {
+        if !state.copies.admits(self.branch) {
+            return Err(ANOTHER_ATTEMPT);
+        }
+        // Code of the application may run in it: `Serialize`, `Deserialize`, an update's function.
+        Ok(f(&mut state.exchange(&*self.backend)?.session()?))
     }
 }
 
@@ -844,6 +481,7 @@ impl<K> Clone for Session<K> {
         Self {
             slot: self.slot.clone(),
             backend: self.backend.clone(),
+            branch: self.branch,
             kind: PhantomData,
         }
     }
@@ -852,15 +490,5 @@ impl<K> Clone for Session<K> {
 impl<K> fmt::Debug for Session<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Session(..)")
-    }
-}
-
-impl fmt::Debug for Committing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Untouched => "Untouched",
-            Self::Done(_) => "Done(..)",
-            Self::Pending(_) => "Pending(..)",
-        })
     }
 }

@@ -1,21 +1,21 @@
+use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use cloakroom_core::{Config, Exchange, Outcome, Session as CoreSession, UnixTime};
-use cloakroom_store::{Directory, Store};
+use cloakroom_store::{Directory, SharedStore, Store};
 use tracing::Instrument as _;
 
-use crate::drive::{commit_span, load_key, load_span};
-use crate::listed::Limit;
+use crate::drive::{load_key, load_span};
+use crate::inner::Inner;
+use crate::limit::LimitPolicy;
+use crate::limited::SessionLimit;
 use crate::observe::Observer;
-use crate::turns::Turns;
-use crate::{Error, Event, Session};
+use crate::{Error, Event, NoStore, Session};
 
-type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
-type Entropy = Arc<dyn Fn(&mut [u8]) -> Result<(), Error> + Send + Sync>;
-
-/// Sessions on a store: what an application makes once and shares. Cloning costs one reference count.
+/// The sessions of an application: a store with a configuration.
+///
+/// Make it once and share it. A clone costs one reference count.
 ///
 /// ```
 /// use cloakroom::{Config, Sessions};
@@ -27,36 +27,8 @@ type Entropy = Arc<dyn Fn(&mut [u8]) -> Result<(), Error> + Send + Sync>;
 /// ```
 pub struct Sessions<S>(pub(crate) Arc<Inner<S>>);
 
-pub(crate) struct Inner<S> {
-    pub(crate) store: Arc<S>,
-    pub(crate) config: Config,
-    clock: Option<Clock>,
-    entropy: Option<Entropy>,
-    limit: Option<Arc<dyn Limit<S>>>,
-    pub(crate) observer: Observer,
-    pub(crate) turns: Arc<Turns>,
-}
-
-/// What happens to a sign-in over the limit of [`Sessions::with_limit`].
-///
-/// ```
-/// use cloakroom::{Excess, Sessions};
-/// use cloakroom_memory::MemoryStore;
-///
-/// let sessions = Sessions::new(MemoryStore::new()).with_limit(3, Excess::EndOldest);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Excess {
-    /// It fails with [`Error::TooManySessions`], and changes nothing.
-    Refuse,
-    /// It succeeds, and the session that was signed in longest ago ends; never the one that signs in. If that one cannot be ended (a
-    /// warning says so, with `tracing`), the next sign-in does it.
-    EndOldest,
-}
-
 impl<S: Store> Sessions<S> {
-    /// Sessions on this store, with the default configuration, the system's clock and randomness.
+    /// Returns sessions on this store, with the default configuration, clock and randomness.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -64,18 +36,16 @@ impl<S: Store> Sessions<S> {
     /// let sessions = Sessions::new(MemoryStore::new());
     /// ```
     pub fn new(store: S) -> Self {
+        let store_type = TypeId::of::<S>();
         Self(Arc::new(Inner {
-            store: Arc::new(store),
-            config: Config::default(),
-            clock: None,
-            entropy: None,
-            limit: None,
-            observer: Observer::default(),
-            turns: Arc::default(),
+            without_store: store_type == TypeId::of::<NoStore>(),
+            // It may be a store that keeps nothing.
+            may_be_unused: store_type == TypeId::of::<SharedStore>(),
+            ..Inner::new(store)
         }))
     }
 
-    /// With this configuration. Warns (once for each call, with `tracing`) if its cookie is sent without Secure.
+    /// Sets the configuration. Warns (`tracing`) if its cookie is sent without `Secure`.
     ///
     /// ```
     /// # use cloakroom::{Config, Sessions};
@@ -93,20 +63,47 @@ impl<S: Store> Sessions<S> {
         self.change(|inner| inner.config = config)
     }
 
-    /// With another clock than the system's: for tests.
+    /// Permits a store beside an [envelope](cloakroom_core::ConfigBuilder::envelope), which never
+    /// calls it: for tests that prove this. Default: such sessions cannot be loaded, and the error
+    /// names [`NoStore`]. A [`SharedStore`] is always permitted.
     ///
     /// ```
-    /// # use cloakroom::{Sessions, UnixTime};
+    /// # use cloakroom::{Config, Sessions};
     /// # use cloakroom_memory::MemoryStore;
-    /// let sessions = Sessions::new(MemoryStore::new()).with_clock(|| UnixTime::from_secs(1_700_000_000));
+    /// # use cloakroom_sealed::{Sealed, SealingKey};
+    /// let envelope = Sealed::new(SealingKey::new([7; 32]));
+    /// let config = Config::builder().envelope(envelope).build()?;
+    /// let sessions = Sessions::new(MemoryStore::new())
+    ///     .with_config(config)
+    ///     .with_unused_store();
+    /// # Ok::<(), cloakroom::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_unused_store(self) -> Self {
+        self.change(|inner| inner.may_be_unused = true)
+    }
+
+    /// Sets the clock: for tests. Default: the system's.
+    ///
+    /// The store needs the same clock. [`ManualClock`](crate::ManualClock) is one for both. It
+    /// measures the lease of [`end_all`](Sessions::end_all) too.
+    ///
+    /// ```
+    /// # use cloakroom::{ManualClock, Sessions};
+    /// # use cloakroom_memory::MemoryStore;
+    /// let clock = ManualClock::new();
+    /// let store = MemoryStore::builder().clock(clock.reader()).build();
+    /// let sessions = Sessions::new(store).with_clock(clock.reader());
     /// ```
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
         self.change(|inner| inner.clock = Some(Arc::new(clock)))
     }
 
-    /// With another source of randomness than the system's: for tests, or for a hardware generator. It must be
-    /// cryptographically secure: tokens are made of it.
+    /// Sets the source of randomness: for tests, or for a hardware generator. Default: the
+    /// system's.
+    ///
+    /// It must be cryptographically secure, because tokens are made of it.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -124,26 +121,34 @@ impl<S: Store> Sessions<S> {
         self.change(|inner| inner.entropy = Some(Arc::new(entropy)))
     }
 
-    /// At most this many sessions of one subject; what happens to a sign-in over that (OWASP ASVS 5.0, 7.1.2). Signing in again
-    /// on the same session does not count twice. Costs a listing for each sign-in. Sign-ins at the very same moment may be
-    /// over the limit together, until the next one. Sessions of another configuration in the same store do not count.
+    /// Limits the number of sessions of one subject (OWASP ASVS 5.0, 7.1.2). Default: no limit.
+    ///
+    /// Signing in again on the same session does not count twice. Sessions of another configuration
+    /// in the same store do not count. At least 1: with 0 no session can be loaded. Costs a listing
+    /// for each sign-in. Sign-ins at the same
+    /// moment may exceed the limit together, until the next one.
     ///
     /// ```
-    /// # use cloakroom::{Excess, Sessions};
+    /// # use cloakroom::{LimitPolicy, Sessions};
     /// # use cloakroom_memory::MemoryStore;
-    /// let sessions = Sessions::new(MemoryStore::new()).with_limit(1, Excess::Refuse);
+    /// let sessions =
+    ///     Sessions::new(MemoryStore::new()).with_limit(1, LimitPolicy::Refuse);
     /// ```
     #[must_use]
-    pub fn with_limit(self, sessions: usize, excess: Excess) -> Self
+    pub fn with_limit(self, sessions: usize, excess: LimitPolicy) -> Self
     where
         S: Directory,
     {
-        let limit = crate::listed::limit::<S>(sessions, excess);
-        self.change(|inner| inner.limit = Some(limit))
+        self.change(|inner| {
+            inner.limit = Some(Arc::new(SessionLimit { sessions, excess }));
+            inner.without_sessions = sessions == 0;
+        })
     }
 
-    /// Tells this function what happens: for counters and histograms. It is called within requests, so it should only count. What
-    /// there is to alert on: [`observability`](crate::observability). Without one nothing is measured.
+    /// Sets a function that receives every [`Event`]: for counters and histograms.
+    ///
+    /// It runs within requests, so it should only count. Without one nothing is measured.
+    /// [`observability`](crate::observability) lists what to alert on.
     ///
     /// ```
     /// # use cloakroom::{Event, Sessions};
@@ -163,13 +168,13 @@ impl<S: Store> Sessions<S> {
         self.change(|inner| inner.observer = Observer::new(observe))
     }
 
-    fn change(self, change: impl FnOnce(&mut Inner<S>)) -> Self {
+    pub(crate) fn change(self, change: impl FnOnce(&mut Inner<S>)) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         change(&mut inner);
         Self(Arc::new(inner))
     }
 
-    /// Opens an exchange with the tokens presented. No store call.
+    /// Opens an exchange with the presented tokens. Makes no store call.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -185,14 +190,17 @@ impl<S: Store> Sessions<S> {
     /// # }
     /// ```
     pub fn open<'t>(&self, presented: impl IntoIterator<Item = &'t [u8]>) -> Exchange {
-        Exchange::open(&self.0.config, presented, self.now())
+        Exchange::open(&self.0.config, presented, self.0.now())
     }
 
-    /// Loads what the exchange wants. No store call without a well-formed token, usually one with.
+    /// Loads the records that the exchange needs.
+    ///
+    /// Costs no store call without a well-formed token, and usually one with it.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] if the store cannot tell (transient failures are tried again twice), [`Error::Session`] if the record cannot be read.
+    /// [`Error::Store`] if the store did not answer (transient failures are retried twice).
+    /// [`Error::Session`] if the record cannot be read.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -207,6 +215,7 @@ impl<S: Store> Sessions<S> {
     /// # }
     /// ```
     pub async fn load(&self, exchange: &mut Exchange) -> Result<(), Error> {
+        self.0.check()?;
         while let Some(key) = exchange.wants_load().cloned() {
             let found = load_key(&self.0, &key).instrument(load_span()).await;
             let loaded = found.and_then(|found| Ok(exchange.handle_loaded(&key, found)?));
@@ -218,13 +227,17 @@ impl<S: Store> Sessions<S> {
         Ok(())
     }
 
-    /// Makes the exchange's changes real. Store calls as [`Exchange::finish`] says. Commits of these `Sessions` that were overtaken on the
-    /// same record go on one after the other: so poll the future to its end, or drop it.
+    /// Saves the exchange's changes. [`Exchange::finish`] lists the store calls.
+    ///
+    /// Commits of this process that lose a race for one record queue up for it. So poll the future
+    /// to its end, or drop it.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] if the store failed: a transient failure of a write is looked into and repeated safely twice; after
-    /// that it is unknown whether the changes were saved. [`Error::Session`] for limits and conflicts without end. [`Error::TooManySessions`].
+    /// [`Error::Store`] if the store failed. After a transient failure of a write, the commit finds
+    /// out whether the write happened, and repeats it safely, twice. After that it is unknown
+    /// whether the changes were saved. [`Error::Session`] for limits and for endless conflicts.
+    /// [`Error::TooManySessions`] for a sign-in over the limit.
     ///
     /// ```
     /// # use cloakroom::{Directive, Sessions};
@@ -238,25 +251,17 @@ impl<S: Store> Sessions<S> {
     /// # }
     /// ```
     pub async fn commit(&self, exchange: Exchange) -> Result<Outcome, Error> {
-        match &self.0.limit {
-            Some(limit) if exchange.signs_in().is_some() => limit.commit(self, exchange).await,
-            _ => {
-                let commit = exchange.finish(self.now());
-                self.clone().drive(commit).instrument(commit_span()).await
-            }
-        }
+        self.0.check()?;
+        self.0.strangers.watch(&self.0.config, &exchange);
+        Arc::clone(&self.0).limited_commit(exchange).await
     }
 
-    pub(crate) fn limits(&self, exchange: &Exchange) -> bool {
-        self.0.limit.is_some() && exchange.signs_in().is_some()
-    }
-
-    /// One exchange from end to end: loads the session of `token`, runs the function, commits. If the function fails, nothing
+    /// Loads the session of `token`, runs the function, and commits. If the function fails, nothing
     /// is changed.
     ///
     /// # Errors
     ///
-    /// As [`load`](Sessions::load), [`commit`](Sessions::commit), and the function's own.
+    /// Those of [`load`](Sessions::load), of [`commit`](Sessions::commit) and of the function.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -264,7 +269,9 @@ impl<S: Store> Sessions<S> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloakroom::Error> {
     /// # let sessions = Sessions::new(MemoryStore::new());
-    /// let (theme, _) = sessions.with(Some("whatever"), |session| session.get::<String>("theme")).await?;
+    /// let (theme, _) = sessions
+    ///     .with(Some("whatever"), |session| session.get::<String>("theme"))
+    ///     .await?;
     /// assert!(theme.is_none());
     /// # Ok(())
     /// # }
@@ -280,8 +287,8 @@ impl<S: Store> Sessions<S> {
         Ok((value, self.commit(exchange).await?))
     }
 
-    /// A handle for a handler and its adapter to share, on an exchange that is not loaded yet. `K` tells apart the independent
-    /// sessions of one application.
+    /// Returns the handle that a handler and its adapter share, not loaded yet. `K` distinguishes
+    /// an application's independent sessions.
     ///
     /// ```
     /// # use cloakroom::{Session, Sessions};
@@ -290,10 +297,11 @@ impl<S: Store> Sessions<S> {
     /// let session: Session = sessions.session([]);
     /// ```
     pub fn session<'t, K>(&self, presented: impl IntoIterator<Item = &'t [u8]>) -> Session<K> {
-        Session::new(self.open(presented), self.0.clone())
+        Session::of_exchange(self.open(presented), self.0.clone())
     }
 
-    /// The same for an HTTP request: takes note of its Cookie lines, and looks at them only when the session is asked for.
+    /// Returns the handle for an HTTP request. Reads its cookie or header when a handler first uses
+    /// the session.
     ///
     /// ```
     /// # use cloakroom::{Session, Sessions};
@@ -306,7 +314,7 @@ impl<S: Store> Sessions<S> {
         Session::of_request(request, self.0.clone())
     }
 
-    /// The store.
+    /// Returns the store.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -319,58 +327,25 @@ impl<S: Store> Sessions<S> {
         &self.0.store
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     ///
     /// ```
     /// # use cloakroom::Sessions;
     /// # use cloakroom_memory::MemoryStore;
-    /// assert_eq!(Sessions::new(MemoryStore::new()).config().cookie_name(), "__Host-session");
+    /// assert_eq!(
+    ///     Sessions::new(MemoryStore::new()).config().cookie_name(),
+    ///     "__Host-session"
+    /// );
     /// ```
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
-    }
-
-    pub(crate) fn now(&self) -> UnixTime {
-        self.0.now()
-    }
-}
-
-impl<S> Inner<S> {
-    pub(crate) fn now(&self) -> UnixTime {
-        match &self.clock {
-            Some(clock) => clock(),
-            None => SystemTime::now().into(),
-        }
-    }
-
-    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
-        let mut bytes = [0; N];
-        match &self.entropy {
-            Some(entropy) => entropy(&mut bytes)?,
-            None => getrandom::fill(&mut bytes).map_err(|error| Error::Entropy(error.into()))?,
-        }
-        Ok(bytes)
     }
 }
 
 impl<S> Clone for Sessions<S> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
-    }
-}
-
-impl<S> Clone for Inner<S> {
-    fn clone(&self) -> Self {
-        Self {
-            store: self.store.clone(),
-            config: self.config.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            limit: self.limit.clone(),
-            observer: self.observer.clone(),
-            turns: Arc::clone(&self.turns),
-        }
     }
 }
 

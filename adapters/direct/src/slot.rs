@@ -1,27 +1,39 @@
-//! What the handles on one exchange share, and where it is kept for the next one.
+//! The state shared by the handles of one exchange, and its reuse for the next one.
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use cloakroom_core::{Error as SessionError, Exchange};
+use cloakroom_core::{Directive, Error as SessionError, Exchange, Outcome};
 use http::HeaderValue;
 use smallvec::SmallVec;
 
-use crate::session::Backend;
+use crate::backend::Backend;
+use crate::copies::Copies;
+use crate::ended::Spot;
+use crate::refusal::Refusal;
 
 pub(crate) struct State {
-    /// What the client presented, kept until somebody asks for the session: most requests of most applications never do.
+    /// The lines with the token, read when a handler first uses the session. Most requests never
+    /// do.
     pub(crate) cookies: SmallVec<[HeaderValue; 1]>,
     pub(crate) exchange: Option<Exchange>,
     pub(crate) phase: Phase,
+    pub(crate) copies: Copies,
+    /// Of a cookie that this exchange may issue.
+    pub(crate) refusal: Option<Refusal>,
+    /// The outcome of a save in the handler. Its directive has not been sent yet.
+    pub(crate) saved: Option<Box<Outcome>>,
+    /// Where the session is, for the futures that wait for its end.
+    pub(crate) spot: Option<Arc<Spot>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nobody has asked for the session yet.
+    /// No handler has asked for the session yet.
     Untouched,
-    /// Somebody has, whether or not it could be loaded.
+    /// A handler has asked for it, whether or not it could be loaded.
     Touched,
     /// The exchange has been taken to be committed.
     Closed,
@@ -42,27 +54,39 @@ impl State {
     }
 }
 
-struct Shared {
-    state: Mutex<State>,
-    /// The thread that runs a function of the application's under the lock; 0: none does.
-    updating: AtomicUsize,
+/// The outcome of a request: that of its commit, with the directive of an earlier save if there is
+/// no later one.
+pub(crate) fn after(saved: Option<Box<Outcome>>, mut outcome: Outcome) -> Outcome {
+    if let Some(saved) = saved
+        && outcome.directive == Directive::Keep
+    {
+        outcome.directive = saved.directive;
+    }
+    outcome
 }
 
-/// A shared [`State`]. The last handle leaves the (emptied) allocation to the next exchange on its thread: every request of an
-/// application has one, and most never use it.
+struct Shared {
+    state: Mutex<State>,
+    /// The thread that holds the lock for a handler's call; 0: none does. Code of the application
+    /// runs under it: functions, and implementations of `Serialize`, `Deserialize` and `Drop`.
+    holder: AtomicUsize,
+}
+
+/// A shared [`State`]. The last handle leaves the emptied allocation to the next exchange on its
+/// thread, because every request has one and most never use it.
 pub(crate) struct Slot(Option<Arc<Shared>>);
 
-/// The most that a thread keeps; each is about a kilobyte.
+/// How many a thread keeps. Each is about a kilobyte.
 const MAX_SPARE: usize = 64;
 
 thread_local! {
     static SPARE: RefCell<Vec<Arc<Shared>>> = const { RefCell::new(Vec::new()) };
-    /// Its address is a name of the thread.
+    /// Its address identifies the thread.
     static THREAD: u8 = const { 0 };
 }
 
 impl Slot {
-    /// For a request with these cookies, that nobody may ask for.
+    /// The slot of a request with these header lines.
     pub(crate) fn of_request(cookies: SmallVec<[HeaderValue; 1]>) -> Self {
         if let Some(mut shared) = spare()
             && let Some(state) = Arc::get_mut(&mut shared)
@@ -71,6 +95,7 @@ impl Slot {
             let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
             state.cookies = cookies;
             state.phase = Phase::Untouched;
+            state.saved = None;
             return Self(Some(shared));
         }
         Self::allocate(cookies, None)
@@ -85,10 +110,14 @@ impl Slot {
             cookies,
             exchange,
             phase: Phase::Untouched,
+            copies: Copies::default(),
+            refusal: None,
+            saved: None,
+            spot: None,
         };
         Self(Some(Arc::new(Shared {
             state: Mutex::new(state),
-            updating: AtomicUsize::new(0),
+            holder: AtomicUsize::new(0),
         })))
     }
 
@@ -100,49 +129,67 @@ impl Slot {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // A function of the handler's that panicked under the lock left no half of a change behind: changes are noted
-        // after it.
+        // A function that panicked under the lock left no partial change: changes are noted after
+        // it.
         let state = self.shared().state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, unless it is this thread that has the lock, and would wait for itself.
-    pub(crate) fn try_lock(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+    /// The same for a handler's call. Where this thread has the lock already it would wait for
+    /// itself: that is an error.
+    pub(crate) fn try_lock(&self) -> Result<Held<'_>, SessionError> {
         let shared = self.shared();
-        match shared.state.try_lock() {
-            Ok(state) => Ok(state),
-            Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
-            Err(TryLockError::WouldBlock) => match shared.updating.load(Ordering::Relaxed) {
-                updating if updating == this_thread() => Err(SessionError::Nested),
-                _ => Ok(self.lock()),
+        let state = match shared.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
+            Err(TryLockError::WouldBlock) => match shared.holder.load(Ordering::Relaxed) {
+                holder if holder == this_thread() => return Err(SessionError::ReentrantUpdate),
+                _ => self.lock(),
             },
-        }
-    }
-
-    /// To be held while a function of the application's runs under the lock.
-    pub(crate) fn updating(&self) -> Updating<'_> {
-        let updating = &self.shared().updating;
-        updating.store(this_thread(), Ordering::Relaxed);
-        Updating(updating)
+        };
+        shared.holder.store(this_thread(), Ordering::Relaxed);
+        Ok(Held {
+            state,
+            holder: &shared.holder,
+        })
     }
 }
 
-pub(crate) struct Updating<'a>(&'a AtomicUsize);
+/// The lock, held for a handler's call.
+pub(crate) struct Held<'a> {
+    state: MutexGuard<'a, State>,
+    holder: &'a AtomicUsize,
+}
 
-impl Drop for Updating<'_> {
+impl Deref for Held<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.holder.store(0, Ordering::Relaxed);
     }
 }
 
-/// While the thread ends it has no name, and waits.
-fn this_thread() -> usize {
+/// A thread that is ending has no name, and waits.
+pub(crate) fn this_thread() -> usize {
     THREAD
         .try_with(|thread| std::ptr::from_ref(thread).addr())
         .unwrap_or(usize::MAX)
 }
 
-/// An emptied state of an earlier exchange on this thread. While the thread ends there is none.
+/// Returns an emptied state of an earlier exchange on this thread. A thread that is ending has
+/// none.
 fn spare() -> Option<Arc<Shared>> {
     SPARE
         .try_with(|spare| spare.borrow_mut().pop())
@@ -167,8 +214,10 @@ impl Drop for Slot {
         let state = &mut state.state;
         let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.phase = Phase::Closed;
-        state.exchange = None;
+        (state.exchange, state.saved, state.spot) = (None, None, None);
         state.cookies.clear();
+        state.copies = Copies::default();
+        state.refusal = None;
         let _ = SPARE.try_with(|spare| {
             let mut spare = spare.borrow_mut();
             if spare.len() < MAX_SPARE {

@@ -1,8 +1,8 @@
-//! Commits of this process that have met a conflict on a record take turns at it.
+//! Turns: commits of this process that conflict on a record queue up for it.
 //!
-//! Without that, n of them load the same record, one of them writes it, and n - 1 do it all again: each attempt but one is in vain.
-//! Nothing depends on it: what makes a write safe is the store's comparison, and a commit of another process asks nobody. A
-//! turn is given up when the commit ends, or is dropped.
+//! Without a queue, n commits load the same record, one of them writes it, and n - 1 start again.
+//! Safety does not depend on it: the store's compare-and-swap protects every write, also against
+//! other processes. A turn ends when the commit ends or is dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use cloakroom_core::Key;
 
-/// For each record that somebody has the turn of: who waits, first come, first served.
+/// The queue of each record that an exchange is writing: first come, first served.
 #[derive(Default)]
 pub(crate) struct Turns(Mutex<HashMap<Key, VecDeque<Arc<Place>>>>);
 
@@ -34,7 +34,7 @@ pub(crate) struct Turn<'a> {
     key: Key,
 }
 
-/// Waits for one's turn.
+/// Waits for a turn.
 pub(crate) struct Wait<'a> {
     turns: &'a Turns,
     key: Option<Key>,

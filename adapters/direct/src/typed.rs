@@ -1,15 +1,15 @@
-use cloakroom_core::Error as SessionError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::ops::Deref;
 
-use crate::Session;
+use crate::{Error, Session};
 
 /// A session as one struct of the application's, decoded once.
 ///
-/// Each field is the value under its name. Fields that may be missing (all, in a new session) need `#[serde(default)]`. Some adapters
-/// have an extractor or a guard for it; with the others it is made of their session.
+/// Each field is the value under its name. Fields that may be missing (all, in a new session) need
+/// `#[serde(default)]`. Some adapters have an extractor or a guard for it; with the others it is
+/// made of their session.
 ///
 /// ```
 /// use cloakroom::{Error, Session, Typed};
@@ -33,11 +33,13 @@ pub struct Typed<T, K = ()> {
 }
 
 impl<T: DeserializeOwned, K> Typed<T, K> {
-    /// The values of a session that has been loaded.
+    /// Reads the values of a session that has been loaded. With
+    /// [`ConfigBuilder::reset_unreadable`](crate::ConfigBuilder::reset_unreadable) values of other
+    /// types are removed.
     ///
     /// # Errors
     ///
-    /// [`Decode`](SessionError::Decode) if they do not make a `T`, and `Closed`.
+    /// [`Decode`](crate::SessionError::Decode) if they do not make a `T`, and `Closed`.
     ///
     /// ```
     /// # use cloakroom::{Error, Session, Typed};
@@ -47,15 +49,19 @@ impl<T: DeserializeOwned, K> Typed<T, K> {
     ///     Ok(Typed::<Shop>::of(session)?.visits)
     /// }
     /// ```
-    pub fn of(session: Session<K>) -> Result<Self, SessionError> {
-        let value = session.typed()?;
+    pub fn of(session: Session<K>) -> Result<Self, Error> {
+        let value = match session.config().resets_unreadable() {
+            true => session.typed_or_reset()?,
+            false => session.typed()?,
+        };
         Ok(Self { value, session })
     }
 }
 
 impl<T: Serialize + DeserializeOwned, K> Typed<T, K> {
-    /// Changes it. Only the fields that the function changed are written, so that other requests' changes of the others
-    /// survive; on the same field the last writer wins (for counters use [`Session::update`]).
+    /// Changes the struct. Only the fields that the function changed are written, so other
+    /// requests' changes of other fields survive. On the same field the last writer wins. For
+    /// counters use [`Session::update`].
     ///
     /// # Errors
     ///
@@ -70,7 +76,7 @@ impl<T: Serialize + DeserializeOwned, K> Typed<T, K> {
     ///     Ok(shop.update(|shop| shop.visits = 0)?)
     /// }
     /// ```
-    pub fn update(&mut self, f: impl FnOnce(&mut T)) -> Result<(), SessionError> {
+    pub fn update(&mut self, f: impl FnOnce(&mut T)) -> Result<(), Error> {
         self.session.update_typed(f)?;
         self.value = self.session.typed()?;
         Ok(())
@@ -78,7 +84,7 @@ impl<T: Serialize + DeserializeOwned, K> Typed<T, K> {
 }
 
 impl<T, K> Typed<T, K> {
-    /// The session itself.
+    /// Returns the session itself.
     ///
     /// ```
     /// # use cloakroom::{Error, Typed};

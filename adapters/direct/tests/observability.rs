@@ -1,17 +1,21 @@
-//! What is told to an observer and to `tracing`, and that nothing of it is secret.
+//! Events and `tracing` output, and that neither holds a secret.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cloakroom::{Answer, Directive, Error, Event, Excess, Fate, Operation, Sessions, Store};
+use cloakroom::adapter::{self, SessionCommit};
+use cloakroom::{
+    Directive, Error, Event, Fate, LimitPolicy, Operation, Sessions, Store, StoreAnswer,
+};
 use cloakroom_memory::MemoryStore;
 use cloakroom_store::{
     Created, Deleted, Key, Replaced, StoreError, Stored, Touched, UnixTime, Write as StoreWrite,
 };
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// Whether a callsite of `tracing` is enabled is remembered by the whole process: who listens is alone.
+/// `tracing` caches for the whole process whether a callsite is enabled, so only one test listens
+/// at a time.
 static LISTENING: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 
 /// A memory store that can be out of order.
@@ -57,7 +61,7 @@ impl Store for Moody {
     }
 }
 
-/// Sessions, and what their observer hears: a word for each event.
+/// Sessions whose observer records a word for each event.
 fn observed(store: Moody) -> (Sessions<Moody>, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&heard);
@@ -124,14 +128,14 @@ async fn an_observer_hears_of_the_handle_of_adapters_too() {
     let session: cloakroom::Session = sessions.session([token.as_bytes()]);
     session.load().await.unwrap();
     assert!(matches!(
-        session.commit(true),
-        cloakroom::Committing::Done(_)
+        adapter::commit(&session, true),
+        SessionCommit::Done(_)
     ));
     assert_eq!(said(&heard), ["load: done", "Unchanged 0 0"]);
     let untouched: cloakroom::Session = sessions.session([token.as_bytes()]);
     assert!(matches!(
-        untouched.commit(true),
-        cloakroom::Committing::Untouched
+        adapter::commit(&untouched, true),
+        SessionCommit::Untouched
     ));
     assert_eq!(said(&heard), [""; 0]);
 }
@@ -175,7 +179,7 @@ async fn an_overtaken_change_is_a_conflict_and_a_rebase_and_one_of_an_ended_sess
 }
 
 #[tokio::test]
-async fn an_outage_is_told_once_for_each_call_and_once_for_the_exchange() {
+async fn an_outage_is_reported_once_per_call_and_once_per_exchange() {
     let _not_alone = LISTENING.read().await;
     let store = Moody::default();
     let (sessions, heard) = observed(store.clone());
@@ -208,22 +212,31 @@ async fn an_outage_is_told_once_for_each_call_and_once_for_the_exchange() {
 }
 
 #[tokio::test]
-async fn a_refused_sign_in_is_told() {
+async fn a_refused_sign_in_is_reported() {
     let _not_alone = LISTENING.read().await;
     static REFUSED: AtomicU64 = AtomicU64::new(0);
     let sessions = Sessions::new(MemoryStore::new())
-        .with_limit(1, Excess::Refuse)
+        .with_limit(1, LimitPolicy::Refuse)
         .with_observer(|event| {
             if matches!(event, Event::Refused) {
                 REFUSED.fetch_add(1, Ordering::Relaxed);
             }
         });
-    for _ in 0..2 {
-        let _ = sessions
-            .with(None, |session| session.sign_in("ada"))
-            .await
-            .map_err(|error| assert!(matches!(error, Error::TooManySessions)));
-    }
+    let (_, outcome) = sessions
+        .with(None, |session| session.sign_in("ada"))
+        .await
+        .unwrap();
+    let Directive::Issue(issued) = outcome.directive else {
+        panic!("no token is issued");
+    };
+    // From now on it is presented, and counts.
+    let token = Some(issued.token.expose());
+    sessions
+        .with(token, |session| Ok(session.is_new()))
+        .await
+        .unwrap();
+    let refused = sessions.with(None, |session| session.sign_in("ada")).await;
+    assert!(matches!(refused, Err(Error::TooManySessions)));
     assert_eq!(REFUSED.load(Ordering::Relaxed), 1);
 }
 
@@ -232,7 +245,7 @@ fn operations_and_answers_have_words() {
     use Operation::{Create, Delete, Load, Replace, Touch};
     let words = [Load, Create, Replace, Touch, Delete].map(|word| word.to_string());
     assert_eq!(words, ["load", "create", "replace", "touch", "delete"]);
-    use Answer::{Changed, Done, Failed, FailedTransiently, Gone, Taken};
+    use StoreAnswer::{Changed, Done, Failed, FailedTransiently, Gone, Taken};
     let words =
         [Done, Gone, Changed, Taken, Failed, FailedTransiently].map(|word| word.to_string());
     assert_eq!(
@@ -248,7 +261,7 @@ fn operations_and_answers_have_words() {
     );
 }
 
-/// What a subscriber writes down: names, fields, values, of everything at every level.
+/// A subscriber's record of everything at every level: names, fields, values.
 #[derive(Clone, Default)]
 struct Everything(Arc<Mutex<Vec<u8>>>);
 
@@ -291,7 +304,8 @@ fn a_cookie_without_secure_is_warned_of_once_where_it_is_configured() {
     });
 }
 
-// R01: from the operating system, nobody's choice. A generator that repeats itself, or has a part that stands still, shows in far fewer.
+// R01: randomness comes from the operating system. A generator that repeats itself, or has a
+// constant part, would give far fewer.
 #[tokio::test]
 async fn tokens_of_two_servers_are_unique_and_every_bit_of_them_changes() {
     let _not_alone = LISTENING.read().await;
@@ -315,7 +329,7 @@ async fn tokens_of_two_servers_are_unique_and_every_bit_of_them_changes() {
     assert!(letters.iter().all(|seen| seen.len() == 64));
 }
 
-// R11: no token, key, value or subject in a span, an event or what an observer hears.
+// R11: no token, key, value or subject in a span, in a `tracing` event or at the observer.
 #[test]
 fn spans_and_events_have_the_documented_fields_and_no_secret_in_any_of_them() {
     let _alone = LISTENING.blocking_write();
@@ -341,7 +355,7 @@ fn spans_and_events_have_the_documented_fields_and_no_secret_in_any_of_them() {
             let session: cloakroom::Session = sessions.session([token.as_bytes()]);
             session.load().await.unwrap();
             session.sign_in("ada.lovelace").unwrap();
-            let cloakroom::Committing::Pending(commit) = session.commit(true) else {
+            let SessionCommit::Pending(commit) = adapter::commit(&session, true) else {
                 panic!("nothing to commit")
             };
             commit.await.unwrap();

@@ -12,7 +12,8 @@ use tokio::task::{JoinSet, yield_now};
 
 const REQUESTS: usize = 64;
 
-/// Counts the attempts to replace, and lets others go first before each operation, as a server far away does.
+/// Counts the attempts to replace, and lets others go first before each operation, as a server far
+/// away does.
 #[derive(Clone, Default)]
 struct Far {
     inner: MemoryStore,
@@ -78,7 +79,8 @@ async fn visits(sessions: &Sessions<Far>, token: &str) -> u64 {
     read.await.unwrap().0.unwrap()
 }
 
-// R53: nothing is lost; and who has met a conflict waits for the others of this process, so that the next attempt is seldom in vain.
+// R53: no update is lost. Commits that lose a race queue up within the process, so that the next
+// attempt seldom fails.
 #[tokio::test]
 async fn of_many_requests_at_one_session_each_needs_two_attempts_at_most() {
     let store = Far::default();
@@ -96,9 +98,9 @@ async fn of_many_requests_at_one_session_each_needs_two_attempts_at_most() {
     assert!(replaces <= 2 * REQUESTS, "{replaces} attempts");
 }
 
-// R64: requests that are given up wherever they are, also while they wait for their turn or have it, keep nobody waiting.
+// R64: aborted requests block no other, even if they were waiting for their turn or had it.
 #[tokio::test]
-async fn who_is_cancelled_leaves_the_turn_to_the_next() {
+async fn a_cancelled_commit_leaves_its_turn_to_the_next() {
     for polls in 0..40 {
         let store = Far::default();
         let sessions = Sessions::new(store.clone());
@@ -133,7 +135,7 @@ async fn who_is_cancelled_leaves_the_turn_to_the_next() {
         while let Some(fate) = requests.join_next().await {
             saved += u64::from(fate.unwrap() == Some(Fate::Saved));
         }
-        // A write that was given up may have happened.
+        // A write that was abandoned may have happened.
         let visits = visits(&sessions, &token).await;
         assert!(
             saved >= 8 && visits >= saved && visits <= 16,

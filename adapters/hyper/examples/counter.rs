@@ -1,4 +1,5 @@
-//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of every other framework here.
+//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of
+//! every other framework here.
 //!
 //! `cargo run -p cloakroom-hyper --example counter`, then `curl -b jar -c jar localhost:3000` and
 //! `curl -b jar -c jar -X POST localhost:3000/sign-in/ada`.
@@ -17,11 +18,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    tracing_subscriber::fmt::init();
     serve(TcpListener::bind("127.0.0.1:3000").await?).await;
     Ok(())
 }
 
 async fn serve(listener: TcpListener) {
+    // On plain HTTP under another name than localhost, browsers refuse the cookie. During
+    // development add `.with_config(Config::builder().insecure_for_development().build()?)`.
     let service = SessionService::new(service_fn(answer), SessionLayer::new(MemoryStore::new()));
     loop {
         let stream = accept(&listener).await;
@@ -48,7 +52,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 async fn answer(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
     let answer = route(&request).await;
-    Ok(answer.unwrap_or_else(Error::into_response))
+    Ok(answer.unwrap_or_else(Response::from))
 }
 
 async fn route(request: &Request<Incoming>) -> Result<Response<String>, Error> {

@@ -1,8 +1,9 @@
-//! The `counter` behind TLS, by rustls: HTTP/1.1 and HTTP/2, whichever the client chooses in the handshake (ALPN).
+//! The `counter` behind TLS, by rustls: HTTP/1.1 and HTTP/2, whichever the client chooses in the
+//! handshake (ALPN).
 //!
-//! `cargo run -p cloakroom-hyper --example tls`, then `curl -k -b jar -c jar https://localhost:3443` and
-//! `curl -k -b jar -c jar -X POST https://localhost:3443/sign-in/ada`. `-k`, because the certificate is the server's own word for
-//! itself, made anew at each start. Yours comes from an authority.
+//! `cargo run -p cloakroom-hyper --example tls`, then `curl -k -b jar -c jar
+//! https://localhost:3443` and `curl -k -b jar -c jar -X POST https://localhost:3443/sign-in/ada`.
+//! `-k`, because each start makes a new self-signed certificate. Use one of an authority.
 
 use cloakroom_hyper::{Error, Session, SessionLayer, SessionService, session};
 use cloakroom_memory::MemoryStore;
@@ -34,7 +35,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a server for `localhost` needs, and the certificate that it shows.
+/// The TLS configuration of a server for `localhost`, and its certificate.
 fn self_signed() -> Result<(TlsAcceptor, CertificateDer<'static>), Failure> {
     let made = generate_simple_self_signed(["localhost".to_owned()])?;
     let (shown, key) = (made.cert.der(), made.signing_key.serialize_der());
@@ -54,7 +55,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor) {
         let stream = accept(&listener).await;
         let (service, tls) = (service.clone(), tls.clone());
         tokio::spawn(async move {
-            // Late, or not TLS: then there is nobody to be answered.
+            // Too late, or not TLS: there is no client to answer.
             let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await else {
                 return;
             };
@@ -79,7 +80,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 async fn answer(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
     let answer = route(&request).await;
-    Ok(answer.unwrap_or_else(Error::into_response))
+    Ok(answer.unwrap_or_else(Response::from))
 }
 
 async fn route(request: &Request<Incoming>) -> Result<Response<String>, Error> {
@@ -143,7 +144,7 @@ mod tests {
             assert_eq!(browser.get(two, "/").await, "visit 4 of ada");
             let thief = browser.cookie.clone();
             assert_eq!(browser.post(one, "/sign-out").await, "goodbye");
-            // R19: it is gone at the browser, and what somebody kept of it opens nothing.
+            // R19: the browser drops the cookie, and a kept copy opens nothing.
             assert_eq!(browser.cookie, None);
             let mut stolen = server.browser();
             stolen.cookie = thief;
@@ -197,7 +198,7 @@ mod tests {
         }
     }
 
-    /// It trusts this server alone, and knows one cookie.
+    /// It trusts this server alone, and holds one cookie.
     struct Browser {
         trusted: Arc<RootCertStore>,
         port: u16,
@@ -253,7 +254,7 @@ mod tests {
             assert_eq!(response.status(), StatusCode::OK);
             if let Some(line) = response.headers().get("set-cookie") {
                 let cookie = Cookie::parse(line.to_str().unwrap().to_owned()).unwrap();
-                // What a browser asks of a cookie with this prefix, and keeps it for.
+                // Checks the attributes that a browser requires of a cookie with this prefix.
                 assert!(cookie.name().starts_with("__Host-"), "{}", cookie.name());
                 assert_eq!((cookie.secure(), cookie.path()), (Some(true), Some("/")));
                 assert_eq!(cookie.domain(), None);

@@ -7,61 +7,83 @@
 //! use hyper::{Request, Response, body::Incoming};
 //! use std::convert::Infallible;
 //!
-//! async fn counter(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
-//!     Ok(count(&request).await.unwrap_or_else(Error::into_response))
+//! async fn counter(
+//!     request: Request<Incoming>,
+//! ) -> Result<Response<String>, Infallible> {
+//!     Ok(count(&request).await.unwrap_or_else(Response::from))
 //! }
 //!
 //! async fn count(request: &Request<Incoming>) -> Result<Response<String>, Error> {
 //!     let session: Session = session(request).await?;
-//!     let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+//!     let visits =
+//!         session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
 //!     Ok(Response::new(format!("visit number {visits}")))
 //! }
 //!
 //! # async fn serve(stream: tokio::net::TcpStream) -> Result<(), hyper::Error> {
 //! # use hyper_util::rt::TokioIo;
-//! let service = SessionService::new(service_fn(counter), SessionLayer::new(MemoryStore::new()));
-//! hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+//! let service = SessionService::new(
+//!     service_fn(counter),
+//!     SessionLayer::new(MemoryStore::new()),
+//! );
+//! hyper::server::conn::http1::Builder::new()
+//!     .serve_connection(TokioIo::new(stream), service)
+//!     .await
 //! # }
 //! ```
 //!
-//! - [`SessionService`] goes around a `hyper::service::Service`, with a [`SessionLayer`]: a store and, if the defaults do not fit, a [`Config`].
-//!   It is the same for HTTP/1 and HTTP/2. Make one, and clone it for each connection.
-//! - [`session`] loads the session of a request; a service that does not call it costs no store call, no header and no allocation.
-//! - [`Error`] is why there is none; it makes a response.
+//! - [`SessionService`] goes around a `hyper::service::Service`, with a [`SessionLayer`]: a store
+//!   and an optional [`Config`]. It works for HTTP/1 and HTTP/2. Make one and clone it for each
+//!   connection.
+//! - [`session`] loads the session of a request. A service that does not call it costs no store
+//!   call and no header.
+//! - [`Error`] is the error of every method. `Response::from` makes a response of it.
 //!
-//! Changes are committed before the response head leaves, so a session that is used from a streaming body or an upgraded
-//! connection answers that it is closed. Changes of a service that answers with a 5xx status are dropped, unless
-//! [configured](cloakroom::Builder::save_on_server_error). A service that fails, panics or is cancelled changes nothing.
+//! The service commits all changes before it sends the head of the response. A session that is used
+//! later, by a streaming body or an upgraded connection, fails with `Closed`. A response with a 5xx
+//! status drops its changes ([configurable](cloakroom::ConfigBuilder::save_on_server_error)). A
+//! service that fails, panics or is cancelled changes nothing.
 //!
 //! # Order
 //!
-//! Inside of what changes the status of a response after the fact (a panic catcher, a timeout), so that a failed request saves
-//! nothing; outside of all that uses the session.
+//! Put the session's service outside of everything that uses the session. Put it inside of
+//! everything that makes a response of a failed request (a panic catcher, a timeout) and of
+//! everything that repeats requests.
 //!
 //! # Pages of your own for failures
 //!
-//! Loading: look at what [`session`] returns. Saving: [`SessionLayer::on_error`].
+//! Loading: look at the result of [`session`]. Saving: [`SessionLayer::on_commit_error`].
 //!
 //! ```
-//! use cloakroom_hyper::{CommitError, SessionLayer};
+//! use cloakroom_hyper::{Error, SessionLayer};
 //! use cloakroom_memory::MemoryStore;
 //! use hyper::Response;
 //!
-//! let layer = SessionLayer::new(MemoryStore::new()).on_error(|error: &CommitError| {
-//!     let mut response = Response::new("That was not saved. Please try again.".to_owned());
-//!     *response.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
-//!     response
-//! });
+//! let layer =
+//!     SessionLayer::new(MemoryStore::new()).on_commit_error(|error: &Error| {
+//!         let mut response =
+//!             Response::new("That was not saved. Please try again.".to_owned());
+//!         *response.status_mut() = error.status();
+//!         response
+//!     });
 //! ```
+//!
+//! # Sessions bound to a device
+//!
+//! With the feature `device-binding`, `DeviceBindingService` and `RequireDevice` refuse copied
+//! cookie jars (Device Bound Session Credentials).
 //!
 //! # Several independent sessions
 //!
 //! Each has a cookie name and a type of its own, and a [`SessionService`] around the other's.
 //!
 //! ```
-//! use cloakroom_hyper::{Config, Error, Session, SessionLayer, SessionService, session};
+//! use cloakroom_hyper::{
+//!     Config, Error, Session, SessionLayer, SessionService, session,
+//! };
 //! use cloakroom_memory::MemoryStore;
-//! use hyper::{Request, body::Incoming, service::service_fn};
+//! use hyper::{Request, Response, body::Incoming, service::service_fn};
+//! use std::convert::Infallible;
 //!
 //! struct Admin;
 //!
@@ -70,25 +92,36 @@
 //!     let admin: Session<Admin> = session(request).await?;
 //!     Ok(format!("{:?} {:?}", shop.subject()?, admin.subject()?))
 //! }
-//! # let handler = service_fn(async |_: Request<Incoming>| Ok::<_, std::convert::Infallible>(hyper::Response::new(String::new())));
+//! # let handler = service_fn(async |_: Request<Incoming>| {
+//! #     Ok::<_, Infallible>(Response::new(String::new()))
+//! # });
 //!
 //! let store = MemoryStore::new();
 //! let config = Config::builder().cookie_name("__Host-admin").build()?;
-//! let admin = SessionLayer::new(store.clone()).with_config(config).named::<Admin>();
-//! let service = SessionService::new(SessionService::new(handler, SessionLayer::new(store)), admin);
+//! let admin = SessionLayer::new(store.clone())
+//!     .with_config(config)
+//!     .named::<Admin>();
+//! let shop = SessionService::new(handler, SessionLayer::new(store));
+//! let service = SessionService::new(shop, admin);
 //! # Ok::<(), cloakroom_hyper::ConfigError>(())
 //! ```
 
-mod error;
+#[cfg(feature = "device-binding")]
+mod device;
 mod service;
-mod session;
 
 pub use cloakroom::{
-    Builder, Config, ConfigError, Error as CommitError, Event, Excess, Expiry, Fate, KeyFormat,
-    Lifetimes, Limits, Listed, SameSite, Session, SessionError, Sessions, SigningKey, TokenFormat,
-    UnixTime,
+    Carrier, Config, ConfigBuilder, ConfigError, CookieScope, CoreSession, Directive, Ended,
+    Ending, Error, Event, Expiry, Fate, KeyFormat, Lifetimes, LimitPolicy, Limits, ManualClock,
+    NoStore, SameSite, Session, SessionError, SessionInfo, Sessions, SharedDirectory, SharedStore,
+    SigningKey, Store, StoreError, TokenFormat, UnixTime, local_path, testing,
 };
-pub use cloakroom_tower::{OnError, ResponseFuture, SessionLayer, StatusOnly};
-pub use error::Error;
+#[cfg(feature = "device-binding")]
+pub use cloakroom_tower::{DeviceBinding, DeviceBindingLayer, DeviceStatus, Policy, RequireDevice};
+pub use cloakroom_tower::{
+    OnCommitError, PlainText, RequireSubject, ResponseFuture, SessionLayer, StatusOnly,
+    grpc_failed, session,
+};
+#[cfg(feature = "device-binding")]
+pub use device::DeviceBindingService;
 pub use service::SessionService;
-pub use session::session;

@@ -1,5 +1,5 @@
 use cloakroom::Store;
-use cloakroom_tower::{OnError, ResponseFuture, SessionLayer, StatusOnly};
+use cloakroom_tower::{OnCommitError, PlainText, ResponseFuture, SessionLayer};
 use http::{Request, Response};
 use hyper::service::Service;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use tower_layer::Layer as _;
 use tower_service::Service as TowerService;
 
-/// A service with sessions: puts a [`Session`](crate::Session) into each request's extensions, and commits it before it passes the
-/// response on.
+/// A service with sessions: puts a [`Session`](crate::Session) into each request's extensions, and
+/// commits it before it passes the response on.
 ///
 /// Cloning clones the inner service and two reference counts.
 ///
@@ -20,32 +20,38 @@ use tower_service::Service as TowerService;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Infallible> {
-/// let greet = service_fn(async |_: Request<String>| Ok::<_, Infallible>(Response::new("Hello".to_owned())));
+/// let greet = service_fn(async |_: Request<String>| {
+///     Ok::<_, Infallible>(Response::new("Hello".to_owned()))
+/// });
 /// let service = SessionService::new(greet, SessionLayer::new(MemoryStore::new()));
 ///
 /// let response = service.call(Request::new(String::new())).await?;
-/// assert!(response.headers().is_empty(), "nobody asked for the session");
+/// assert!(
+///     response.headers().is_empty(),
+///     "nobody asked for the session"
+/// );
 /// # Ok(())
 /// # }
 /// ```
-pub struct SessionService<T, S, K = (), E = StatusOnly> {
+pub struct SessionService<T, S, K = (), E = PlainText> {
     inner: T,
     layer: SessionLayer<S, K, E>,
 }
 
 impl<T, S: Store, K, E> SessionService<T, S, K, E> {
-    /// This service, with the sessions of this layer.
+    /// Wraps a service in the sessions of a layer.
     ///
     /// ```
     /// # use cloakroom_hyper::{SessionLayer, SessionService};
     /// # use cloakroom_memory::MemoryStore;
-    /// let service = SessionService::new("any service", SessionLayer::new(MemoryStore::new()));
+    /// let service =
+    ///     SessionService::new("any service", SessionLayer::new(MemoryStore::new()));
     /// ```
     pub fn new(inner: T, layer: SessionLayer<S, K, E>) -> Self {
         Self { inner, layer }
     }
 
-    /// The inner service.
+    /// Returns a reference to the inner service.
     ///
     /// ```
     /// # use cloakroom_hyper::{SessionLayer, SessionService};
@@ -57,7 +63,7 @@ impl<T, S: Store, K, E> SessionService<T, S, K, E> {
         &self.inner
     }
 
-    /// The inner service alone.
+    /// Returns the inner service alone.
     ///
     /// ```
     /// # use cloakroom_hyper::{SessionLayer, SessionService};
@@ -75,7 +81,7 @@ where
     T: Service<Request<A>, Response = Response<B>>,
     S: Store,
     K: 'static,
-    E: OnError<B>,
+    E: OnCommitError<B>,
 {
     type Response = Response<B>;
     type Error = T::Error;
@@ -86,8 +92,8 @@ where
     }
 }
 
-/// A hyper service for tower: what hyper's `call` needs no turn for is always ready.
-struct Ready<'s, T>(&'s T);
+/// Makes a hyper service a tower service. hyper's `call` takes `&self`, so it is always ready.
+pub(crate) struct Ready<'s, T>(pub(crate) &'s T);
 
 impl<R, T: Service<R>> TowerService<R> for Ready<'_, T> {
     type Response = T::Response;

@@ -1,4 +1,5 @@
-//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of every other framework here.
+//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of
+//! every other framework here.
 //!
 //! `cargo run -p cloakroom-rocket --example counter`, then `curl -b jar -c jar localhost:3000` and
 //! `curl -b jar -c jar -X POST localhost:3000/sign-in/ada`.
@@ -14,6 +15,9 @@ async fn main() -> Result<(), Box<rocket::Error>> {
 }
 
 fn app(port: u16) -> Rocket<Build> {
+    // On plain HTTP under another name than localhost, browsers refuse the cookie. During
+    // development set `insecure_for_development = true` in the table `[debug.session]` of
+    // `Rocket.toml`.
     let settings = rocket::Config::figment().merge(("port", port));
     rocket::custom(settings)
         .attach(SessionFairing::new(MemoryStore::new()))
@@ -50,7 +54,7 @@ mod drive;
 async fn counts_signs_in_and_signs_out() -> Result<(), Box<dyn std::error::Error>> {
     use rocket::fairing::AdHoc;
 
-    // Rocket chooses a free port, and tells it when it is there.
+    // Rocket chooses a free port, and reports it after the launch.
     let (tell, address) = std::sync::mpsc::channel();
     let app = app(0).attach(AdHoc::on_liftoff("Tell", move |rocket| {
         Box::pin(async move {

@@ -1,16 +1,19 @@
+use cloakroom::adapter::{self, Kinds};
 use cloakroom::{Config, Sessions, Store};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Request, Response, Rocket};
 use std::hash::{BuildHasher as _, RandomState};
 use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
 
 use crate::attempt::Attempts;
 use crate::headers;
 
 /// Adds sessions to an application: `rocket.attach(SessionFairing::new(store))`.
 ///
-/// The settings are read from the application's configuration (`Rocket.toml`, environment), from a table with the names of [`Config`]'s
-/// builder as fields and times in seconds. Without it the defaults hold; a mistake in it, or an unknown field, stops the launch.
+/// The settings are read from the application's configuration (`Rocket.toml`, environment), from a
+/// table with the names of [`Config`]'s builder as fields and times in seconds. Without it the
+/// defaults hold; a mistake in it, or an unknown field, stops the launch.
 ///
 /// ```toml
 /// [default.session]
@@ -25,7 +28,8 @@ use crate::headers;
 /// let rocket = rocket::build().attach(SessionFairing::new(MemoryStore::new()));
 /// ```
 ///
-/// Several independent sessions in one application: each fairing has a cookie name of its own, and a type that names it.
+/// Several independent sessions in one application: each fairing has a cookie name of its own, and
+/// a type that names it.
 ///
 /// ```
 /// # use cloakroom_memory::MemoryStore;
@@ -44,11 +48,14 @@ use crate::headers;
 pub struct SessionFairing<S, K = ()> {
     sessions: Sessions<S>,
     table: Option<&'static str>,
+    #[cfg(feature = "device-binding")]
+    devices: Option<cloakroom::adapter::Devices<K>>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<S: Store> SessionFairing<S> {
-    /// Sessions on this store, with the settings in the table `session` of the application's configuration, if there is one.
+    /// Sessions on this store, with the settings in the table `session` of the application's
+    /// configuration, if there is one.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -61,7 +68,8 @@ impl<S: Store> SessionFairing<S> {
 }
 
 impl<S: Store> From<Sessions<S>> for SessionFairing<S> {
-    /// For sessions that the application also uses elsewhere: to list and end a user's sessions. With the settings that they have.
+    /// Makes the fairing of sessions that the application also uses elsewhere, to list and end a
+    /// user's sessions. It has their settings.
     fn from(sessions: Sessions<S>) -> Self {
         Self::with(sessions, None)
     }
@@ -72,46 +80,95 @@ impl<S: Store, K> SessionFairing<S, K> {
         Self {
             sessions,
             table,
+            #[cfg(feature = "device-binding")]
+            devices: None,
             kind: PhantomData,
         }
     }
 
-    /// With this configuration, whatever is in the application's.
+    /// Sets the configuration, and ignores the table in the application's configuration.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
     /// # use cloakroom_rocket::{Config, SessionFairing};
-    /// let fairing = SessionFairing::new(MemoryStore::new()).with_config(Config::default());
+    /// let fairing =
+    ///     SessionFairing::new(MemoryStore::new()).with_config(Config::default());
     /// ```
     #[must_use]
     pub fn with_config(self, config: Config) -> Self {
-        Self::with(self.sessions.with_config(config), None)
+        Self {
+            sessions: self.sessions.with_config(config),
+            table: None,
+            ..self
+        }
     }
 
-    /// With the settings in another table of the application's configuration than `session`.
+    /// Sets the table of the application's configuration that has the settings. Default: `session`.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
     /// # use cloakroom_rocket::SessionFairing;
     /// struct Admin;
-    /// let fairing = SessionFairing::new(MemoryStore::new()).configured_by("admin_session").named::<Admin>();
+    /// let fairing = SessionFairing::new(MemoryStore::new())
+    ///     .configured_by("admin_session")
+    ///     .named::<Admin>();
     /// ```
     #[must_use]
     pub fn configured_by(self, table: &'static str) -> Self {
-        Self::with(self.sessions, Some(table))
+        Self {
+            table: Some(table),
+            ..self
+        }
     }
 
-    /// Its sessions are `Session<N>` instead of `Session`: for several independent ones.
+    /// Makes its sessions `Session<N>` instead of `Session`: for several independent ones. Each has
+    /// a cookie name of its own. With the same name Rocket does not launch.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
-    /// # use cloakroom_rocket::SessionFairing;
+    /// # use cloakroom_rocket::{Config, SessionFairing};
     /// struct Admin;
-    /// let fairing = SessionFairing::new(MemoryStore::new()).named::<Admin>();
+    /// let config = Config::builder().cookie_name("__Host-admin").build()?;
+    /// let fairing = SessionFairing::new(MemoryStore::new())
+    ///     .with_config(config)
+    ///     .named::<Admin>();
+    /// # Ok::<(), cloakroom_rocket::ConfigError>(())
     /// ```
     #[must_use]
     pub fn named<N>(self) -> SessionFairing<S, N> {
-        SessionFairing::with(self.sessions, self.table)
+        SessionFairing {
+            sessions: self.sessions,
+            table: self.table,
+            #[cfg(feature = "device-binding")]
+            devices: self.devices.map(cloakroom::adapter::Devices::named),
+            kind: PhantomData,
+        }
+    }
+
+    /// Binds its sessions to devices: mounts the protocol's two endpoints, and offers each sign-in
+    /// to be bound. Make the binding for the configuration of these sessions.
+    ///
+    /// A response to a sign-in gets the offer, and one to a sign-out removes the bound cookie. A
+    /// registration costs one load and one write, a refresh one load. Neither extends the idle
+    /// timeout. The guards [`RequireDevice`](crate::RequireDevice) and [`Device`](crate::Device)
+    /// protect routes.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_rocket::{Config, DeviceBinding, SessionFairing};
+    /// let binding = DeviceBinding::new(&Config::default())?;
+    /// let rocket = rocket::build().attach(
+    ///     SessionFairing::new(MemoryStore::new()).bound_to_devices(binding),
+    /// );
+    /// # Ok::<(), cloakroom_rocket::ConfigError>(())
+    /// ```
+    #[cfg(feature = "device-binding")]
+    #[must_use]
+    pub fn bound_to_devices(self, binding: cloakroom::DeviceBinding) -> Self {
+        Self {
+            devices: Some(cloakroom::adapter::Devices::new(binding).named()),
+            ..self
+        }
     }
 }
 
@@ -139,8 +196,30 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
             tracing::error!("two fairings of the same type; name one: `SessionFairing::named`");
             return Err(rocket);
         }
+        let rocket = match rocket.state::<Mutex<Kinds>>() {
+            Some(_) => rocket,
+            None => rocket.manage(Mutex::<Kinds>::default()),
+        };
+        let added = Kinds::check::<K, S>(&sessions).and_then(|()| {
+            let kinds = rocket.state::<Mutex<Kinds>>();
+            let kinds = kinds.map(|kinds| kinds.lock().unwrap_or_else(PoisonError::into_inner));
+            kinds.map_or(Ok(()), |mut kinds| kinds.add::<K>(sessions.config()))
+        });
+        if let Err(error) = added {
+            let _ = adapter::report(&error);
+            return Err(rocket);
+        }
+        #[cfg(feature = "device-binding")]
+        let rocket = match &self.devices {
+            Some(devices) => rocket.mount("/", crate::device::routes(devices)),
+            None => rocket,
+        };
         Ok(rocket.manage(Attempts::<K> {
-            open: Box::new(move |request| sessions.http_session(&headers::cookies(request))),
+            #[cfg(feature = "device-binding")]
+            devices: self.devices.clone(),
+            open: Box::new(move |request| {
+                sessions.http_session(&headers::presented(request, sessions.config()))
+            }),
             mark: format!("cloakroom-{:016x}", RandomState::new().hash_one(())),
         }))
     }
@@ -148,6 +227,8 @@ impl<S: Store, K: 'static> Fairing for SessionFairing<S, K> {
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         if let Some(attempts) = request.rocket().state::<Attempts<K>>() {
             attempts.commit(request, response).await;
+            #[cfg(feature = "device-binding")]
+            crate::device::refuse::<K>(request, response);
         }
     }
 }

@@ -1,16 +1,18 @@
-use cloakroom::{Error as CommitError, Session as Handle, SessionError};
+use cloakroom::frameworks::rocket::report;
+use cloakroom::{Error, Session as Handle, SessionError};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use serde::de::DeserializeOwned;
 
-use crate::Error;
 use crate::attempt::Attempts;
 
 /// The session of a request: a guard that loads it.
 ///
-/// Everything on it is synchronous; the methods are those of [`cloakroom::Session`]. It can be cloned and passed on; after the
-/// response it says that it is closed. One store call, and only if the client presented a well-formed token; however many guards
-/// and routes ask for it, it is loaded once, kept in Rocket's local cache; a catcher loads its own. [`is_new`](cloakroom::Session::is_new) tells whether the client presented a living one.
+/// The methods are those of [`cloakroom::Session`], and all of them are synchronous. A session can
+/// be cloned and passed on. After the response every call on it fails with `Closed`. Loading costs
+/// one store call, and none if the client presented no well-formed token. All guards and routes of
+/// a request share one load, in Rocket's local cache. A catcher loads its own session.
+/// [`is_new`](cloakroom::Session::is_new) returns false if the client presented a living session.
 ///
 /// ```
 /// use cloakroom_rocket::{Error, Session};
@@ -26,11 +28,13 @@ use crate::attempt::Attempts;
 ///
 /// # Failures
 ///
-/// With [`Error`] and its status, and so with the application's catcher of that status: the store cannot be reached (503), or the
-/// record cannot be read (500). `Result<Session, Error>` has the failure in the handler. `Option<Session>` is, as every guard's in
-/// Rocket, `None` then: the page can be shown without a session, and nothing is saved.
+/// The guard fails with [`Error`] and its status: the store cannot be reached (503), or the record
+/// cannot be read (500). The application's catcher of that status then answers. To handle the
+/// failure in the handler, take `Result<Session, Error>`. `Option<Session>` is `None` then, as with
+/// every guard in Rocket: the page can be shown without a session, and nothing is saved.
 ///
-/// Rocket does not launch with a route that wants a `Session` where no [`SessionFairing`](crate::SessionFairing) of this type is attached.
+/// Rocket does not launch if a route takes a `Session` and no
+/// [`SessionFairing`](crate::SessionFairing) of this type is attached.
 pub struct Session<K = ()>(Handle<K>);
 
 #[rocket::async_trait]
@@ -42,20 +46,21 @@ impl<'r, K: 'static> FromRequest<'r> for Session<K> {
     }
 }
 
-const NO_FAIRING: &str = "a handler wants a session, but no `SessionFairing` (of this type) is attached; add `.attach(SessionFairing::new(..))`";
+const NO_FAIRING: &str = "a handler takes a `Session`, but no `SessionFairing` of this type is \
+    attached; add `.attach(SessionFairing::new(store))`";
 
-async fn load<K: 'static>(request: &Request<'_>) -> Result<Handle<K>, Error> {
+pub(crate) async fn load<K: 'static>(request: &Request<'_>) -> Result<Handle<K>, Error> {
     let attempts = request.rocket().state::<Attempts<K>>();
-    let attempts = attempts.ok_or(CommitError::NotSetUp(NO_FAIRING))?;
+    let attempts = attempts.ok_or(Error::NotSetUp(NO_FAIRING))?;
     let session = attempts.session(request).ok_or(SessionError::Closed)?;
     session.load().await?;
     Ok(session)
 }
 
-fn outcome<T>(loaded: Result<T, Error>, request: &Request<'_>) -> Outcome<T, Error> {
+pub(crate) fn outcome<T>(loaded: Result<T, Error>, request: &Request<'_>) -> Outcome<T, Error> {
     match loaded {
         Ok(guard) => Outcome::Success(guard),
-        Err(error) => Outcome::Error((error.clone().report(request), error)),
+        Err(error) => Outcome::Error((report(error.clone(), request).0, error)),
     }
 }
 
@@ -69,11 +74,12 @@ impl<K: 'static> Sentinel for Session<K> {
     }
 }
 
-cloakroom::wrap_session!(Session);
+cloakroom::adapter::wrap_session!(Session);
 
 /// The session as one struct of the application's: a guard that loads and decodes it.
 ///
-/// Each field is the value under its name. Fields that may be missing (all, in a new session) need `#[serde(default)]`.
+/// Each field is the value under its name. Fields that may be missing (all, in a new session) need
+/// `#[serde(default)]`.
 ///
 /// ```
 /// use cloakroom_rocket::{Error, Typed};
@@ -116,4 +122,4 @@ impl<T, K: 'static> Sentinel for Typed<T, K> {
     }
 }
 
-cloakroom::wrap_typed!(Typed);
+cloakroom::adapter::wrap_typed!(Typed);

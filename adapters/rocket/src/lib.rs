@@ -6,40 +6,48 @@
 //!
 //! #[rocket::get("/")]
 //! fn counter(session: Session) -> Result<String, Error> {
-//!     let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+//!     let visits =
+//!         session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
 //!     Ok(format!("visit number {visits}"))
 //! }
 //!
-//! let app = rocket::build().attach(SessionFairing::new(MemoryStore::new())).mount("/", rocket::routes![counter]);
+//! let app = rocket::build()
+//!     .attach(SessionFairing::new(MemoryStore::new()))
+//!     .mount("/", rocket::routes![counter]);
 //! ```
 //!
-//! - [`SessionFairing`] is attached, with a store. Its settings come from `Rocket.toml`.
-//! - [`Session`] is the guard. It loads the session; a handler that does not take it costs no store call. [`Typed`] is the session
-//!   as one struct of yours.
-//! - [`Error`] is what the guards fail with, and what handlers can return: every failure goes to the application's catchers.
+//! - Attach [`SessionFairing`] with a store. Its settings come from `Rocket.toml`.
+//! - [`Session`] is the guard. It loads the session. A handler without it costs no store call.
+//!   [`Typed`] is the session as one struct of yours.
+//! - [`Error`] is the error of the guards and of every method. Handlers can return it. Every
+//!   failure goes to the application's catchers.
 //!
 //! # What is committed
 //!
-//! The changes of whoever has answered, before the response head leaves; except those of a response with a 5xx status, which are
-//! dropped (unless [configured](cloakroom::Builder::save_on_server_error)). A session that is used after the response head, from a stream or an
-//! upgraded connection, says that it is closed.
+//! Only the handler that produces the response changes the session. The fairing commits its changes
+//! before it sends the head of the response. A response with a 5xx status drops its changes
+//! ([configurable](cloakroom::ConfigBuilder::save_on_server_error)). A session that is used later,
+//! by a stream or an upgraded connection, fails with `Closed`.
 //!
-//! What has not answered has changed nothing: a route that forwarded, a guard that failed, a handler that panicked or failed (Rocket asks
-//! a catcher then). That is as Rocket has it for cookies. A handler that changes the session *and* answers with an error of the client returns
-//! the response itself, for instance `(Status::Unauthorized, "Wrong password.")`, and not an `Err` for a catcher. What a catcher itself changes
-//! counts; it begins with the session as the request found it, loaded anew. A guard that fails, but that the route wants as an `Option` or
-//! a `Result`, has not failed as far as Rocket is concerned: its changes count with the route's, unless it takes them back
-//! ([`discard_changes`](cloakroom::Session::discard_changes)).
+//! A route that forwarded, a guard that failed, and a handler that panicked or failed change
+//! nothing (Rocket then calls a catcher). Rocket treats cookies the same way. To change the session
+//! *and* answer with a client error, return the response itself, for instance
+//! `(Status::Unauthorized, "Wrong password.")`, and not an `Err` for a catcher. Changes of a
+//! catcher count. It begins with the session as the request found it, loaded again. For Rocket, a
+//! guard that the route takes as an `Option` or a `Result` has not failed. Its changes count with
+//! the route's, unless it drops them ([`discard_changes`](cloakroom::Session::discard_changes)).
 //!
 //! # Order of fairings
 //!
-//! Response fairings run in the order in which they are attached. Attach this one **after** what may turn a response into a 5xx one, and
-//! before whatever else wants to see its headers. One that is attached before may read the session; what it changes is dropped.
+//! Response fairings run in the order in which they are attached. Attach this one **after**
+//! fairings that may turn a response into a 5xx one, and **before** fairings that need its headers.
+//! A fairing attached before it may read the session, and its changes are dropped.
 //!
 //! # Pages of your own for failures
 //!
-//! Catchers. One of status 503 answers when the store cannot be reached, be it for loading, and then no handler has run, or for saving,
-//! and then its response replaces the handler's, which claims what did not happen. [`Error::of`] tells a catcher what it was.
+//! Write catchers. The catcher of status 503 answers when the store cannot be reached. If loading
+//! failed, no handler has run. If saving failed, the catcher's response replaces the handler's,
+//! which claims what did not happen. [`error_of`] returns the error to a catcher.
 //!
 //! ```
 //! use cloakroom_memory::MemoryStore;
@@ -51,24 +59,42 @@
 //!     RawHtml("<p>Back in a minute.")
 //! }
 //!
-//! let app = rocket::build().attach(SessionFairing::new(MemoryStore::new())).register("/", rocket::catchers![outage]);
+//! let app = rocket::build()
+//!     .attach(SessionFairing::new(MemoryStore::new()))
+//!     .register("/", rocket::catchers![outage]);
 //! ```
+//!
+//! # Sessions bound to a device
+//!
+//! With the feature `device-binding`, `SessionFairing::bound_to_devices` and the guard
+//! `RequireDevice` refuse copied cookie jars (Device Bound Session Credentials).
 //!
 //! # What Rocket does differently
 //!
 //! - It runs a handler to its end even if the client has gone: its changes are saved.
-//! - It drops header lines that are not UTF-8: a `Cookie` line in which another cookie has such bytes reaches no guard.
+//! - It drops header lines that are not UTF-8: a `Cookie` line in which another cookie has such
+//!   bytes reaches no guard.
 
 mod attempt;
-mod error;
+#[cfg(feature = "device-binding")]
+mod device;
+mod failure;
 mod fairing;
 mod guard;
 mod headers;
+mod subject;
 
 pub use cloakroom::{
-    Builder, Config, ConfigError, Error as CommitError, Event, Excess, Expiry, Fate, KeyFormat,
-    Lifetimes, Limits, Listed, SameSite, SessionError, Sessions, SigningKey, TokenFormat, UnixTime,
+    Carrier, Config, ConfigBuilder, ConfigError, CookieScope, CoreSession, Directive, Ended,
+    Ending, Error, Event, Expiry, Fate, KeyFormat, Lifetimes, LimitPolicy, Limits, ManualClock,
+    NoStore, SameSite, SessionError, SessionInfo, Sessions, SharedDirectory, SharedStore,
+    SigningKey, Store, StoreError, TokenFormat, UnixTime, local_path, testing,
 };
-pub use error::Error;
+#[cfg(feature = "device-binding")]
+pub use cloakroom::{DeviceBinding, DeviceStatus, Policy};
+#[cfg(feature = "device-binding")]
+pub use device::{Device, RequireDevice};
+pub use failure::error_of;
 pub use fairing::SessionFairing;
 pub use guard::{Session, Typed};
+pub use subject::{RecentSubject, Subject, sign_in_url};

@@ -1,4 +1,5 @@
-//! Whose changes count, where Rocket tries several to answer: routes that forward, guards that fail, catchers.
+//! Rocket tries several routes and catchers: changes of routes that forward, of guards that fail,
+//! and of catchers.
 
 mod support;
 
@@ -32,7 +33,7 @@ async fn client(rocket: Rocket<Build>) -> Client {
     support::client(rocket).await
 }
 
-/// How often the counter has counted, and what else is in the session.
+/// The counter's value and the session's other values.
 #[get("/count")]
 fn count(session: Session) -> Result<String, Error> {
     let visits = session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
@@ -109,7 +110,7 @@ fn failing(session: Session) -> Result<(), Status> {
 #[get("/panics")]
 fn panics(session: Session) {
     session.insert("panics", true).unwrap();
-    // Not `panic!`, which would print a message that nobody is to worry about.
+    // Not `panic!`, which would print an alarming message.
     std::panic::resume_unwind(Box::new("the route says so"));
 }
 
@@ -166,7 +167,7 @@ async fn send<'c>(client: &'c Client, path: &'static str, token: &str) -> LocalR
     response
 }
 
-/// What tells the attempts apart is nobody else's business.
+/// The marks of attempts never reach the client.
 fn only_our_cookie(response: &LocalResponse<'_>) {
     for line in response.headers().get("set-cookie") {
         assert!(line.starts_with(NAME), "{line}");
@@ -174,7 +175,7 @@ fn only_our_cookie(response: &LocalResponse<'_>) {
 }
 
 #[rocket::async_test]
-async fn what_a_route_changed_before_it_forwarded_is_dropped() {
+async fn changes_of_a_route_that_forwarded_are_dropped() {
     let client = client(app()).await;
     let response = client.get("/forwarded").dispatch().await;
     only_our_cookie(&response);
@@ -191,20 +192,20 @@ async fn what_a_route_changed_before_it_forwarded_is_dropped() {
 
 // Where no other route answers, a catcher does, with the status of the forward.
 #[rocket::async_test]
-async fn what_a_route_changed_before_it_forwarded_to_nobody_is_dropped() {
+async fn changes_of_a_route_that_forwarded_to_no_other_are_dropped() {
     let client = client(app()).await;
     let token = visitor(&client).await;
     let response = send(&client, "/nobody", &token).await;
     assert_eq!(response.status(), Status::NotFound);
     assert_eq!(response.headers().get_one("vary"), Some("cookie"));
     assert_eq!(get(&client, "/count", &token).await.unwrap(), "2 ");
-    // And who had no session has none.
+    // A client without a session gets none.
     let response = client.get("/nobody").dispatch().await;
     assert_eq!(set_cookie(&response), None);
 }
 
 #[rocket::async_test]
-async fn what_a_head_route_changed_before_rocket_tried_the_get_routes_is_dropped() {
+async fn changes_of_a_head_route_before_the_get_routes_are_dropped() {
     let client = client(app().mount("/headed", routes![count_at_root])).await;
     let response = client.head("/headed").dispatch().await;
     only_our_cookie(&response);
@@ -218,7 +219,7 @@ fn count_at_root(session: Session) -> Result<String, Error> {
 }
 
 #[rocket::async_test]
-async fn what_a_guard_changed_before_it_failed_is_dropped() {
+async fn changes_of_a_failed_guard_are_dropped() {
     let client = client(app()).await;
     let token = visitor(&client).await;
     let response = send(&client, "/denied", &token).await;
@@ -228,9 +229,9 @@ async fn what_a_guard_changed_before_it_failed_is_dropped() {
     assert_eq!(set_cookie(&response), None);
 }
 
-// Then it is the route's answer, and Rocket tells nobody that the guard had failed.
+// Then it is the route's answer, and Rocket does not report that the guard failed.
 #[rocket::async_test]
-async fn what_a_guard_changed_that_a_route_wants_as_an_option_counts() {
+async fn changes_of_an_optional_guard_count() {
     let client = client(app()).await;
     let token = visitor(&client).await;
     let response = send(&client, "/optional", &token).await;
@@ -240,7 +241,7 @@ async fn what_a_guard_changed_that_a_route_wants_as_an_option_counts() {
 
 // R64
 #[rocket::async_test]
-async fn what_a_handler_changed_before_it_failed_is_dropped() {
+async fn changes_of_a_failed_handler_are_dropped() {
     let client = client(app()).await;
     let token = visitor(&client).await;
     for (path, status) in [("/failing", 409), ("/panics", 500), ("/leaving", 409)] {
@@ -253,7 +254,7 @@ async fn what_a_handler_changed_before_it_failed_is_dropped() {
 
 // R33
 #[rocket::async_test]
-async fn what_a_handler_changed_that_answers_with_an_error_of_the_client_counts() {
+async fn changes_of_a_handler_that_answers_with_a_client_error_count() {
     let client = client(app()).await;
     let response = client.get("/refusing").dispatch().await;
     assert_eq!(response.status(), Status::Forbidden);
@@ -262,7 +263,7 @@ async fn what_a_handler_changed_that_answers_with_an_error_of_the_client_counts(
 }
 
 #[rocket::async_test]
-async fn what_a_catcher_changes_counts_and_nothing_of_what_it_answers_for() {
+async fn a_catchers_changes_count_and_those_of_the_failed_route_do_not() {
     let client = client(app()).await;
     for path in ["/gone", "/gone-too"] {
         let token = visitor(&client).await;
@@ -293,7 +294,7 @@ async fn the_session_of_a_handler_that_failed_is_closed_though_a_catcher_has_its
     assert!(kept.insert("late", true).is_err());
 }
 
-/// With cookies of its own, whatever their values.
+/// A catcher that also uses the jar for cookies of its own.
 #[catch(403)]
 fn cookies(request: &Request<'_>) {
     let jar = request.cookies();
@@ -362,7 +363,7 @@ async fn a_response_fairing_that_is_attached_before_may_read_and_costs_no_change
 }
 
 #[rocket::async_test]
-async fn what_such_a_fairing_changes_is_dropped_also_where_the_handler_only_read() {
+async fn changes_of_such_a_fairing_are_dropped_even_if_the_handler_only_reads() {
     let late = AdHoc::on_response("Late", |request, _| {
         Box::pin(async move { change(request).await })
     });
@@ -397,7 +398,7 @@ async fn a_response_fairing_that_is_attached_after_finds_the_session_closed() {
 }
 
 #[rocket::async_test]
-async fn what_a_request_fairing_changes_is_for_whichever_route_answers() {
+async fn changes_of_a_request_fairing_belong_to_the_route_that_answers() {
     let early = AdHoc::on_request("Early", |request, _| {
         Box::pin(async move { change(request).await })
     });

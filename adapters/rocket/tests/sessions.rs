@@ -1,8 +1,8 @@
-//! What is Rocket's own: catchers, settings, guards. All else is in the conformance suite.
+//! Rocket's own behaviour: catchers, settings, guards. The conformance suite has the rest.
 
 use cloakroom::Sessions;
 use cloakroom_memory::MemoryStore;
-use cloakroom_rocket::{CommitError, Error, Session, SessionFairing, Typed};
+use cloakroom_rocket::{Config, Error, Session, SessionFairing, Typed, error_of};
 use cloakroom_store::{
     Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
@@ -19,7 +19,7 @@ fn app() -> Rocket<Build> {
     rocket().mount("/", routes![count, refused, optional, result, typed])
 }
 
-/// What Rocket has against launching it. Its error wants to be looked at.
+/// Returns Rocket's launch error. Rocket panics if the error is dropped unread.
 async fn refusal(rocket: Rocket<Build>) -> Option<String> {
     let refusal = rocket.ignite().await.err();
     refusal.map(|error| error.to_string())
@@ -33,7 +33,7 @@ fn count(session: Session) -> Result<String, Error> {
 
 #[get("/refused")]
 fn refused(_session: Session) -> Result<(), Error> {
-    Err(CommitError::TooManySessions.into())
+    Err(Error::TooManySessions)
 }
 
 #[get("/optional")]
@@ -64,12 +64,12 @@ fn typed(mut shop: Typed<Shop>) -> Result<String, Error> {
 
 #[catch(default)]
 fn sorry(status: Status, request: &Request<'_>) -> String {
-    let cause = Error::of(request).map(|error| error.cause().status().as_u16());
+    let cause = error_of(request).map(|error| error.status().as_u16());
     format!("{} {cause:?}", status.code)
 }
 
 #[rocket::async_test]
-async fn a_handlers_error_goes_to_the_catcher_which_is_told_what_it_was() {
+async fn a_handlers_error_goes_to_the_catcher_with_its_cause() {
     let app = app().register("/", catchers![sorry]);
     let client = client(app.attach(SessionFairing::new(MemoryStore::new()))).await;
     let response = client.get("/refused").dispatch().await;
@@ -85,8 +85,8 @@ async fn a_handlers_error_goes_to_the_catcher_which_is_told_what_it_was() {
 #[rocket::async_test]
 async fn a_commit_that_fails_is_answered_by_the_applications_catcher() {
     // Loading needs no randomness, saving a new session does.
-    let sessions = Sessions::new(MemoryStore::new())
-        .with_entropy(|_| Err(CommitError::Entropy("none left".into())));
+    let sessions =
+        Sessions::new(MemoryStore::new()).with_entropy(|_| Err(Error::entropy("none left")));
     let app = app()
         .attach(SessionFairing::from(sessions))
         .register("/", catchers![sorry]);
@@ -96,6 +96,19 @@ async fn a_commit_that_fails_is_answered_by_the_applications_catcher() {
     assert_eq!(set_cookie(&response), None);
     assert_eq!(response.headers().get_one("vary"), Some("cookie"));
     assert_eq!(response.into_string().await.unwrap(), "500 Some(500)");
+}
+
+#[rocket::async_test]
+async fn without_a_catcher_a_failed_commit_has_a_text() {
+    let sessions =
+        Sessions::new(MemoryStore::new()).with_entropy(|_| Err(Error::entropy("none left")));
+    let client = client(app().attach(SessionFairing::from(sessions))).await;
+    let response = client.get("/count").dispatch().await;
+    assert_eq!(response.status(), Status::InternalServerError);
+    let text = response.into_string().await.unwrap_or_default();
+    assert!(text.starts_with("Something went wrong"), "{text}");
+    let shows_cause = text.contains("none left");
+    assert_eq!(shows_cause, cfg!(debug_assertions), "{text}");
 }
 
 #[rocket::async_test]
@@ -156,8 +169,68 @@ async fn a_mistake_in_the_settings_stops_the_launch() {
 async fn a_route_without_its_fairing_stops_the_launch() {
     assert!(refusal(app()).await.is_some());
     struct Admin;
-    let other = SessionFairing::new(MemoryStore::new()).named::<Admin>();
-    assert!(refusal(app().attach(other)).await.is_some());
+    let config = Config::builder().cookie_name("__Host-admin").build();
+    let other = SessionFairing::new(MemoryStore::new()).with_config(config.unwrap());
+    assert!(
+        refusal(app().attach(other.named::<Admin>()))
+            .await
+            .is_some()
+    );
+}
+
+// R77
+#[rocket::async_test]
+async fn two_kinds_of_session_with_one_cookie_name_stop_the_launch() {
+    struct Admin;
+    struct Shop;
+    let named = |name: &str| Config::builder().cookie_name(name).build().unwrap();
+    let store = MemoryStore::new();
+    for store in [store.clone(), MemoryStore::new()] {
+        let fairing = || SessionFairing::new(store.clone());
+        let plain = || rocket::custom(rocket::Config::figment().merge(("log_level", "off")));
+        for (app, starts) in [
+            // Forgotten, with another kind and alone.
+            (
+                plain().attach(fairing()).attach(fairing().named::<Admin>()),
+                false,
+            ),
+            (
+                plain().attach(fairing().named::<Admin>()).attach(fairing()),
+                false,
+            ),
+            (plain().attach(fairing().named::<Admin>()), false),
+            // The same one.
+            (
+                plain()
+                    .attach(fairing().with_config(named("__Host-s")).named::<Admin>())
+                    .attach(fairing().with_config(named("__Host-s")).named::<Shop>()),
+                false,
+            ),
+            (
+                plain().attach(fairing()).attach(
+                    fairing()
+                        .with_config(named("__Host-session"))
+                        .named::<Shop>(),
+                ),
+                false,
+            ),
+            (
+                plain()
+                    .attach(fairing())
+                    .attach(fairing().with_config(named("__Host-a")).named::<Admin>())
+                    .attach(fairing().with_config(named("__Host-s")).named::<Shop>()),
+                true,
+            ),
+        ] {
+            assert_eq!(refusal(app).await.is_none(), starts);
+        }
+    }
+}
+
+#[rocket::async_test]
+async fn no_store_and_no_envelope_stop_the_launch() {
+    let app = app().attach(SessionFairing::new(cloakroom::NoStore));
+    assert!(refusal(app).await.is_some());
 }
 
 #[rocket::async_test]

@@ -1,4 +1,5 @@
-use cloakroom::{Committing, Error, Fate, Outcome, Session, http as mapping};
+use cloakroom::adapter::{self, SessionCommit};
+use cloakroom::{Error, Fate, Outcome, Session, http as mapping};
 use http::Response;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -7,34 +8,44 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::OnError;
+use crate::OnCommitError;
+use crate::hooks::Hooks;
 
 pin_project! {
-    /// The response, passed on when its session has been committed.
+    /// The future of a response, which it returns when the session has been committed.
     ///
     /// ```
-    /// use cloakroom_tower::ResponseFuture;
+    /// use cloakroom_tower::{PlainText, ResponseFuture};
+    /// use std::any::Any;
     ///
-    /// fn boxed<F: Send + 'static, B: Send + 'static>(future: ResponseFuture<F, (), cloakroom_tower::StatusOnly, B>) -> Box<dyn std::any::Any + Send> {
+    /// fn boxed<F, B>(
+    ///     future: ResponseFuture<F, (), PlainText, B>,
+    /// ) -> Box<dyn Any + Send>
+    /// where
+    ///     F: Send + 'static,
+    ///     B: Send + 'static,
+    /// {
     ///     Box::new(future)
     /// }
     /// ```
     pub struct ResponseFuture<F, K, E, B> {
+        // `None`: the request was refused.
         #[pin]
-        inner: F,
+        inner: Option<F>,
+        refused: Option<Error>,
         // `None`: a layer further out has it.
         session: Option<Session<K>>,
-        on_error: Arc<E>,
+        hooks: Arc<Hooks<E>>,
         committing: Option<Pending<B>>,
         answered: bool,
     }
 
     impl<F, K, E, B> PinnedDrop for ResponseFuture<F, K, E, B> {
         fn drop(this: Pin<&mut Self>) {
-            // The request was cancelled, or the inner service failed or panicked: nobody will save what a task that outlives it
-            // changes, so that task is told.
+            // The request was cancelled, or the inner service failed or panicked. A task that
+            // outlives it gets an error for further changes.
             if let (false, Some(session)) = (this.answered, &this.session) {
-                drop(session.commit(false));
+                adapter::close(session);
             }
         }
     }
@@ -46,11 +57,23 @@ struct Pending<B> {
 }
 
 impl<F, K, E, B> ResponseFuture<F, K, E, B> {
-    pub(crate) fn new(inner: F, session: Option<Session<K>>, on_error: Arc<E>) -> Self {
+    pub(crate) fn new(inner: F, session: Option<Session<K>>, hooks: Arc<Hooks<E>>) -> Self {
         Self {
-            inner,
+            inner: Some(inner),
+            refused: None,
             session,
-            on_error,
+            hooks,
+            committing: None,
+            answered: false,
+        }
+    }
+
+    pub(crate) fn refused(error: Error, hooks: Arc<Hooks<E>>) -> Self {
+        Self {
+            inner: None,
+            refused: Some(error),
+            session: None,
+            hooks,
             committing: None,
             answered: false,
         }
@@ -60,28 +83,40 @@ impl<F, K, E, B> ResponseFuture<F, K, E, B> {
 impl<F, K, E, B, X> Future for ResponseFuture<F, K, E, B>
 where
     F: Future<Output = Result<Response<B>, X>>,
-    E: OnError<B>,
+    E: OnCommitError<B>,
 {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
+            let refused = this.refused.take();
+            return refused.map_or(Poll::Pending, |error| {
+                Poll::Ready(Ok(this.hooks.on_commit_error.respond(&error)))
+            });
+        };
         let Some(session) = this.session else {
-            return this.inner.poll(cx);
+            return inner.poll(cx);
         };
         let config = session.config();
         if this.committing.is_none() {
-            let mut response = ready!(this.inner.poll(cx))?;
+            let mut response = ready!(inner.poll(cx))?;
             *this.answered = true;
-            let keep_changes =
-                !response.status().is_server_error() || config.saves_on_server_error();
-            match session.commit(keep_changes) {
-                Committing::Untouched => return Poll::Ready(Ok(response)),
-                Committing::Done(outcome) => {
-                    finish(config, Ok(outcome), &mut response, &**this.on_error);
+            let drops = this
+                .hooks
+                .drops(config, (response.status(), response.headers()));
+            match adapter::commit(session, !drops) {
+                SessionCommit::Untouched => return Poll::Ready(Ok(response)),
+                SessionCommit::Done(outcome) => {
+                    finish(
+                        config,
+                        Ok(outcome),
+                        &mut response,
+                        &*this.hooks.on_commit_error,
+                    );
                     return Poll::Ready(Ok(response));
                 }
-                Committing::Pending(commit) => {
+                SessionCommit::Pending(commit) => {
                     *this.committing = Some(Pending { response, commit });
                 }
             }
@@ -93,7 +128,7 @@ where
         let Some(Pending { mut response, .. }) = this.committing.take() else {
             return Poll::Pending;
         };
-        finish(config, outcome, &mut response, &**this.on_error);
+        finish(config, outcome, &mut response, &*this.hooks.on_commit_error);
         Poll::Ready(Ok(response))
     }
 }
@@ -102,7 +137,7 @@ fn finish<B>(
     config: &cloakroom::Config,
     outcome: Result<Outcome, Error>,
     response: &mut Response<B>,
-    on_error: &impl OnError<B>,
+    on_commit_error: &impl OnCommitError<B>,
 ) {
     match outcome {
         Ok(outcome) => {
@@ -112,8 +147,8 @@ fn finish<B>(
             }
         }
         Err(error) => {
-            *response = on_error.respond(&error);
-            mapping::vary(response.headers_mut());
+            *response = on_commit_error.respond(&error);
+            mapping::vary(config, response.headers_mut());
         }
     }
 }

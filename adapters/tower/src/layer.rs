@@ -1,10 +1,12 @@
 use cloakroom::{Config, Sessions, Store};
+use http::{HeaderMap, StatusCode};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use tower_layer::Layer;
 
-use crate::{SessionService, StatusOnly};
+use crate::hooks::Hooks;
+use crate::{PlainText, SessionService};
 
 /// Adds sessions to a service.
 ///
@@ -18,7 +20,8 @@ use crate::{SessionService, StatusOnly};
 /// # Ok::<(), cloakroom::ConfigError>(())
 /// ```
 ///
-/// Several independent sessions in one application: each layer has a cookie name of its own and a type that names it.
+/// An application with several independent sessions has a layer for each, with a cookie name and a
+/// type of its own.
 ///
 /// ```
 /// # use cloakroom_memory::MemoryStore;
@@ -26,20 +29,28 @@ use crate::{SessionService, StatusOnly};
 /// struct Admin;
 ///
 /// let config = Config::builder().cookie_name("__Host-admin").build()?;
-/// let admin = SessionLayer::new(MemoryStore::new()).with_config(config).named::<Admin>();
-/// // In a handler: the extension `Session<Admin>`.
+/// let admin = SessionLayer::new(MemoryStore::new())
+///     .with_config(config)
+///     .named::<Admin>();
+/// // In a handler: `session::<Admin, _>(&request)`.
 /// # Ok::<(), cloakroom::ConfigError>(())
 /// ```
 ///
-/// Two layers of the same cookie around each other have one session: that of the outer one, in its store.
-pub struct SessionLayer<S, K = (), E = StatusOnly> {
+/// A second kind of session needs a cookie name of its own. Otherwise every response is an error,
+/// and no handler runs. Layers on separate routes do not see each other: there every request is
+/// refused that presents a token of the other kind. A warning names the cookie at the start. Two
+/// layers of the *same* kind on separate routes with two stores are not detected.
+///
+/// Two nested layers of the same cookie and kind share one session: the one of the outer layer, in
+/// its store.
+pub struct SessionLayer<S, K = (), E = PlainText> {
     sessions: Sessions<S>,
-    on_error: Arc<E>,
+    hooks: Arc<Hooks<E>>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<S: Store> SessionLayer<S> {
-    /// Sessions on this store, with the default configuration.
+    /// Returns the layer of sessions on this store, with the default configuration.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -52,23 +63,27 @@ impl<S: Store> SessionLayer<S> {
 }
 
 impl<S: Store> From<Sessions<S>> for SessionLayer<S> {
-    /// For sessions that the application also uses elsewhere: to list and end a user's sessions.
+    /// Shares sessions that the application also uses elsewhere, to list and end a user's sessions.
     fn from(sessions: Sessions<S>) -> Self {
         Self {
             sessions,
-            on_error: Arc::new(StatusOnly),
+            hooks: Arc::new(Hooks {
+                on_commit_error: Arc::new(PlainText),
+                failed: None,
+            }),
             kind: PhantomData,
         }
     }
 }
 
 impl<S: Store, K, E> SessionLayer<S, K, E> {
-    /// With this configuration.
+    /// Sets the configuration.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
     /// # use cloakroom_tower::{Config, SessionLayer};
-    /// let layer = SessionLayer::new(MemoryStore::new()).with_config(Config::default());
+    /// let layer =
+    ///     SessionLayer::new(MemoryStore::new()).with_config(Config::default());
     /// ```
     #[must_use]
     pub fn with_config(self, config: Config) -> Self {
@@ -78,46 +93,79 @@ impl<S: Store, K, E> SessionLayer<S, K, E> {
         }
     }
 
-    /// Puts a `Session<N>` into the requests instead of a `Session`: for several independent ones.
+    /// Makes it the layer of `Session<N>`: for several independent sessions. Each has a cookie name
+    /// of its own.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
-    /// # use cloakroom_tower::SessionLayer;
+    /// # use cloakroom_tower::{Config, SessionLayer};
     /// struct Admin;
-    /// let layer = SessionLayer::new(MemoryStore::new()).named::<Admin>();
+    /// let config = Config::builder().cookie_name("__Host-admin").build()?;
+    /// let layer = SessionLayer::new(MemoryStore::new())
+    ///     .with_config(config)
+    ///     .named::<Admin>();
+    /// # Ok::<(), cloakroom_tower::ConfigError>(())
     /// ```
     #[must_use]
     pub fn named<N>(self) -> SessionLayer<S, N, E> {
         SessionLayer {
             sessions: self.sessions,
-            on_error: self.on_error,
+            hooks: self.hooks,
             kind: PhantomData,
         }
     }
 
-    /// What to answer when a session could not be saved. Default: [`StatusOnly`].
+    /// Sets the response for a session that could not be saved. Default: [`PlainText`].
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
     /// # use cloakroom_tower::{Error, SessionLayer};
-    /// let layer = SessionLayer::new(MemoryStore::new())
-    ///     .on_error(|error: &Error| http::Response::new(format!("not saved: {error}")));
+    /// let layer =
+    ///     SessionLayer::new(MemoryStore::new()).on_commit_error(|error: &Error| {
+    ///         http::Response::new(format!("not saved: {error}"))
+    ///     });
     /// ```
     #[must_use]
-    pub fn on_error<F>(self, on_error: F) -> SessionLayer<S, K, F> {
+    pub fn on_commit_error<F>(self, on_commit_error: F) -> SessionLayer<S, K, F> {
         SessionLayer {
             sessions: self.sessions,
-            on_error: Arc::new(on_error),
+            hooks: Arc::new(Hooks {
+                on_commit_error: Arc::new(on_commit_error),
+                failed: self.hooks.failed.clone(),
+            }),
             kind: PhantomData,
+        }
+    }
+
+    /// Drops the changes of responses for which the function returns true, as the layer does for a
+    /// 5xx status. For protocols that fail with the status 200, such as gRPC.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// use cloakroom_tower::{SessionLayer, grpc_failed};
+    ///
+    /// let layer = SessionLayer::new(MemoryStore::new()).failed_if(grpc_failed);
+    /// ```
+    #[must_use]
+    pub fn failed_if(
+        self,
+        failed: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            hooks: Arc::new(Hooks {
+                on_commit_error: self.hooks.on_commit_error.clone(),
+                failed: Some(Arc::new(failed)),
+            }),
+            ..self
         }
     }
 }
 
-impl<S: Store, K, E, T> Layer<T> for SessionLayer<S, K, E> {
+impl<S: Store, K: 'static, E, T> Layer<T> for SessionLayer<S, K, E> {
     type Service = SessionService<T, S, K, E>;
 
     fn layer(&self, inner: T) -> Self::Service {
-        SessionService::new(inner, self.sessions.clone(), self.on_error.clone())
+        SessionService::new(inner, self.sessions.clone(), self.hooks.clone())
     }
 }
 
@@ -125,7 +173,7 @@ impl<S, K, E> Clone for SessionLayer<S, K, E> {
     fn clone(&self) -> Self {
         Self {
             sessions: self.sessions.clone(),
-            on_error: self.on_error.clone(),
+            hooks: self.hooks.clone(),
             kind: PhantomData,
         }
     }

@@ -1,4 +1,5 @@
-use cloakroom::{Sessions, Store};
+use cloakroom::adapter::{Kinds, RequestSession};
+use cloakroom::{Error, Sessions, Store};
 use http::{Request, Response};
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,9 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
-use crate::{OnError, ResponseFuture};
+use crate::hooks::Hooks;
+use crate::{OnCommitError, ResponseFuture};
 
-/// What [`SessionLayer`](crate::SessionLayer) makes of a service.
+/// The service that [`SessionLayer`](crate::SessionLayer) wraps around another.
 ///
 /// ```
 /// use cloakroom_memory::MemoryStore;
@@ -18,24 +20,29 @@ use crate::{OnError, ResponseFuture};
 /// let service = SessionLayer::new(MemoryStore::new()).layer("any service");
 /// assert_eq!(*service.get_ref(), "any service");
 /// ```
-pub struct SessionService<T, S, K = (), E = crate::StatusOnly> {
+pub struct SessionService<T, S, K = (), E = crate::PlainText> {
     inner: T,
     sessions: Sessions<S>,
-    on_error: Arc<E>,
+    hooks: Arc<Hooks<E>>,
+    /// Why no request can be answered.
+    refused: Option<Error>,
     kind: PhantomData<fn() -> K>,
 }
 
-impl<T, S, K, E> SessionService<T, S, K, E> {
-    pub(crate) fn new(inner: T, sessions: Sessions<S>, on_error: Arc<E>) -> Self {
+impl<T, S: Store, K: 'static, E> SessionService<T, S, K, E> {
+    pub(crate) fn new(inner: T, sessions: Sessions<S>, hooks: Arc<Hooks<E>>) -> Self {
         Self {
             inner,
+            refused: Kinds::check::<K, S>(&sessions).err(),
             sessions,
-            on_error,
+            hooks,
             kind: PhantomData,
         }
     }
+}
 
-    /// The inner service.
+impl<T, S, K, E> SessionService<T, S, K, E> {
+    /// Returns a reference to the inner service.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -48,7 +55,7 @@ impl<T, S, K, E> SessionService<T, S, K, E> {
         &self.inner
     }
 
-    /// The inner service, to be changed.
+    /// Returns a mutable reference to the inner service.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -61,7 +68,7 @@ impl<T, S, K, E> SessionService<T, S, K, E> {
         &mut self.inner
     }
 
-    /// The inner service alone.
+    /// Returns the inner service alone.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -79,7 +86,7 @@ where
     T: Service<Request<A>, Response = Response<B>>,
     S: Store,
     K: 'static,
-    E: OnError<B>,
+    E: OnCommitError<B>,
 {
     type Response = Response<B>;
     type Error = T::Error;
@@ -90,11 +97,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        let entered = match &self.refused {
+            Some(error) => Err(error.clone()),
+            None => Kinds::enter::<K>(request.extensions_mut(), self.sessions.config()),
+        };
+        if let Err(error) = entered {
+            return ResponseFuture::refused(error, self.hooks.clone());
+        }
         let session = self.sessions.http_session::<K>(request.headers());
-        let outer = request.extensions_mut().insert(session.clone());
-        // A layer of the same cookie is around this one: there is one session, which the outer one commits.
-        let name = session.config().cookie_name();
-        let outer = outer.filter(|outer| outer.config().cookie_name() == name);
+        let own = RequestSession::new(session.clone());
+        let outer = request.extensions_mut().insert(own);
+        // Around a layer of the same cookie there is one session, which the outer layer commits.
+        let outer = outer.filter(|outer| outer.config().shares_carrier(session.config()));
         let own = match outer {
             Some(outer) => {
                 request.extensions_mut().insert(outer);
@@ -102,17 +116,19 @@ where
             }
             None => Some(session),
         };
-        ResponseFuture::new(self.inner.call(request), own, self.on_error.clone())
+        ResponseFuture::new(self.inner.call(request), own, self.hooks.clone())
     }
 }
 
 impl<T: Clone, S, K, E> Clone for SessionService<T, S, K, E> {
     fn clone(&self) -> Self {
-        Self::new(
-            self.inner.clone(),
-            self.sessions.clone(),
-            self.on_error.clone(),
-        )
+        Self {
+            inner: self.inner.clone(),
+            sessions: self.sessions.clone(),
+            hooks: self.hooks.clone(),
+            refused: self.refused.clone(),
+            kind: PhantomData,
+        }
     }
 }
 

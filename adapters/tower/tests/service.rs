@@ -1,23 +1,19 @@
-//! What becomes of a session whose request has no answer, or whose changes could not be saved, or that two layers share.
+//! Sessions without a response, or shared by two layers.
 
 use std::future::{pending, ready};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cloakroom_memory::MemoryStore;
-use cloakroom_store::{
-    Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
-};
-use cloakroom_tower::{Error, Session, SessionLayer};
+use cloakroom_tower::{Config, Session, SessionLayer, session};
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-/// What a handler gave to a task that outlives it.
+/// A handler's handle in a task that outlives it.
 type Kept = Arc<Mutex<Option<Session>>>;
 
 async fn keep(kept: Kept, request: Request<()>) {
-    let session: &Session = request.extensions().get().expect("the layer is there");
-    session.load().await.expect("the store is there");
+    let session: Session = session(&request).await.expect("the store is there");
     session.insert("n", 1).expect("the session is open");
     *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
 }
@@ -25,7 +21,7 @@ async fn keep(kept: Kept, request: Request<()>) {
 fn is_closed(kept: &Kept) -> bool {
     let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     let answer = kept.as_ref().expect("the handler ran").insert("n", 2);
-    matches!(answer.map_err(Error::from), Err(error) if error.to_string().contains("closed"))
+    matches!(answer, Err(error) if error.to_string().contains("closed"))
 }
 
 // R63 / R64
@@ -68,84 +64,12 @@ async fn the_session_of_a_service_that_failed_is_closed() {
     assert!(is_closed(&kept), "nobody would save it");
 }
 
-/// A store that is away.
-struct Away;
-
-fn away<T>() -> Result<T, StoreError> {
-    Err(StoreError::transient("example", "the cable is cut"))
-}
-
-impl Store for Away {
-    async fn load(&self, _: &Key) -> Result<Option<Stored>, StoreError> {
-        away()
-    }
-
-    async fn create(&self, _: &Key, _: &Write) -> Result<Created, StoreError> {
-        away()
-    }
-
-    async fn replace(&self, _: &Key, _: &Stored, _: &Write) -> Result<Replaced, StoreError> {
-        away()
-    }
-
-    async fn touch(&self, _: &Key, _: UnixTime) -> Result<Touched, StoreError> {
-        away()
-    }
-
-    async fn delete(&self, _: &Key, _: &Stored) -> Result<Deleted, StoreError> {
-        away()
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn held(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.held().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-// R54
-#[tokio::test]
-async fn changes_that_could_not_be_saved_are_in_the_log() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(move || writer.clone());
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
-    let handler = |request| async move {
-        keep(Kept::default(), request).await;
-        Ok::<_, io::Error>(Response::new(String::new()))
-    };
-    let service = ServiceBuilder::new()
-        .layer(SessionLayer::new(Away))
-        .service(service_fn(handler));
-    let answer = service.oneshot(Request::new(())).await.expect("an answer");
-    assert_eq!(answer.status(), 503);
-    let log = String::from_utf8_lossy(&log.held()).into_owned();
-    assert!(log.contains("the cable is cut"), "{log}");
-}
-
 // Between two layers of the same cookie, and within both, there is one session.
 #[tokio::test]
 async fn two_layers_of_one_cookie_have_one_session() {
     let layer = SessionLayer::new(MemoryStore::new());
     let count = async |request: &Request<()>, name: &str| {
-        let session: &Session = request.extensions().get().expect("the layer is there");
-        session.load().await.expect("the store is there");
+        let session: Session = session(request).await.expect("the store is there");
         let counted = session.update(name, |n: Option<u32>| n.unwrap_or(0) + 1);
         counted.expect("the session is open")
     };
@@ -174,4 +98,113 @@ async fn two_layers_of_one_cookie_have_one_session() {
             cookie = line.split(';').next().unwrap_or_default().to_owned();
         }
     }
+}
+
+/// The answer of two layers around a handler that must not be called.
+async fn refusal<K: 'static, L: 'static>(
+    outer: SessionLayer<MemoryStore, K>,
+    inner: SessionLayer<MemoryStore, L>,
+) -> Response<String> {
+    let never = service_fn(
+        async |_: Request<()>| -> Result<Response<String>, io::Error> {
+            unreachable!("no handler is called")
+        },
+    );
+    let service = ServiceBuilder::new()
+        .layer(outer)
+        .layer(inner)
+        .service(never);
+    service.oneshot(Request::new(())).await.expect("a response")
+}
+
+fn check_refusal(response: &Response<String>) {
+    assert_eq!(response.status(), 500);
+    assert!(response.headers().get("set-cookie").is_none());
+    let text = response.body();
+    assert_eq!(
+        text.contains("ConfigBuilder::cookie_name"),
+        cfg!(debug_assertions),
+        "{text}"
+    );
+}
+
+// R77
+#[tokio::test]
+async fn two_kinds_of_session_with_one_cookie_name_are_refused_before_the_first_answer() {
+    struct Admin;
+    struct Shop;
+    let named = |name: &str| Config::builder().cookie_name(name).build().expect("good");
+    let shared = MemoryStore::new();
+    for [outer, inner] in [
+        [shared.clone(), shared],
+        [MemoryStore::new(), MemoryStore::new()],
+    ] {
+        let outer = || SessionLayer::new(outer.clone());
+        let inner = || SessionLayer::new(inner.clone());
+        // The name was forgotten.
+        check_refusal(&refusal(outer(), inner().named::<Admin>()).await);
+        check_refusal(&refusal(outer().named::<Admin>(), inner()).await);
+        // Also where no other kind is around it: on another route there may be one.
+        let own = || named("__Host-own");
+        check_refusal(&refusal(outer().with_config(own()), inner().named::<Admin>()).await);
+        // Both have the same name.
+        for name in ["__Host-session", "__Host-s"] {
+            let outer = || outer().with_config(named(name));
+            let inner = || inner().with_config(named(name));
+            check_refusal(&refusal(outer(), inner().named::<Admin>()).await);
+            check_refusal(&refusal(outer().named::<Admin>(), inner()).await);
+            check_refusal(&refusal(outer().named::<Admin>(), inner().named::<Shop>()).await);
+            // A layer of another name between them.
+            let between = SessionLayer::new(MemoryStore::new()).with_config(named("__Host-b"));
+            let layers = ServiceBuilder::new()
+                .layer(outer().named::<Admin>())
+                .layer(between.named::<Kept>())
+                .layer(inner().named::<Shop>());
+            let never = async |_: Request<()>| -> Result<Response<String>, io::Error> {
+                unreachable!("no handler is called")
+            };
+            let response = layers.service(service_fn(never)).oneshot(Request::new(()));
+            check_refusal(&response.await.expect("a response"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn kinds_with_names_of_their_own_are_independent() {
+    struct Admin;
+    let config = Config::builder().cookie_name("__Host-admin").build();
+    let admin = SessionLayer::new(MemoryStore::new()).with_config(config.expect("good"));
+    let handler = service_fn(async |request: Request<()>| {
+        let shop: Session = session(&request).await.expect("the store is there");
+        let admin: Session<Admin> = session(&request).await.expect("the store is there");
+        shop.insert("n", 1).expect("open");
+        admin.sign_in("root").expect("open");
+        Ok::<_, io::Error>(Response::new(String::new()))
+    });
+    let service = ServiceBuilder::new()
+        .layer(admin.named::<Admin>())
+        .layer(SessionLayer::new(MemoryStore::new()))
+        .service(handler);
+    let response = service.oneshot(Request::new(())).await.expect("a response");
+    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
+}
+
+// The store of sessions in the cookie, without their envelope.
+#[tokio::test]
+async fn no_store_and_no_envelope_are_refused_before_the_first_answer() {
+    let never = service_fn(
+        async |_: Request<()>| -> Result<Response<String>, io::Error> {
+            unreachable!("no handler is called")
+        },
+    );
+    let layer = SessionLayer::new(cloakroom::NoStore);
+    let service = ServiceBuilder::new().layer(layer).service(never);
+    let response = service.oneshot(Request::new(())).await.expect("a response");
+    assert_eq!(response.status(), 500);
+    let text = response.body();
+    assert_eq!(
+        text.contains("ConfigBuilder::envelope"),
+        cfg!(debug_assertions),
+        "{text}"
+    );
 }

@@ -1,4 +1,5 @@
-//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of every other framework here.
+//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of
+//! every other framework here.
 //!
 //! `cargo run -p cloakroom-warp --example counter`, then `curl -b jar -c jar localhost:3000` and
 //! `curl -b jar -c jar -X POST localhost:3000/sign-in/ada`.
@@ -10,6 +11,7 @@ use warp::Filter as _;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    tracing_subscriber::fmt::init();
     serve(TcpListener::bind("127.0.0.1:3000").await?).await
 }
 
@@ -21,6 +23,8 @@ async fn serve(listener: TcpListener) -> std::io::Result<()> {
         .or(sign_in_as.and(session()).then(sign_in))
         .or(leave.and(session()).then(sign_out))
         .recover(recover);
+    // On plain HTTP under another name than localhost, browsers refuse the cookie. During
+    // development add `.with_config(Config::builder().insecure_for_development().build()?)`.
     let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
     cloakroom_warp::serve(listener, service, std::future::pending()).await
 }

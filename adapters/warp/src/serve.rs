@@ -13,15 +13,16 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-/// Serves a service, HTTP/1 with upgrades and HTTP/2, until `shutdown`; then waits until the open connections have answered what they
-/// were asked. What `warp::serve` is for filters alone.
+/// Serves a service until `shutdown`, over HTTP/1 with upgrades and HTTP/2. Then waits until the
+/// open connections have answered. It is `warp::serve` for services.
 ///
-/// For more (TLS, limits, timeouts of one's own) serve the service with `hyper-util`, as this does.
+/// For TLS, limits and timeouts of your own, serve the service with `hyper-util`, as this function
+/// does.
 ///
 /// # Errors
 ///
-/// None at present: a connection that cannot be accepted is logged (`tracing`), and the next one tried, after a second if the
-/// process has run out of something.
+/// None at present. A connection that cannot be accepted is logged (`tracing`). If the process has
+/// run out of files or memory, the next one is accepted after a second.
 ///
 /// ```
 /// use cloakroom_memory::MemoryStore;
@@ -30,10 +31,12 @@ use tower_service::Service;
 /// use warp::Filter as _;
 ///
 /// # async fn run() -> std::io::Result<()> {
-/// let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(warp::any().map(|| "Hello")));
+/// let routes = warp::any().map(|| "Hello");
+/// let service =
+///     SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
 /// let listener = TcpListener::bind("127.0.0.1:3000").await?;
 /// cloakroom_warp::serve(listener, service, async {
-///     // Without signals it goes on for good.
+///     // Without signals it never stops.
 ///     let _ = tokio::signal::ctrl_c().await;
 /// })
 /// .await
@@ -64,13 +67,13 @@ where
             Ok((stream, _)) => stream,
             Err(error) if lost(&error) => continue,
             Err(error) => {
-                // Out of files, most likely: they come back when connections end.
+                // Most likely out of files, which come back when connections end.
                 tracing::error!(%error, "a connection cannot be accepted");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             }
         };
-        // HTTP/2 writes small frames; without this each waits for an acknowledgement.
+        // HTTP/2 writes small frames. Without this each waits for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(service.clone());
         let server = Builder::new(TokioExecutor::new());
@@ -87,7 +90,7 @@ where
     Ok(())
 }
 
-/// Whether only this connection is concerned.
+/// Returns whether the error concerns only this connection.
 fn lost(error: &io::Error) -> bool {
     matches!(
         error.kind(),

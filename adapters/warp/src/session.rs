@@ -1,17 +1,23 @@
-use cloakroom::Session;
+use cloakroom::adapter::RequestSession;
+use cloakroom::{Error, Session};
+use std::convert::Infallible;
 use warp::{Filter, Rejection};
 
-use crate::Error;
+const NO_LAYER: Error = Error::NotSetUp(
+    "a filter extracts a session, but its service has no `SessionLayer` of this type around it; \
+     serve `SessionLayer::new(store).layer(warp::service(routes))`",
+);
 
-/// The filter that loads the request's session and extracts it. One store call, and only if the client presented a well-formed
-/// token; a second filter on the same request costs nothing.
+/// Returns the filter that loads and extracts the request's session.
 ///
-/// Everything on the session is synchronous; the methods are those of [`Session`]. It can be cloned and passed on; after the
-/// response it says that it is closed. [`is_new`](Session::is_new) tells whether the client presented a living one.
+/// Costs one store call, and none if the client presented no well-formed token. A second filter on
+/// the same request costs nothing. The methods are those of [`Session`]; all of them are
+/// synchronous. [`is_new`](Session::is_new) returns false if the client presented a living session.
 ///
 /// # Rejections
 ///
-/// [`Error`]: the store cannot be reached (503), the record cannot be read (500), or there is no layer (500).
+/// [`Error`]: the store did not answer (503), the record cannot be read (500), or the service has
+/// no layer (500).
 ///
 /// ```
 /// use cloakroom_warp::{Error, Session, session};
@@ -30,11 +36,12 @@ pub fn session() -> impl Filter<Extract = (Session,), Error = Rejection> + Copy 
     named::<()>()
 }
 
-/// The same for one of several independent sessions: the one of the layer that is [`named`](crate::SessionLayer::named) so.
+/// Returns the filter for one of several independent sessions: the session of the layer with this
+/// [name](crate::SessionLayer::named).
 ///
 /// # Rejections
 ///
-/// As [`session`].
+/// Those of [`session`].
 ///
 /// ```
 /// use cloakroom_warp::{Session, named};
@@ -42,14 +49,25 @@ pub fn session() -> impl Filter<Extract = (Session,), Error = Rejection> + Copy 
 ///
 /// struct Admin;
 ///
-/// let route = named::<Admin>().map(|session: Session<Admin>| format!("{:?}", session.subject()));
+/// let route = named::<Admin>()
+///     .map(|session: Session<Admin>| format!("{:?}", session.subject()));
 /// ```
 pub fn named<K: 'static>() -> impl Filter<Extract = (Session<K>,), Error = Rejection> + Copy {
-    warp::ext::optional().and_then(load)
+    of_request().and_then(load)
+}
+
+/// The session that the layer, or a test, has put into the request.
+pub(crate) fn of_request<K: 'static>()
+-> impl Filter<Extract = (Option<Session<K>>,), Error = Infallible> + Copy {
+    let either = |of_layer: Option<RequestSession<K>>, of_test| {
+        let of_layer = of_layer.map(|session| session.of_origin());
+        of_layer.or(of_test)
+    };
+    warp::ext::optional().and(warp::ext::optional()).map(either)
 }
 
 async fn load<K>(session: Option<Session<K>>) -> Result<Session<K>, Rejection> {
-    let session = session.ok_or(Error::NO_LAYER)?;
-    session.load().await.map_err(Error::from)?;
+    let session = session.ok_or(NO_LAYER)?;
+    session.load().await?;
     Ok(session)
 }

@@ -1,12 +1,12 @@
-//! What is warp's own: rejections, and serving. All else is in the conformance suite.
+//! warp's own behaviour: rejections, and serving. The conformance suite has the rest.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use cloakroom_memory::MemoryStore;
 use cloakroom_warp::{
-    Config, Error, Layer as _, Session, SessionLayer, attempt, attempt_named, named, recover,
-    session,
+    Config, Error, Layer as _, RequireSubject, Session, SessionLayer, attempt, attempt_named,
+    named, recover, require_subject, session,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
@@ -29,7 +29,7 @@ struct Closed;
 impl warp::reject::Reject for Closed {}
 
 async fn change_and_reject(session: Session) -> Result<String, Rejection> {
-    session.insert("seen", true).map_err(Error::from)?;
+    session.insert("seen", true)?;
     Err(warp::reject::custom(Closed))
 }
 
@@ -52,7 +52,7 @@ async fn a_recovered_rejection_carries_the_cookie() {
 
 /// Rejects without an error of the server.
 async fn change_and_leave(session: Session) -> Result<String, Rejection> {
-    session.insert("seen", true).map_err(Error::from)?;
+    session.insert("seen", true)?;
     Err(warp::reject())
 }
 
@@ -61,7 +61,7 @@ fn no_page(_: Rejection) -> std::future::Ready<Result<&'static str, Rejection>> 
 }
 
 #[tokio::test]
-async fn what_an_attempt_changed_that_rejects_is_dropped_whoever_answers() {
+async fn changes_of_an_attempt_that_rejects_are_dropped() {
     let rejects = || attempt(session().and_then(change_and_leave));
     let or = warp::service(rejects().or(warp::any().map(|| "another")));
     let or_session = warp::service(rejects().or(session().map(keys)));
@@ -90,7 +90,7 @@ fn keys(session: Session) -> String {
 }
 
 #[tokio::test]
-async fn what_an_attempt_changed_that_answers_is_saved() {
+async fn changes_of_an_attempt_that_answers_are_saved() {
     let routes = attempt(session().map(|session: Session| {
         session.insert("seen", true).unwrap();
         "seen"
@@ -139,7 +139,7 @@ async fn an_attempt_is_one_of_its_own_session() {
 }
 
 #[tokio::test]
-async fn a_rejection_that_nobody_handles_changes_nothing() {
+async fn an_unhandled_rejection_changes_nothing() {
     let routes = session().and_then(change_and_reject);
     let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
     let response = answer(service, "/").await;
@@ -164,7 +164,7 @@ async fn a_filter_without_its_layer_is_an_error_of_the_server() {
 }
 
 #[tokio::test]
-async fn serving_ends_when_it_is_told_to_and_the_last_answer_is_sent() {
+async fn serving_ends_on_a_signal_after_the_last_response() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (arrived, handling) = oneshot::channel();
@@ -195,16 +195,71 @@ async fn serving_ends_when_it_is_told_to_and_the_last_answer_is_sent() {
     server.await.unwrap().unwrap();
 }
 
-// R11: warp shows the `Debug` form of rejections that nobody handles to the client.
+// R11: warp shows the client the `Debug` form of unhandled rejections.
 #[test]
-fn the_debug_form_tells_nothing_of_the_inside() {
+fn the_debug_form_hides_the_internals() {
     let inside = cloakroom::StoreError::transient("redis", "10.0.0.7 refused the connection");
     let error = Error::from(inside);
     assert_eq!(error.status(), 503);
     assert!(error.to_string().contains("redis"), "{error}");
-    let shown = format!("{error:?}");
+    let shown = format!("{:?}", warp::Rejection::from(error));
     assert!(
         !shown.contains("10.0.0.7") && !shown.contains("redis"),
         "{shown}"
     );
+}
+
+// R77
+#[tokio::test]
+async fn two_kinds_of_session_with_one_cookie_name_are_refused_before_the_first_answer() {
+    struct Admin;
+    let name = Config::builder().cookie_name("__Host-session").build();
+    let same = name.unwrap();
+    let shared = MemoryStore::new();
+    for [outer, inner] in [
+        [shared.clone(), shared],
+        [MemoryStore::new(), MemoryStore::new()],
+    ] {
+        let forgotten = SessionLayer::new(inner.clone()).named::<Admin>();
+        let same = SessionLayer::new(inner).with_config(same.clone());
+        for inner in [forgotten, same.named::<Admin>()] {
+            let never = warp::any().map(|| -> &str { unreachable!("no route is called") });
+            let service = inner.layer(warp::service(never));
+            let response = answer(SessionLayer::new(outer.clone()).layer(service), "/").await;
+            assert_eq!(response.status(), 500);
+            assert!(!response.headers().contains_key("set-cookie"));
+        }
+    }
+}
+
+// R84
+#[tokio::test]
+async fn a_guard_asks_for_a_level() {
+    async fn sign_in(session: Session) -> Result<&'static str, Error> {
+        session.sign_in_with("ada", &cloakroom::Authentication::new(1))?;
+        Ok("signed in")
+    }
+    let page = |level| {
+        let guard = RequireSubject::unauthorized().level(level);
+        warp::path("page")
+            .and(require_subject(guard))
+            .map(|| "a page")
+    };
+    for (level, wanted) in [(1, 200), (2, 403)] {
+        let routes = warp::path("sign-in")
+            .and(session())
+            .then(sign_in)
+            .or(page(level))
+            .recover(recover);
+        let service = SessionLayer::new(MemoryStore::new()).layer(warp::service(routes));
+        let signed_in = answer(service.clone(), "/sign-in").await;
+        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let request = Request::get("/page").header("cookie", cookie);
+        let response = service
+            .clone()
+            .oneshot(request.body(String::new()).unwrap());
+        assert_eq!(response.await.unwrap().status(), wanted);
+        assert_eq!(answer(service, "/page").await.status(), 401);
+    }
 }

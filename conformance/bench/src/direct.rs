@@ -2,9 +2,9 @@
 
 use crate::Failure;
 
-/// A client that is told each command. What stores draw at random is counted here.
+/// A client that sends given commands. It draws as many random bytes as the stores do.
 pub(crate) trait Direct: Clone + Send + Sync + 'static {
-    /// What a load brings back: what replace and delete compare.
+    /// The result of a load: the value that replace and delete compare.
     type Version: Send;
 
     fn load(&self, key: &str) -> impl Future<Output = Result<Self::Version, Failure>> + Send;

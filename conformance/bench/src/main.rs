@@ -1,10 +1,13 @@
-//! Measures a store beside the same commands sent directly, with the same client and in the same run: operations a second at
-//! one and at 64 at once, and round trips for each operation.
+//! Compares a store with the same commands sent directly, with the same client and in the same run.
+//! Measures operations per second, one at a time and 64 at once, and round trips per operation.
 //!
-//! `cargo conformance bench stores` starts the servers and runs this in a release build: `cloakroom-bench NAME URL`.
+//! `cargo conformance bench stores` starts the servers and runs this in a release build:
+//! `cloakroom-bench NAME URL`. `cloakroom-bench cancelled NAME URL` measures what aborting clients
+//! cost the others: `cargo conformance bench cancelled`.
 
 #![expect(clippy::print_stdout, reason = "it is what the program is for")]
 
+mod cancelled;
 mod direct;
 mod measure;
 mod memcached;
@@ -16,8 +19,11 @@ mod way;
 use std::error::Error;
 use std::process::ExitCode;
 
+use cloakroom_file::FileStore;
+use cloakroom_flask_stores as flask;
 use cloakroom_memcached::MemcachedStore;
-use cloakroom_mongodb::MongoStore;
+use cloakroom_memory::MemoryStore;
+use cloakroom_mongodb::MongoDbStore;
 use cloakroom_redis::RedisStore;
 use cloakroom_sql::{SqlStore, sqlx};
 
@@ -26,11 +32,15 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).collect();
-    let [name, url] = &words[..] else {
-        println!("usage: cloakroom-bench NAME URL");
-        return ExitCode::from(2);
+    let (name, outcome) = match &words[..] {
+        [name, url] => (name, run(name, url).await),
+        [first, name, url] if first == "cancelled" => (name, cancelled(name, url).await),
+        _ => {
+            println!("usage: cloakroom-bench [cancelled] NAME URL");
+            return ExitCode::from(2);
+        }
     };
-    match run(name, url).await {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("FAILED  bench/{name}: {error}");
@@ -59,7 +69,7 @@ async fn run(name: &str, url: &str) -> Result<(), Failure> {
         "mongodb" => {
             let direct = mongodb::Direct::connect(url).await?;
             let open = async |url: String| -> Result<_, Failure> {
-                let builder = MongoStore::builder().database(mongodb::DATABASE);
+                let builder = MongoDbStore::builder().database(mongodb::DATABASE);
                 Ok(builder.connect(&url).await?)
             };
             measure::all(name, url, open, direct).await
@@ -80,6 +90,35 @@ async fn run(name: &str, url: &str) -> Result<(), Failure> {
             "this store is not measured; known are redis, memcached, mongodb, sqlite, postgres and mariadb"
                 .into(),
         ),
+    }
+}
+
+async fn cancelled(name: &str, url: &str) -> Result<(), Failure> {
+    match name {
+        "memory" => cancelled::measure(name, MemoryStore::new()).await,
+        "file" => cancelled::measure(name, FileStore::open(url)?).await,
+        "redis" => cancelled::measure(name, RedisStore::connect(url).await?).await,
+        "memcached" => cancelled::measure(name, MemcachedStore::connect(url).await?).await,
+        "mongodb" => cancelled::measure(name, MongoDbStore::connect(url).await?).await,
+        "sqlite" | "postgres" | "mariadb" => {
+            cancelled::measure(name, open_sql(url.to_owned()).await?).await
+        }
+        "flask-file" => cancelled::measure(name, flask::FileSystemStore::open(url)?).await,
+        "flask-redis" => cancelled::measure(name, flask::RedisStore::connect(url).await?).await,
+        "flask-memcached" => {
+            cancelled::measure(name, flask::MemcachedStore::connect(url).await?).await
+        }
+        "flask-mongodb" => cancelled::measure(name, flask::MongoDbStore::connect(url).await?).await,
+        "flask-sqlite" | "flask-postgres" | "flask-mariadb" => {
+            let url = match name {
+                "flask-sqlite" => format!("sqlite:///{url}/flask.db"),
+                _ => url.to_owned(),
+            };
+            let store = flask::SqlAlchemyStore::connect(&url).await?;
+            store.create_table().await?;
+            cancelled::measure(name, store).await
+        }
+        _ => Err("this store is not measured".into()),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Both in turns, short ones and many, so that what else the machine does concerns both; who begins changes. Medians are shown, and
-//! of the ratio of neighbouring turns the quartiles too: how much one run says.
+//! Both sides take many short turns and alternate in beginning, so that the machine's other work
+//! affects both. Prints medians, and the quartiles of the ratio of neighbouring turns, which show
+//! how reliable one run is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ const TURN: Duration = Duration::from_millis(40);
 const TURNS: usize = 40;
 /// Turns that only warm up.
 const WARM: usize = 4;
-/// What is counted for the round trips.
+/// The counter for round trips.
 const COUNTED: u32 = 50;
 /// A record with a few values has about this length.
 const VALUE: usize = 400;
@@ -195,7 +196,8 @@ async fn by_hand(direct: &impl Direct, name: &str, work: Work) -> Result<(), Fai
     }
 }
 
-/// How many round trips the work takes, on a connection that is there. None if the store is in this process.
+/// How many round trips the work takes, on a connection that is there. None if the store is in this
+/// process.
 async fn round_trips<S: Store>(
     url: &str,
     open: impl AsyncFn(String) -> Result<S, Failure>,

@@ -12,7 +12,7 @@ use crate::direct::{self, wrong};
 pub(crate) const PREFIX: &str = "bench:";
 /// The store's default.
 const CONNECTIONS: usize = 10;
-/// The last moment that Memcached knows, before the one at which the records are to end.
+/// The last time that Memcached knows, which is before the records' expiry.
 const LAST: i32 = i32::MAX;
 
 #[derive(Clone)]
@@ -33,7 +33,8 @@ impl Direct {
         }))
     }
 
-    /// Sends a command, with its value if it has one, and reads the line and the value of the answer.
+    /// Sends a command, with its value if it has one, and reads the line and the value of the
+    /// answer.
     async fn send(&self, line: String, value: Option<&[u8]>) -> Result<String, Failure> {
         let pool = &*self.0;
         let _place = pool.places.acquire().await?;

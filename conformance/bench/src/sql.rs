@@ -15,10 +15,10 @@ use crate::Failure;
 use crate::direct::{self, ENDS, next, wrong};
 
 pub(crate) const TABLE: &str = "bench";
-/// As many as the store takes when nothing is said.
+/// The store's default number of connections.
 const CONNECTIONS: u32 = 10;
 
-/// What the store says, in this database's words.
+/// The store's statements, in this database's dialect.
 struct Statements {
     load: Arc<str>,
     create: Arc<str>,
@@ -47,14 +47,14 @@ impl<D: Database> Clone for Direct<D> {
 fn statements(takeover: &str, numbered: bool) -> Arc<Statements> {
     let say = |sql: &str| -> Arc<str> {
         let mut parts = sql.split('?');
-        let mut said = parts.next().unwrap_or_default().to_owned();
+        let mut printed = parts.next().unwrap_or_default().to_owned();
         for (index, part) in parts.enumerate() {
             match numbered {
-                true => said.push_str(&format!("${}{part}", index + 1)),
-                false => said.push_str(&format!("?{part}")),
+                true => printed.push_str(&format!("${}{part}", index + 1)),
+                false => printed.push_str(&format!("?{part}")),
             }
         }
-        said.into()
+        printed.into()
     };
     Arc::new(Statements {
         load: say(
@@ -136,7 +136,8 @@ fn now() -> i64 {
     since.map_or(0, |since| since.as_secs().cast_signed())
 }
 
-/// The same for each database: their types have nothing in common that a generic function could name shortly.
+/// The same for each database: their types have nothing in common that a generic function could
+/// name shortly.
 macro_rules! direct {
     ($($database:ty),+) => {$(
         impl direct::Direct for Direct<$database> {

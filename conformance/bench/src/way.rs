@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How often a client said something after the server had spoken, which with one operation at a time is a round trip.
+/// Counts how often a client sent after the server had answered. With one operation at a time that
+/// is the number of round trips.
 pub(crate) struct Way {
     pub(crate) address: SocketAddr,
     turns: Arc<AtomicUsize>,

@@ -1,17 +1,17 @@
-//! Sessions for `bell`: the whole adapter that the guide explains.
+//! The adapter for `bell` that ADAPTER.md builds.
 
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 
-use cloakroom::{Error, Session, Sessions, Store, http as mapping};
+use cloakroom::{Error, Session, Sessions, Store, adapter, http as mapping};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::bell::Handler;
 
-/// A handler with sessions around it. `K` tells several independent sessions apart.
+/// Wraps a handler in sessions. `K` tells several independent sessions apart.
 pub(crate) struct WithSessions<H, S, B, K = ()> {
     handler: H,
     sessions: Sessions<S>,
@@ -19,7 +19,7 @@ pub(crate) struct WithSessions<H, S, B, K = ()> {
     kind: PhantomData<fn() -> K>,
 }
 
-/// The application's page for a session that could not be saved.
+/// Makes the response for a failed commit.
 type Failed<B> = dyn Fn(&Error) -> Response<B> + Send + Sync;
 
 impl<H, S, B: Default + 'static, K> WithSessions<H, S, B, K> {
@@ -32,7 +32,7 @@ impl<H, S, B: Default + 'static, K> WithSessions<H, S, B, K> {
         }
     }
 
-    pub(crate) fn on_error(
+    pub(crate) fn on_commit_error(
         self,
         page: impl Fn(&Error) -> Response<B> + Send + Sync + 'static,
     ) -> Self {
@@ -53,7 +53,8 @@ where
         request.extensions_mut().insert(session.clone());
 
         let handler = pin!(self.handler.answer(request));
-        // Declared after the handler, and so dropped before it: nobody who learns that the handler is gone finds it open.
+        // Declared after the handler, so it is dropped first: tasks that
+        // notice the handler's end find the session closed.
         let _closing = Closing(&session);
         let response = handler.await;
 
@@ -61,13 +62,13 @@ where
     }
 }
 
-/// Closes a session whose handler gave no answer.
+/// Closes the session if the handler's future is dropped or panics.
 struct Closing<'a, K>(&'a Session<K>);
 
 impl<K> Drop for Closing<'_, K> {
     fn drop(&mut self) {
-        // Of no effect if there was an answer, and the session has been committed.
-        drop(self.0.commit(false));
+        // Does nothing after a commit.
+        adapter::close(self.0);
     }
 }
 
@@ -76,32 +77,36 @@ impl<H, S: Store, B, K> WithSessions<H, S, B, K> {
         let config = self.sessions.config();
         let failed = response.status().is_server_error();
         let keep_changes = !failed || config.saves_on_server_error();
-        let outcome = session.commit(keep_changes).outcome().await;
+        let outcome = adapter::commit(session, keep_changes).outcome().await;
         match outcome {
             Ok(outcome) => mapping::apply(config, &outcome, response.headers_mut()),
             Err(error) => {
                 response = (self.failed)(&error);
-                mapping::vary(response.headers_mut());
+                mapping::vary(session.config(), response.headers_mut());
             }
         }
         response
     }
 }
 
-/// Loads the session of a request: for handlers.
+/// The text of a programming mistake, for the log.
+const NO_SESSIONS: &str =
+    "no session of this type in the request; wrap the handler in `WithSessions` with the same `K`";
+
+/// Returns the request's session, loaded.
 pub(crate) fn session<K: 'static>(
     request: &Request<Incoming>,
 ) -> impl Future<Output = Result<Session<K>, Error>> + Send + use<K> {
     let session: Option<&Session<K>> = request.extensions().get();
     let session = session.cloned();
     async move {
-        let session = session.ok_or(Error::NotSetUp("there is no `WithSessions` of this type"))?;
+        let session = session.ok_or(Error::NotSetUp(NO_SESSIONS))?;
         session.load().await?;
         Ok(session)
     }
 }
 
-/// What a handler answers that has no session.
+/// Returns an empty response with the error's status.
 pub(crate) fn status_only<B: Default>(error: &Error) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = error.status();

@@ -1,4 +1,4 @@
-//! A framework as small as one can be: what rings is a request, and who hears it answers. It knows nothing of sessions.
+//! A minimal HTTP framework on hyper, without sessions: one trait and one function.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -14,9 +14,9 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Who answers requests.
+/// Answers requests.
 pub(crate) trait Handler<B>: Clone + Send + Sync + 'static {
-    /// Dropped, if the client goes away before the end.
+    /// Returns the response. If the client disconnects first, the server drops the future.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<B>> + Send;
 }
 
@@ -30,7 +30,7 @@ where
     }
 }
 
-/// Serves HTTP/1.1 and HTTP/2, until it is dropped.
+/// Serves HTTP/1.1 and HTTP/2 until its future is dropped.
 pub(crate) async fn serve<B>(listener: TcpListener, handler: impl Handler<B>)
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
@@ -56,13 +56,13 @@ where
     }
 }
 
-/// The next connection. One that is lost before it is accepted is no reason to keep the others out.
+/// Returns the next connection, and skips those that fail before they are accepted.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            // Out of files, most likely: they come back when connections end.
+            // Most likely out of file descriptors, which closing connections give back.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }

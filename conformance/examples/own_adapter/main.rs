@@ -1,7 +1,11 @@
-//! The counter of the other examples, for a framework of our own, with an adapter of our own: what the guide `ADAPTER.md` explains.
+//! The counter of the other examples on `bell`, with the adapter that ADAPTER.md builds.
 //!
-//! `cargo run -p cloakroom-conformance --features adapter --example own_adapter`, then `curl -b jar -c jar localhost:3000` and
-//! `curl -b jar -c jar -X POST localhost:3000/sign-in/ada`.
+//! ```console
+//! $ cargo run -p cloakroom-conformance --features adapter \
+//!     --example own_adapter
+//! $ curl -b jar -c jar localhost:3000
+//! $ curl -b jar -c jar -X POST localhost:3000/sign-in/ada
+//! ```
 
 mod adapter;
 mod bell;
@@ -21,7 +25,7 @@ async fn main() -> std::io::Result<()> {
 
 async fn serve(listener: TcpListener) {
     let sessions = Sessions::new(MemoryStore::new());
-    let app: WithSessions<_, _, _> = WithSessions::new(answer, sessions).on_error(not_saved);
+    let app: WithSessions<_, _, _> = WithSessions::new(answer, sessions).on_commit_error(not_saved);
     bell::serve(listener, app).await;
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn cookies(data: &[u8]) {
             .expect("nothing was found");
         loads += 1;
     }
-    assert!(loads <= 4, "{loads} loads");
+    assert!(loads <= 16, "{loads} loads");
     let mut session = exchange.session().expect("loaded");
     assert!(session.is_new());
     session.insert("n", 1).expect("a good value");
@@ -63,7 +63,8 @@ pub(crate) fn cookies(data: &[u8]) {
     );
 }
 
-/// A configuration made of the bytes: if it is accepted, its Set-Cookie lines say what it says, to another parser.
+/// Builds a configuration from the bytes. If it is accepted, another parser reads its Set-Cookie
+/// lines as configured.
 pub(crate) fn set_cookie(mut data: &[u8]) {
     let [flags, same_site, grace, name] = take(&mut data);
     let same_site = match same_site % 4 {
@@ -118,7 +119,7 @@ pub(crate) fn set_cookie(mut data: &[u8]) {
         assert_eq!(cookie.http_only().unwrap_or(false), flags & 1 == 0);
         assert_eq!(cookie.partitioned().unwrap_or(false), flags & 2 != 0);
         let path = if flags & 4 != 0 { &*path } else { "/" };
-        // Who reads a Set-Cookie line drops the space around an attribute's value (RFC 10025, section 5.6).
+        // Browsers drop the space around an attribute's value (RFC 10025, section 5.6).
         assert_eq!(cookie.path(), Some(path.trim()));
         let domain = (flags & 8 != 0).then(|| domain.trim_start_matches('.'));
         assert_eq!(
@@ -135,7 +136,7 @@ pub(crate) fn set_cookie(mut data: &[u8]) {
     }
 }
 
-/// Randomness that nobody who writes the bytes can foresee, and the same each time.
+/// Derives reproducible randomness that the author of the bytes cannot foresee.
 fn entropy(data: &[u8]) -> [u8; 64] {
     let mut entropy = [0; 64];
     for (n, part) in entropy.chunks_exact_mut(8).enumerate() {

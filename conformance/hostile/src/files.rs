@@ -1,4 +1,5 @@
-//! Files as a store finds them: Flask-Session's three layouts, the JSON file of the tutorials, and this library's own.
+//! Files as a store finds them: Flask-Session's three layouts, the JSON file of the tutorials, and
+//! this library's own.
 
 use cloakroom_core::{Created, Key, UnixTime, Write};
 use cloakroom_file::FileStore;
@@ -20,7 +21,7 @@ struct Place {
     file: PathBuf,
 }
 
-struct Ground {
+struct Environment {
     runtime: Runtime,
     places: Vec<Place>,
     /// Removed with all that is in it when the thread ends.
@@ -28,20 +29,21 @@ struct Ground {
 }
 
 thread_local! {
-    static GROUND: Ground = Ground::new();
+    static GROUND: Environment = Environment::new();
 }
 
-/// Bytes as the file of a record, in the layout that the first of them chooses: no record, one that is no longer than the file,
-/// or a typed error; and what is written there next is read again, or was refused.
+/// Reads the bytes as a record's file, in the layout that the first byte selects. The result is no
+/// record, one that is no longer than the file, or a typed error. A later write there is read back
+/// or refused.
 pub(crate) fn files(data: &[u8]) {
     let Some((first, data)) = data.split_first() else {
         return;
     };
-    GROUND.with(|ground| {
-        let place = &ground.places[usize::from(*first) % ground.places.len()];
+    GROUND.with(|environment| {
+        let place = &environment.places[usize::from(*first) % environment.places.len()];
         fs::write(&place.file, data).expect("a file");
-        let done = ground.runtime.block_on(place.use_it(data.len()));
-        // What a store says of a file that is none of its own is its error.
+        let done = environment.runtime.block_on(place.use_it(data.len()));
+        // A store's error about a foreign file.
         let _: Result<(), StoreError> = done;
     });
 }
@@ -52,7 +54,7 @@ impl Place {
         let found = self.store.load(&key).await?;
         if let Some(found) = found {
             assert!(found.bytes.len() <= len, "a record longer than its file");
-            // What was found is what a comparison accepts.
+            // A comparison accepts the loaded record.
             let replaced = self.store.replace(&key, &found, &write).await?;
             let is = self.store.load(&key).await?;
             let second = is.is_some_and(|is| is.bytes == SECOND);
@@ -66,7 +68,7 @@ impl Place {
     }
 }
 
-impl Ground {
+impl Environment {
     fn new() -> Self {
         let root = tempfile::tempdir().expect("a directory");
         let runtime = Builder::new_current_thread().build().expect("a runtime");

@@ -14,7 +14,8 @@ const ALL: [Serializer; 5] = [
     Serializer::Pickle2,
 ];
 
-/// Bytes in any of Flask's formats, the first of which chooses: a typed error, or a value that can be written, and read again.
+/// Bytes in any of Flask's formats, the first of which chooses: a typed error, or a value that can
+/// be written, and read again.
 pub(crate) fn flask_formats(data: &[u8]) {
     let Some((first, data)) = data.split_first() else {
         return;
@@ -30,7 +31,7 @@ pub(crate) fn flask_formats(data: &[u8]) {
 }
 
 fn again(format: Serializer, value: &Value) {
-    // What a format cannot keep it refuses.
+    // A format refuses values that it cannot hold.
     let Ok(written) = format.dumps(value) else {
         return;
     };
@@ -46,7 +47,8 @@ fn again(format: Serializer, value: &Value) {
     );
 }
 
-/// Bytes as a signed value: what was not signed with one of the keys is refused, what was is not.
+/// Reads the bytes as a signed value, which is refused. A value signed with one of the keys is
+/// accepted.
 pub(crate) fn flask_signatures(data: &[u8]) {
     let signer = Signer::new("a secret that is not in any corpus, 7f3a", "salt");
     assert_eq!(signer.unsign(data), None, "a forged signature");
@@ -71,8 +73,8 @@ pub(crate) fn flask_signatures(data: &[u8]) {
 const NOW: u64 = 1_700_000_000;
 const SECRET: &str = "a secret that is not in any corpus, 9b1c";
 
-/// Bytes as Flask's own session: as a cookie they are none; in a cookie with a good signature, plainly or deflated, and as what
-/// somebody else deflated, they are a session that can be read and written, or a typed error.
+/// Reads the bytes as Flask's own session. As a cookie they are refused. Signed, plain or deflated,
+/// they are a session that can be read and written, or a typed error.
 pub(crate) fn flask_cookies(data: &[u8]) {
     let mut settings = Settings::new(SessionType::Cookie);
     settings.secret_key = Some(SECRET.to_owned().into());

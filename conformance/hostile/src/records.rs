@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
-/// A record that is any bytes: a typed error, or a session that can be read, changed and read again.
+/// A record that is any bytes: a typed error, or a session that can be read, changed and read
+/// again.
 pub(crate) fn records(data: &[u8]) {
     let config = Config::default();
     let stored = Stored::new(data.to_vec(), NOW + std::time::Duration::from_secs(60), 1);
@@ -31,7 +32,7 @@ pub(crate) fn records(data: &[u8]) {
         Err(Error::TooLarge { .. }) => return,
         other => panic!("a change is saved by {other:?}"),
     };
-    // Nothing but the marks of a writer, and what was written, is added.
+    // A write adds only a writer's mark and its own values.
     assert!(write.bytes.len() <= data.len() + 8 + 48, "it grows");
     let stored = Stored::new(write.bytes.clone(), write.expires_at, 2);
     let mut again = open(&config, stored).expect("what was written can be read");
@@ -41,7 +42,7 @@ pub(crate) fn records(data: &[u8]) {
 
 /// The exchange that found this record, unless it cannot be read.
 fn open(config: &Config, stored: Stored) -> Option<Exchange> {
-    let key = Key::new("session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")?;
+    let key = Key::new("__Host-session:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")?;
     let mut exchange = Exchange::open_key(config, key.clone(), NOW);
     match exchange.handle_loaded(&key, Some(stored)) {
         Ok(()) => {}

@@ -5,8 +5,8 @@ use cloakroom_sealed::{Sealed, SealingKey};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
-/// Bytes as a sealed cookie: what was not sealed with one of the keys is no session; what was opens, and with a bit flipped does
-/// not.
+/// Opens the bytes as a sealed cookie, which yields no session. A cookie sealed with one of the
+/// keys opens, and with any bit flipped it does not.
 pub(crate) fn sealed_cookies(data: &[u8]) {
     let config = |name: &str| {
         let sealed = Sealed::new(SealingKey::new(*b"a key that is not in any corpus."));

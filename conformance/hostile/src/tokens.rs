@@ -4,7 +4,7 @@ use cloakroom_core::{Config, Exchange, Key, KeyFormat, SigningKey, TokenFormat, 
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
-/// Bytes that are presented as a token: what is taken for one has one spelling, and leads to one key.
+/// Presents the bytes as a token. An accepted token has one spelling, and leads to one key.
 pub(crate) fn tokens(data: &[u8]) {
     let config = |format, keys, secret: Option<[u8; 32]>| {
         let builder = Config::builder().token_format(format).key_format(keys);

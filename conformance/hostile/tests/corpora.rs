@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping, fed to the same functions by an ordinary test.
+//! Feeds the fuzzers' corpora to the same functions in an ordinary test.
 
 use std::fs;
 use std::path::{Path, PathBuf};

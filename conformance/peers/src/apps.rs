@@ -1,10 +1,11 @@
-//! The same small application with each library: what `bench` calls in process, and `sockets` and `contention` over HTTP.
+//! One small application, built with each library. `bench` calls it in process, `sockets` and
+//! `contention` over HTTP.
 //!
 //! | path | the handler |
 //! |---|---|
 //! | `/fill` | stores ten values, 979 bytes in all |
-//! | `/end` | what the library has for a sign-out |
-//! | `/untouched` | wants no session |
+//! | `/end` | signs out, as the library does it |
+//! | `/untouched` | does not use the session |
 //! | `/read` | reads one value |
 //! | `/counter`, `/create` | reads a number and stores one more |
 //! | `/rotate` | a new token for the same session |
@@ -23,11 +24,11 @@ use std::time::Duration;
 
 pub type Error = Box<dyn std::error::Error>;
 
-/// Sends a request with this path for each of the Cookie lines, all at once, and gives what the responses set.
+/// Sends one request per Cookie line, all at once, and returns the cookies that the responses set.
 pub type Application = Box<dyn FnMut(&str, &[String]) -> Vec<String>>;
 
 const BODY: &str = "a response of some length";
-/// What a database may take between reading and writing.
+/// A database's delay between the read and the write.
 const WORK: Duration = Duration::from_millis(5);
 const PATHS: [&str; 8] = [
     "/fill",
@@ -40,7 +41,7 @@ const PATHS: [&str; 8] = [
     "/slow",
 ];
 
-/// Where the sessions are.
+/// Where the sessions are stored.
 #[derive(Clone, Copy)]
 pub enum Place<'a> {
     Memory,
@@ -57,7 +58,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The application in this process, without sockets.
+/// The application in this process, called without sockets.
 pub fn in_process(name: &str, place: Place<'_>) -> Result<Application, Error> {
     match name {
         "actix-web" => actix::bare(),
@@ -68,7 +69,7 @@ pub fn in_process(name: &str, place: Place<'_>) -> Result<Application, Error> {
     }
 }
 
-/// The application at a port of the loopback.
+/// The application on a loopback port.
 pub async fn serve(name: &str, port: u16, place: Place<'_>) -> Result<(), Error> {
     match name {
         "actix-session" => actix::serve(port, place).await,
@@ -77,7 +78,7 @@ pub async fn serve(name: &str, port: u16, place: Place<'_>) -> Result<(), Error>
     }
 }
 
-/// The name and value that a response sets, if it sets something.
+/// Returns the cookie that a response sets, if any.
 fn pair(line: Option<&[u8]>) -> String {
     let line = line.unwrap_or_default();
     let end = line

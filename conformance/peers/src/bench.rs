@@ -1,9 +1,11 @@
-//! What a request costs above the bare handler of its framework, in process: allocations, instructions (valgrind's callgrind),
-//! processor time, and what is asked of the store. On a store in memory one request after the other; on Redis 64 visitors at once,
-//! as on a server that has something to do.
+//! Measures what a session adds to a request of a bare handler, in process: allocations,
+//! instructions (callgrind), processor time and store calls.
 //!
-//! Instructions are counted by running the same requests N and 2 N times and taking the difference, so that the start does not
-//! count; the time is the process's own, the best of several runs, and so is not that of whatever else the machine does.
+//! Memory stores get one request after the other. Redis gets 64 visitors at once, like a busy
+//! server.
+//!
+//! Instructions are counted with N and with 2 N requests. The difference leaves out the program's
+//! start. Times are the process's own processor time, the best of several runs.
 
 mod monitor;
 
@@ -20,7 +22,7 @@ use monitor::Monitor;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What is measured, and on which bare handler it stands.
+/// A measured application, and the bare handler that it is compared with.
 const LIBRARIES: [(&str, &str); 6] = [
     ("commands", "axum"),
     ("cloakroom", "axum"),
@@ -40,13 +42,13 @@ const SCENARIOS: [(&str, &str); 7] = [
     ("rotate", "/rotate"),
 ];
 
-/// How often the visitors come while they are counted. On Redis there are 64 of them.
+/// Requests per visitor while counting. On Redis there are 64 visitors.
 const TURNS: [u64; 2] = [300, 10];
-/// How often they come in each of the runs that are timed.
+/// Requests per visitor in each timed run.
 const TIMED: [u64; 2] = [3_000, 40];
 const RUNS: usize = 7;
 
-/// The whole table, separated by tabs.
+/// Prints the whole table, separated by tabs.
 pub fn bench(redis: &str) -> Result<(), Error> {
     println!("store\tlibrary\tscenario\tallocations\tinstructions\tns\tcalls");
     for store in ["memory", redis] {
@@ -83,7 +85,7 @@ fn table(store: &str) -> Result<(), Error> {
             };
             let with = measured(library, scenario, store)?;
             let over = |at: usize| (with[at] - without[at]).max(0.0);
-            // axum_session has no store in memory: its sessions are in its own map.
+            // axum_session has no memory store. Its own map holds the sessions.
             let calls = match (library, place) {
                 ("axum_session", Place::Memory) => "-".to_owned(),
                 _ => format!("{:.2}", with[3]),
@@ -99,7 +101,7 @@ fn table(store: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Runs a scenario so many times, to be put under callgrind.
+/// Runs a scenario a number of times, for callgrind.
 pub fn run(library: &str, scenario: &str, store: &str, turns: u64) -> Result<(), Error> {
     if library == "SHA-256" {
         (0..turns).for_each(hash);
@@ -127,7 +129,7 @@ struct Visitors {
     application: Application,
     path: &'static str,
     cookies: Vec<String>,
-    /// A client goes by what it is told: each request has the token that the last one issued.
+    /// Each request carries the token that the last response issued.
     follow: bool,
 }
 
@@ -158,7 +160,7 @@ impl Visitors {
                 }
             }
             "unknown token" => {
-                // That of a session that has ended: well-formed, and rightly signed.
+                // The token of an ended session: well-formed, with a valid signature.
                 application("/end", &cookies);
             }
             _ => {}
@@ -183,7 +185,7 @@ impl Visitors {
     }
 }
 
-/// Per request: allocations, instructions, nanoseconds, calls of the store.
+/// Per request: allocations, instructions, nanoseconds, store calls.
 fn measured(library: &str, scenario: &str, store: &str) -> Result<[f64; 4], Error> {
     let place = Place::new(store);
     let mut visitors = Visitors::new(library, scenario, place)?;
@@ -210,12 +212,12 @@ fn measured(library: &str, scenario: &str, store: &str) -> Result<[f64; 4], Erro
             })
         })
         .fold(f64::MAX, f64::min);
-    // A tenth's precision: tables that double now and then are not the request's.
+    // Rounded to tenths. Hash tables that grow now and then are no cost of the request.
     let instructions = instructions([library, scenario, store], TURNS[at], count)?;
     Ok([allocations, instructions, time, calls])
 }
 
-/// Nanoseconds of this process for each of so many.
+/// Returns the processor time in nanoseconds of each of `count` requests.
 fn timed(count: u64, act: impl FnOnce()) -> f64 {
     let now = || {
         let time = clock_gettime(ClockId::ProcessCPUTime);
@@ -245,7 +247,7 @@ fn collected(what: [&str; 3], turns: u64) -> Result<f64, Error> {
     Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
 }
 
-/// What a session of ten values takes in the memory of each store, the tables around it included.
+/// Returns the memory that a session of ten values takes in each store, hash tables included.
 pub fn heap() -> Result<(), Error> {
     println!("library\tbytes");
     let hundred = vec![String::new(); 100];

@@ -1,8 +1,8 @@
-//! 64 clients that count in one session at the same time: whether the number is right afterwards, how many requests a second, and how
-//! often a change had to be tried.
+//! 64 clients count in one session at once. Measures whether the number is right, requests per
+//! second, and attempts per change.
 //!
-//! `/counter` reads and writes at once; `/slow` works for 5 ms between reading and writing, so that nearly all requests have read
-//! the same number. Each client waits for its answer before it sends the next request.
+//! `/counter` reads and writes at once. `/slow` waits 5 ms in between, so that nearly all requests
+//! read the same number. Each client waits for its response before the next request.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::apps::Error;
 use crate::server::Running;
 
 const CLIENTS: usize = 64;
-/// Of all clients together.
+/// Requests of all clients together.
 const REQUESTS: usize = 64 * 100;
 const SERVERS: [&str; 5] = [
     "cloakroom-observed",
@@ -23,7 +23,7 @@ const SERVERS: [&str; 5] = [
     "actix-session",
     "poem",
 ];
-/// What `/fill` stores.
+/// The values that `/fill` stores.
 const BEGIN: u64 = 41;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -86,7 +86,7 @@ async fn one(name: &str, place: &str, path: &'static str, clients: usize) -> Res
     ))
 }
 
-/// Without what a chunked answer has around it.
+/// Returns the body without chunk headers.
 fn body(text: &str) -> &str {
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
@@ -121,7 +121,7 @@ async fn client(port: u16, path: &str, cookie: String, count: usize) -> Result<D
     Ok(done)
 }
 
-/// The head of an answer; the body has been read.
+/// Returns a response's head, after the body has been read.
 async fn answer(stream: &mut TcpStream) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     loop {

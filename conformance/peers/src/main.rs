@@ -1,16 +1,16 @@
-//! The peers beside Cloakroom: the pages of the black-box suite for them, and what is measured. `cargo conformance scoreboard` and
-//! `cargo conformance bench peers` build and start it.
+//! Other session libraries: their pages for the black-box suite, and measurements of them. `cargo
+//! conformance scoreboard` and `cargo conformance bench peers` build and start this program.
 //!
 //! | arguments | |
 //! |---|---|
 //! | `page NAME PORT REDIS_URL` | serves a page of the black-box suite |
-//! | `bench REDIS_URL` | what a request costs in process |
-//! | `heap` | what a stored session takes in memory |
-//! | `sockets REDIS_URL ROUNDS` | requests a second over sockets |
+//! | `bench REDIS_URL` | measures requests in process |
+//! | `heap` | measures the memory of a stored session |
+//! | `sockets REDIS_URL ROUNDS` | measures requests per second over sockets |
 //! | `contention REDIS_URL` | many requests at once on one session |
-//! | `plot DIRECTORY` | draws what was measured |
+//! | `plot DIRECTORY` | draws the measurements |
 //!
-//! `run` and `serve` are for the program itself, as a process of its own.
+//! The program starts itself with `run` and `serve`.
 
 mod apps;
 mod bench;

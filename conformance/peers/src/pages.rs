@@ -1,4 +1,4 @@
-//! The endpoint of `ENDPOINT.md`, once for each peer, set up as its own documentation advises.
+//! The endpoint of ENDPOINT.md for each library, set up as its documentation advises.
 
 mod actix_session;
 mod axum_session;

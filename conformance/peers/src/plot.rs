@@ -1,4 +1,5 @@
-//! Draws what was measured as bars, and writes the tables of COMPARE.md, both from the files in `conformance/measured`.
+//! Draws the measurements in `conformance/measured` as bars, and writes the tables of COMPARE.md
+//! from them.
 
 mod bars;
 mod tables;
@@ -16,7 +17,8 @@ pub fn plot(directory: &Path) -> Result<(), Error> {
     tables::write(directory)
 }
 
-/// A file of lines of fields that tabs separate. The first line names the fields; those that begin with `#` are remarks.
+/// A file of tab-separated fields. The first line names them. Lines that begin with `#` are
+/// remarks.
 pub struct Measured {
     rows: Vec<Vec<String>>,
 }
@@ -33,13 +35,13 @@ impl Measured {
         })
     }
 
-    /// The rows whose first fields are these.
+    /// Returns the rows that begin with these fields.
     pub fn rows<'a>(&'a self, first: &[&str]) -> Vec<&'a [String]> {
         let fits = |row: &&Vec<String>| row.iter().zip(first).all(|(is, wanted)| is == wanted);
         self.rows.iter().filter(fits).map(Vec::as_slice).collect()
     }
 
-    /// What is in this column, each once, in the order of the file.
+    /// Returns the distinct values of a column, in the file's order.
     pub fn names(&self, first: &[&str], column: usize) -> Vec<&str> {
         let mut names = Vec::new();
         for row in self.rows(first) {

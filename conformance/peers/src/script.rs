@@ -1,10 +1,11 @@
-//! What the pages in Rust have in common: reading a script, and the operations that are not the session's.
+//! Reading scripts, and the operations that do not concern the session: shared by all pages in
+//! Rust.
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-/// One operation: its name, and its argument or arguments.
+/// One operation with its name and arguments.
 pub struct Op {
     pub name: String,
     argument: Value,
@@ -54,7 +55,7 @@ impl Op {
     }
 }
 
-/// What the response is to be.
+/// The response to send.
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -74,7 +75,7 @@ impl Reply {
         Value::from(self.results.clone()).to_string()
     }
 
-    /// What has nothing to do with the session; anything else is unsupported.
+    /// Performs operations that do not concern the session. Rejects all others.
     pub async fn other(&mut self, op: &Op) -> Value {
         match op.name.as_str() {
             "status" => self.status = op.number(0) as u16,

@@ -1,4 +1,4 @@
-//! An application as a process of its own, at a free port of the loopback.
+//! An application in a process of its own, on a free loopback port.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -40,7 +40,7 @@ impl Running {
         Ok(running)
     }
 
-    /// One request on a connection of its own: head and body of the answer.
+    /// Sends one request on a new connection. Returns head and body of the response.
     pub fn get(&self, path: &str, cookie: &str) -> Result<(String, String), Error> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         write!(
@@ -53,7 +53,7 @@ impl Running {
         Ok((head.to_owned(), body.to_owned()))
     }
 
-    /// The cookies of a new visitor with ten values.
+    /// Returns the cookies of a new visitor with ten values.
     pub fn visitor(&self) -> Result<String, Error> {
         let (head, _) = self.get("/fill", "")?;
         let pairs = head.lines().filter_map(|line| {
@@ -64,7 +64,7 @@ impl Running {
         Ok(pairs.collect::<Vec<_>>().join("; "))
     }
 
-    /// Seconds of the processor so far.
+    /// Returns the processor time so far, in seconds.
     pub fn processor(&self) -> Result<f64, Error> {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields = text.rsplit(')').next().unwrap_or_default();

@@ -1,15 +1,17 @@
-//! Requests over sockets with the sessions on Redis, beside a bare handler that sends the same commands itself.
+//! Requests over sockets, with the sessions on Redis, compared with a bare handler that sends the
+//! same commands.
 //!
-//! Each server is a process of its own; `wrk` holds 64 connections, each request has the cookie of one of 64 visitors. The servers
-//! take turns, in rounds; what is printed is the median of the rounds, and the least and the most. Processor time is the server's,
-//! from `/proc`. Ratios are those of neighbours in one round.
+//! Each server is a process. `wrk` holds 64 connections, and each request has the cookie of one of
+//! 64 visitors. The servers take turns in rounds. The output has the median, minimum and maximum of
+//! the rounds. Processor time is the server's, from `/proc`. Ratios compare neighbours in one
+//! round.
 
 use std::process::Command;
 
 use crate::apps::Error;
 use crate::server::Running;
 
-/// The first is what the others are compared with.
+/// The first one is the baseline.
 const SERVERS: [&str; 6] = [
     "commands",
     "cloakroom",
@@ -35,7 +37,7 @@ pub fn sockets(redis: &str, rounds: usize) -> Result<(), Error> {
         for _ in 0..rounds {
             let mut one = Vec::new();
             for name in SERVERS {
-                // What a machine that stood still for a moment has spoilt is measured again.
+                // Rounds that the machine interrupted are measured again.
                 let again = |_| round(name, path, redis);
                 one.push(round(name, path, redis).or_else(again).or_else(again)?);
             }
@@ -86,7 +88,7 @@ fn round(name: &str, path: &str, redis: &str) -> Result<Round, Error> {
             .arg(format!("http://127.0.0.1:{}", server.port))
             .output()
     };
-    // So that what happens once has happened.
+    // Warms up: work that happens only once is done before the measurement.
     wrk(1)?;
     let before = server.processor()?;
     let output = wrk(SECONDS)?;

@@ -1,19 +1,21 @@
-//! One action of a request: what the machine asks for is carried out on the simulated store, well or badly, and answered.
+//! One action of a request: performs the machine's question on the simulated store, perhaps with a
+//! fault, and answers it.
 
-use cloakroom_core::{Commit, Created, Error, Exchange, Key, Replaced, Stored};
+use cloakroom_core::{Commit, Created, Error, Exchange, Key, Replaced, Stored, Write};
 
 use crate::model::Issue;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::{Fault, Id, Present};
-use crate::store::{Answer, OpRef, Slot};
+use crate::store::{OpRef, Slot, StoreReply};
 use crate::told::{answered, ends, naming, record_name};
-use crate::truth::{Aim, Wrong};
+use crate::truth::{Aim, Presented, Wrong};
 use crate::world::{Around, Flight};
+use crate::written::{self, NO_SECRET};
 use crate::wrong::{Habit, Mutant};
 
-/// What a store action came to.
+/// The result of a store action.
 pub(crate) enum Came {
-    Answer(Answer),
+    StoreReply(StoreReply),
     /// It is unknown whether it happened.
     Unknown,
     /// The store failed for good.
@@ -23,7 +25,7 @@ pub(crate) enum Came {
 }
 
 impl Around {
-    /// A request has been opened: if nothing is to be loaded, its handler runs.
+    /// Continues after the opening: runs the handler if no load is needed.
     pub(crate) fn opened(&mut self, request: &mut Request) -> Result<(), Wrong> {
         if let Live::Opening(exchange) = std::mem::replace(&mut request.live, Live::Over) {
             self.load_on(request, exchange)?;
@@ -35,34 +37,48 @@ impl Around {
         request.suffer(fault);
         match std::mem::replace(&mut request.live, Live::Over) {
             Live::Opening(exchange) => self.load(request, exchange, fault),
-            Live::Handling(exchange) => {
+            Live::Handling(mut exchange) => {
+                if self.environment.limited && exchange.signs_in().is_some() {
+                    exchange.mark_unpresented();
+                    request.marks = true;
+                }
                 request.now = self.clock(request.start.node);
                 let commit = exchange.finish(request.time());
                 self.tell(|| format!("the handler of request {} ends", request.id()));
                 self.go_on(request, Ok(commit), fault)
             }
             Live::Committing(commit) => self.commit(request, commit, fault),
-            Live::Over => Ok(()),
+            live @ (Live::Over | Live::Waiting) => {
+                request.live = live;
+                Ok(())
+            }
         }
     }
 
     /// The next load, or the handler.
-    fn load_on(&mut self, request: &mut Request, exchange: Exchange) -> Result<(), Wrong> {
+    pub(crate) fn load_on(
+        &mut self,
+        request: &mut Request,
+        mut exchange: Exchange,
+    ) -> Result<(), Wrong> {
         let touches = request.start.actions[0].is_some();
+        if touches {
+            self.recall_epoch(request, &mut exchange)?;
+        }
         if touches && exchange.wants_load().is_some() {
             request.live = Live::Opening(exchange);
             return Ok(());
         }
         if request.stale && request.ended {
-            // It sees what was signed out, and no store promised otherwise. The model does not follow.
+            // It sees what was signed out, and no store promised otherwise. The model does not
+            // follow.
             let id = request.id();
-            self.tell(|| format!("request {id} ends: what it read is older than a sign-out"));
+            self.tell(|| format!("request {id} ends: it read a record from before a sign-out"));
             return Ok(());
         }
-        let exchange = match touches {
-            true => self.handle(request, exchange)?,
-            false => exchange,
-        };
+        if touches {
+            return self.handle(request, exchange);
+        }
         request.live = Live::Handling(exchange);
         Ok(())
     }
@@ -76,12 +92,15 @@ impl Around {
         let Some(key) = exchange.wants_load().cloned() else {
             return self.load_on(request, exchange);
         };
+        if self.config().epoch_key() == Some(&key) {
+            return self.load_epoch(request, exchange, fault);
+        }
         request.loads += 1;
         if request.loads > 64 {
             return Err("a request loads without end");
         }
-        let empty =
-            self.ground.habit == Habit::FailsAsEmpty || self.ground.mutant == Mutant::FailsOpen;
+        let empty = self.environment.habit == Habit::FailsAsEmpty
+            || self.environment.mutant == Mutant::FailsOpen;
         let found = match fault {
             Fault::None | Fault::Repeat | Fault::Stale => {
                 let slot = self.store.find(&key);
@@ -109,7 +128,7 @@ impl Around {
             let slot = record_name(request, &found);
             format!("request {} loads: {slot}", request.id())
         });
-        let found = match self.ground.mutant {
+        let found = match self.environment.mutant {
             Mutant::FollowsNothing if request.first.is_some() && found.is_none() => {
                 self.spare.clone()
             }
@@ -134,16 +153,19 @@ impl Around {
     }
 
     fn fold(&mut self, request: &mut Request, slot: Slot, stale: bool) {
-        let Some(entry) = self.ledger.entries.get(slot) else {
+        let Some(entry) = self.ledger.entries.get_mut(slot) else {
             return;
         };
         request.ended |= entry.ended;
+        if entry.presented == Presented::Never {
+            entry.presented = Presented::Perhaps;
+        }
         let (now, lazy) = (self.now, self.store.lazy);
         let truth = match stale {
             true => entry.before,
             false => entry.truth.filter(|truth| lazy || now < truth.expires_at),
         };
-        let at = (slot, entry.chain);
+        let at = (slot, entry.chain, entry.era);
         request.fold.load(at, truth, request.opened, self.grace());
     }
 
@@ -166,6 +188,9 @@ impl Around {
                         entropy[..32].copy_from_slice(&other[..32]);
                     }
                     request.mints += 1;
+                    if !mint.needs_secrets() {
+                        entropy[..48].fill(NO_SECRET);
+                    }
                     mint.with(entropy)
                 }
                 Ok(Commit::Done(outcome)) => return self.done(request, &outcome),
@@ -178,7 +203,8 @@ impl Around {
         }
     }
 
-    /// Whose token a generator that repeats itself comes to: that of the request before, if it was issued that one alone.
+    /// The token that a repeating generator produces: that of the request before, if it was issued
+    /// only that one.
     fn repeats(&self, request: &Request) -> Option<Id> {
         let other = request.id().checked_sub(1)?;
         let found = request.found.map(|base| self.ledger.entries[base.slot].by);
@@ -192,7 +218,7 @@ impl Around {
     fn commit(&mut self, request: &mut Request, commit: Commit, fault: Fault) -> Result<(), Wrong> {
         request.calls += u32::from(request.half.is_none());
         if request.calls > 400 {
-            return Err("a request asks the store without end");
+            return Err("a request never stops calling the store");
         }
         if let Commit::Reload(reload) = &commit {
             let key = reload.key().clone();
@@ -200,13 +226,16 @@ impl Around {
         }
         let came = match &commit {
             Commit::Create(create) => {
+                self.check_write(create.write())?;
                 let slot = self.create_at(request, create.key());
                 request.new = Some(slot);
+                request.stripped |= request.base_gone;
                 let aim = Aim::Create(request.anew());
                 let op = OpRef::Create(create.write());
                 self.create(request, slot, aim, op, fault)?
             }
             Commit::Replace(replace) => {
+                self.check_write(replace.write())?;
                 let Some(slot) = self.store.find(replace.key()) else {
                     return Err("a record is to be replaced that was never created");
                 };
@@ -229,18 +258,26 @@ impl Around {
                 let Some(slot) = self.store.find(delete.key()) else {
                     return Err("a record is to be deleted that was never created");
                 };
+                self.check_delete(request, slot)?;
                 let op = OpRef::Delete(delete.old());
-                let skips = self.ground.mutant == Mutant::SignsOutOfTheCookieOnly
+                let skips = self.environment.mutant == Mutant::SignsOutOfTheCookieOnly
                     && request.change.destroyed;
 
-                match skips {
-                    true => Came::Answer(Answer::Deleted(cloakroom_core::Deleted::Deleted)),
+                let came = match skips {
+                    true => Came::StoreReply(StoreReply::Deleted(cloakroom_core::Deleted::Deleted)),
                     false => self.send(request, slot, Aim::Delete, op, fault)?,
+                };
+                if let Came::StoreReply(StoreReply::Deleted(answer)) = came
+                    && answer != cloakroom_core::Deleted::Changed
+                {
+                    // Withdrawn.
+                    request.new = request.new.filter(|new| *new != slot);
                 }
+                came
             }
-            _ => return Err("the machine asks for what this driver does not know"),
+            _ => return Err("the machine asks a question that this driver does not support"),
         };
-        if self.ground.mutant != Mutant::NeverLate {
+        if self.environment.mutant != Mutant::NeverLate {
             request.now = self.clock(request.start.node);
         }
         match came {
@@ -249,7 +286,7 @@ impl Around {
                 Ok(())
             }
             Came::Failed => self.fail(request, None),
-            Came::Answer(answer) => {
+            Came::StoreReply(answer) => {
                 let next = self.answer(request, commit, answer);
                 self.go_on(request, next, fault)
             }
@@ -261,8 +298,8 @@ impl Around {
         }
     }
 
-    /// A create, of a token that may be another's. Randomness that repeats a token whose session has ended, or ends while the
-    /// create is under way, is beyond what a store can notice.
+    /// A create, of a token that may be another's. Randomness that repeats a token whose session
+    /// has ended, or ends while the create is under way, is beyond what a store can notice.
     fn create(
         &mut self,
         request: &mut Request,
@@ -276,7 +313,7 @@ impl Around {
         match entry.by == request.id() {
             true => self.send(request, slot, aim, op, fault),
             false if ended || fault == Fault::Late => {
-                Ok(Came::Answer(Answer::Created(Created::Taken)))
+                Ok(Came::StoreReply(StoreReply::Created(Created::Taken)))
             }
             false => self.send(request, slot, aim, op, fault),
         }
@@ -284,8 +321,8 @@ impl Around {
 
     /// Where a record is created: a mutant takes over the token that was presented.
     fn create_at(&mut self, request: &Request, key: &Key) -> Slot {
-        let adopts =
-            self.ground.mutant == Mutant::AdoptsTokens && request.start.present == Present::Unknown;
+        let adopts = self.environment.mutant == Mutant::AdoptsTokens
+            && request.start.present == Present::Unknown;
         let adopted = adopts.then(|| {
             let token = self.unknown.as_bytes();
             Exchange::open(self.config(), [token], self.store_time())
@@ -297,7 +334,11 @@ impl Around {
         slot
     }
 
-    /// What the replacement of a record is for.
+    fn check_write(&mut self, write: &Write) -> Result<(), Wrong> {
+        written::check(write, self.environment.sealed, &mut self.nonces)
+    }
+
+    /// The purpose of a record's replacement.
     fn aim(&self, request: &mut Request, slot: Slot, expires_at: u64) -> Aim {
         match (request.new, request.base) {
             (Some(new), _) if new == slot => {
@@ -318,7 +359,7 @@ impl Around {
         }
     }
 
-    /// A replace, and what mutants make of it.
+    /// A replace, perhaps altered by a mutant.
     fn replace(
         &mut self,
         request: &mut Request,
@@ -327,26 +368,28 @@ impl Around {
         op: OpRef<'_>,
         fault: Fault,
     ) -> Result<Came, Wrong> {
-        let stored = Came::Answer(Answer::Replaced(Replaced::Stored));
+        let stored = Came::StoreReply(StoreReply::Replaced(Replaced::Stored));
         let retires = matches!(aim, Aim::Retire { .. });
-        match (self.ground.mutant, op) {
+        match (self.environment.mutant, op) {
             (Mutant::RetiresNothing, _) if retires => return Ok(stored),
             (Mutant::RotationDeletes, OpRef::Replace(old, _)) if retires => {
                 let came = self.send(request, slot, aim, OpRef::Delete(old), fault)?;
                 return Ok(match came {
-                    Came::Answer(answer) if answer.is_done() => stored,
-                    Came::Answer(_) => Came::Answer(Answer::Replaced(Replaced::Changed)),
+                    Came::StoreReply(answer) if answer.is_done() => stored,
+                    Came::StoreReply(_) => {
+                        Came::StoreReply(StoreReply::Replaced(Replaced::Changed))
+                    }
                     other => other,
                 });
             }
             _ => {}
         }
         let came = self.send(request, slot, aim, op, fault)?;
-        let gone = matches!(came, Came::Answer(Answer::Replaced(Replaced::Gone)));
+        let gone = matches!(came, Came::StoreReply(StoreReply::Replaced(Replaced::Gone)));
         if gone && retires {
             (request.base_gone, request.again) = (true, None);
         }
-        match (self.ground.mutant, op) {
+        match (self.environment.mutant, op) {
             (Mutant::GoneIsRecreated, OpRef::Replace(_, write)) if gone => {
                 self.send(request, slot, aim, OpRef::Create(write), Fault::None)?;
                 Ok(stored)
@@ -374,7 +417,7 @@ impl Around {
             Fault::Before => {
                 self.tell(|| {
                     let what = naming(aim, slot);
-                    format!("request {id} {what}: it does not happen, and nobody knows")
+                    format!("request {id} {what}: it does not happen, and no answer says so")
                 });
                 return Ok(Came::Unknown);
             }
@@ -392,7 +435,7 @@ impl Around {
                 });
                 self.tell(|| {
                     let what = naming(aim, slot);
-                    format!("request {id} {what}: it hangs, and is given up")
+                    format!("request {id} {what}: it hangs, and is abandoned")
                 });
                 return Ok(Came::Unknown);
             }
@@ -423,7 +466,24 @@ impl Around {
         }
         match fault {
             Fault::Lost => Ok(Came::Unknown),
-            _ => Ok(Came::Answer(answer)),
+            _ => Ok(Came::StoreReply(answer)),
+        }
+    }
+
+    /// A request deletes what it was presented, or made itself; and nothing beyond a sign-in.
+    fn check_delete(&self, request: &Request, slot: Slot) -> Result<(), Wrong> {
+        let may_cross = matches!(request.start.present, Present::Listed(_));
+        let entry = &self.ledger.entries[slot];
+        let mut living = request.fold.living.iter().flatten();
+        let own = living.any(|base| {
+            // A listing shows a record before its rotation is done, which then puts it into another
+            // chain.
+            let base = &self.ledger.entries[base.slot];
+            base.chain == entry.chain && (base.era == entry.era || may_cross)
+        });
+        match own || request.new == Some(slot) || request.stale || self.is_wild() {
+            true => Ok(()),
+            false => Err("a token ended a session that it has no right to"),
         }
     }
 

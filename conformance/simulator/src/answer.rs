@@ -1,9 +1,9 @@
-//! What the machine is told about a write.
+//! Answers about writes.
 
 use cloakroom_core::{Commit, Created, Deleted, Error, Replaced};
 
 use crate::request::Request;
-use crate::store::Answer;
+use crate::store::StoreReply;
 use crate::world::Around;
 use crate::wrong::Mutant;
 
@@ -13,25 +13,26 @@ impl Around {
         &self,
         request: &mut Request,
         commit: Commit,
-        answer: Answer,
+        answer: StoreReply,
     ) -> Result<Commit, Error> {
         let time = request.time();
         match (commit, answer) {
-            (Commit::Create(create), Answer::Created(answer)) => {
+            (Commit::Create(create), StoreReply::Created(answer)) => {
                 request.taken += u32::from(answer == Created::Taken);
                 create.then(answer, time)
             }
-            (Commit::Replace(replace), Answer::Replaced(answer)) => replace.then(answer, time),
-            (Commit::Touch(touch), Answer::Touched(answer)) => touch.then(answer, time),
-            (Commit::Delete(delete), Answer::Deleted(answer)) => delete.then(answer, time),
-            _ => Err(Error::Misuse),
+            (Commit::Replace(replace), StoreReply::Replaced(answer)) => replace.then(answer, time),
+            (Commit::Touch(touch), StoreReply::Touched(answer)) => touch.then(answer, time),
+            (Commit::Delete(delete), StoreReply::Deleted(answer)) => delete.then(answer, time),
+            _ => Err(Error::ProtocolMisuse),
         }
     }
 
-    /// The answer to a write was lost: the machine finds out; a mutant thinks that it knows.
+    /// The answer to a write was lost. The machine finds out what happened, and a mutant assumes
+    /// it.
     pub(crate) fn lost(&self, request: &mut Request, commit: Commit) -> Result<Commit, Error> {
         let time = request.time();
-        match (commit, self.ground.mutant) {
+        match (commit, self.environment.mutant) {
             (Commit::Create(create), Mutant::LostCreateIsDone) => {
                 create.then(Created::Stored, time)
             }

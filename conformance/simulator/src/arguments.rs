@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cloakroom_simulator::Trace;
 use lexopt::prelude::*;
 
-/// What the command line asks for.
+/// The parsed command line.
 pub(crate) struct Arguments {
     pub(crate) wish: Wish,
     /// How long schedules are played.

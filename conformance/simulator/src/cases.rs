@@ -1,11 +1,11 @@
-//! What is shown: that nothing is found where nothing is wrong, and that everything is found that is.
+//! The simulator's cases: it finds nothing in a correct machine, and finds every known fault.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cloakroom_simulator::{
-    Ground, Habit, Mutant, Played, Simulator, Trace, Violation, named, shorten,
+    Environment, Habit, Mutant, Played, Simulator, Trace, Violation, named, shorten,
 };
 
 use crate::arguments::Arguments;
@@ -14,7 +14,7 @@ use crate::say;
 /// One thing that is shown.
 pub(crate) enum Case {
     Contract,
-    Finds(Ground),
+    Finds(Environment),
 }
 
 /// How long something broken may stay undetected.
@@ -25,9 +25,19 @@ const BATCH: u64 = 256;
 
 /// Every case.
 pub(crate) fn all() -> impl Iterator<Item = Case> {
-    let ground = Ground::default();
-    let habits = Habit::WRONG.map(|habit| Case::Finds(Ground { habit, ..ground }));
-    let mutants = Mutant::WRONG.map(|mutant| Case::Finds(Ground { mutant, ..ground }));
+    let environment = Environment::default();
+    let habits = Habit::WRONG.map(|habit| {
+        Case::Finds(Environment {
+            habit,
+            ..environment
+        })
+    });
+    let mutants = Mutant::WRONG.map(|mutant| {
+        Case::Finds(Environment {
+            mutant,
+            ..environment
+        })
+    });
     [Case::Contract].into_iter().chain(habits).chain(mutants)
 }
 
@@ -35,24 +45,26 @@ impl Case {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Contract => "simulate/all-promises-hold".to_owned(),
-            Self::Finds(ground) if ground.habit != Habit::Contract => {
-                format!("simulate/finds-store-that-{}", words(&ground.habit))
+            Self::Finds(environment) if environment.habit != Habit::Contract => {
+                format!("simulate/finds-store-that-{}", words(&environment.habit))
             }
-            Self::Finds(ground) => format!("simulate/finds-driver-{}", words(&ground.mutant)),
+            Self::Finds(environment) => {
+                format!("simulate/finds-driver-{}", words(&environment.mutant))
+            }
         }
     }
 
-    /// Runs it; says whether it passed.
+    /// Runs it, and returns whether it passed.
     pub(crate) fn run(&self, arguments: &Arguments) -> bool {
         match self {
             Self::Contract => self.holds(arguments),
-            Self::Finds(ground) => self.finds(*ground, arguments),
+            Self::Finds(environment) => self.finds(*environment, arguments),
         }
     }
 
     fn holds(&self, arguments: &Arguments) -> bool {
         let begin = Instant::now();
-        let found = play(Ground::default(), arguments, begin + arguments.time);
+        let found = play(Environment::default(), arguments, begin + arguments.time);
         let (
             took,
             Found {
@@ -82,12 +94,15 @@ impl Case {
         true
     }
 
-    fn finds(&self, ground: Ground, arguments: &Arguments) -> bool {
+    fn finds(&self, environment: Environment, arguments: &Arguments) -> bool {
         let begin = Instant::now();
         let (name, mut simulator) = (self.name(), Simulator::new());
-        // Always the same ones: what is found today is found tomorrow.
+        // Always the same seeds, so that findings repeat.
         for seed in 0.. {
-            if let Err(violation) = simulator.play(Ground { seed, ..ground }) {
+            if let Err(violation) = simulator.play(Environment {
+                seed,
+                ..environment
+            }) {
                 let (schedules, took) = (seed + 1, begin.elapsed());
                 let wrong = named(violation.wrong);
                 say(format_args!(
@@ -119,7 +134,7 @@ struct Found {
 }
 
 /// Plays schedules on all threads.
-fn play(ground: Ground, arguments: &Arguments, end: Instant) -> Found {
+fn play(environment: Environment, arguments: &Arguments, end: Instant) -> Found {
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let total = Mutex::new(Found::default());
     std::thread::scope(|scope| {
@@ -131,7 +146,10 @@ fn play(ground: Ground, arguments: &Arguments, end: Instant) -> Found {
                     let last = (first + BATCH).min(arguments.schedules);
                     for schedule in first..last {
                         let seed = arguments.seed.wrapping_add(schedule);
-                        match simulator.play(Ground { seed, ..ground }) {
+                        match simulator.play(Environment {
+                            seed,
+                            ..environment
+                        }) {
                             Ok(played) => {
                                 found.schedules += 1;
                                 found.played.requests += played.requests;
@@ -163,7 +181,7 @@ fn play(ground: Ground, arguments: &Arguments, end: Instant) -> Found {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// What was found, as short as it can be, as a story, and how to see it again.
+/// Prints the shortest form of a finding as a story, and how to replay it.
 fn tell(violation: &Violation) {
     let mut simulator = Simulator::new();
     let short: Trace = shorten(&mut simulator, &violation.trace, violation.wrong);
@@ -178,7 +196,7 @@ fn tell(violation: &Violation) {
     say(format_args!(
         "        unshortened, {} steps: cargo conformance simulate --seed {} --schedules 1",
         violation.trace.steps.len(),
-        violation.trace.ground.seed
+        violation.trace.environment.seed
     ));
 }
 

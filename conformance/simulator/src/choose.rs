@@ -1,9 +1,9 @@
-//! Chooses the next step. What a schedule consists of is drawn first (few actions or many, which faults, how hurried the clock is),
-//! so that schedules differ in kind and not only in order.
+//! Chooses the next step. The character of a schedule is drawn first: few or many actions, which
+//! faults, how fast the clock. So schedules differ in kind and not only in order.
 
 use crate::request::Request;
 use crate::step::{Action, Fault, KINDS, MAX_CLIENTS, Present, SMALL_SKEW, Start, Step};
-use crate::world::{Ground, World};
+use crate::world::{Environment, World};
 
 /// Where decisions come from.
 pub trait Source {
@@ -20,7 +20,7 @@ impl Source for fastrand::Rng {
 /// Decisions as bytes, as a fuzzer makes them: a byte each, and zeroes when there are none left.
 #[derive(Debug)]
 pub struct Bytes<'a>(
-    /// What is left of them.
+    /// The remaining steps.
     pub &'a [u8],
 );
 
@@ -50,6 +50,8 @@ pub(crate) struct Mood {
     crashes: u32,
     losses: u32,
     evictions: u32,
+    /// Ends of all sessions.
+    ends: u32,
     /// Out of a thousand steps.
     clock: u32,
     leaps: u32,
@@ -79,10 +81,11 @@ const FAULTS: [Fault; 6] = [
 ];
 
 impl Mood {
-    pub(crate) fn choose(source: &mut impl Source, ground: &mut Ground) -> Self {
+    pub(crate) fn choose(source: &mut impl Source, environment: &mut Environment) -> Self {
         let mut pick = |of: &[u32]| of[source.below(of.len() as u32) as usize];
-        ground.grace = pick(&[0, 0, 0, 1, 2]) as u8;
-        ground.lazy = pick(&[0, 0, 1]) == 1;
+        environment.grace = pick(&[0, 0, 0, 1, 2]) as u8;
+        environment.lazy = pick(&[0, 0, 1]) == 1;
+        environment.limited = pick(&[0, 1]) == 1;
         let faulty = pick(&[0, 1, 1]);
         let mut mood = Self {
             requests: MIN_REQUESTS + pick(&[0, 1, 2, 4, MORE_REQUESTS - 1]) as u8,
@@ -95,6 +98,7 @@ impl Mood {
             crashes: faulty * pick(&[0, 0, 10, 40]),
             losses: pick(&[0, 0, 50, 300]),
             evictions: pick(&[0, 0, 0, 10]),
+            ends: 0,
             clock: pick(&[0, 20, 60, 150]),
             leaps: pick(&[0, 10, 50]),
             skews: match pick(&[0, 0, 0, 0, 1, 2]) {
@@ -111,18 +115,23 @@ impl Mood {
         for allowed in &mut mood.actions {
             *allowed = pick(&[1, 0, 0]) == 1 || !few;
         }
+        environment.sealed = pick(&[0, 1]) == 1;
+        environment.ending = pick(&[0, 0, 1]) == 1;
+        if environment.ending {
+            mood.ends = pick(&[0, 10, 30]);
+        }
         mood
     }
 
     /// The next step, or `None`: there is nothing left to do.
     pub(crate) fn step(&self, source: &mut impl Source, world: &World) -> Option<Step> {
-        let started = world.requests.len();
+        let started = world.started();
         let waiting = started < usize::from(self.requests);
         if !waiting && world.is_quiet() {
             return None;
         }
         let chance = source.below(1_000);
-        // What zeroes lead to comes to an end.
+        // Zeroes lead to an early end.
         if chance >= 1_000 - self.clock {
             return Some(self.time(source));
         }
@@ -132,7 +141,10 @@ impl Mood {
         if (10..10 + self.evictions).contains(&chance) && started > 0 {
             return Some(Step::Evict(source.below(started as u32) as u8));
         }
-        // A bounded number of looks: whoever has something to do is found by going on from there.
+        if (30..30 + self.ends).contains(&chance) {
+            return Some(Step::EndAll(source.below(u32::from(self.nodes)) as u8));
+        }
+        // A bounded number of looks. Going on from there finds a request that has something to do.
         let running = world.requests.iter().filter(|one| one.is_running()).count();
         let on_way = world
             .requests
@@ -192,7 +204,7 @@ impl Mood {
             let node = source.below(u32::from(self.nodes)) as u8;
             let small = SMALL_SKEW as i64;
             let seconds = match self.skews {
-                // Two nodes, the one behind the other.
+                // Two nodes, with the second one's clock behind.
                 Skews::None | Skews::Small => i64::from(source.below(3)) - small / 2 + 1,
                 Skews::Wild => {
                     let leaps = [-1_700_000_000, -7_200, -45, 45, 7_200, 1 << 36];
@@ -211,7 +223,7 @@ impl Mood {
     }
 
     fn start(&self, source: &mut impl Source, world: &World) -> Start {
-        let id = world.requests.len() as u8;
+        let id = world.started() as u8;
         let client = source.below(u32::from(self.clients.min(MAX_CLIENTS))) as u8;
         let mut present = Present::Jar;
         if source.below(100) < self.strange && id > 0 {

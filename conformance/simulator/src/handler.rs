@@ -1,18 +1,18 @@
-//! The handler of a request: what it sees is compared with what it ought to see, and what it does is done to the session and to
-//! the model alike.
+//! The handler of a request. Its reads are compared with the model, and its changes are applied to
+//! the session and to the model.
 
-use cloakroom_core::{Exchange, Expiry, Session};
+use cloakroom_core::{Error, Exchange, Expiry, Session};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::model::{Content, LIFETIMES, NOBODY};
 use crate::request::Request;
 use crate::step::{Action, Present};
-use crate::truth::{Base, Wrong};
+use crate::truth::{Loaded, Wrong};
 use crate::world::Around;
 use crate::wrong::Mutant;
 
-const NAMES: [&str; 3] = ["a", "b", "c"];
+pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
 const SUBJECTS: [&str; 3] = ["", "ada", "bob"];
 
 /// All values of a session in one struct.
@@ -44,8 +44,9 @@ impl Around {
         &mut self,
         request: &mut Request,
         mut exchange: Exchange,
-    ) -> Result<Exchange, Wrong> {
-        let mut session = fine(exchange.session())?;
+    ) -> Result<(), Wrong> {
+        let session = fine(exchange.session())?;
+        self.end_older(request)?;
         request.base = request.fold.base();
         request.found = request.base;
         if request.fold.is_following() {
@@ -55,6 +56,7 @@ impl Around {
             return Err("a token that was presented was not looked at");
         }
         self.compare(request, &session)?;
+        self.check_ends(request)?;
         self.tell(|| {
             let id = request.id();
             match &request.base {
@@ -62,39 +64,25 @@ impl Around {
                 None => format!("request {id} sees no session"),
             }
         });
-        let base = request.base.map(|base| base.content);
-        for action in request.start.actions.iter().flatten() {
-            match action {
-                Action::Discard => {
-                    if self.ground.mutant != Mutant::SavesFailedHandlers {
-                        exchange.discard_changes();
-                    }
-                    session = fine(exchange.session())?;
-                }
-                action => self.perform(request, &mut session, *action, base.as_ref())?,
-            }
-            request.change.note(*action, base.as_ref());
-        }
-        if session.is_modified() != request.change.is_modified() {
-            return Err(match request.change.is_modified() {
-                true => "a change was not noticed",
-                false => "a request that changes nothing would write",
-            });
-        }
-        Ok(exchange)
+        request.change.inherits = request.presents_unknown() && request.base.is_none();
+        self.run(request, exchange)
     }
 
-    fn perform(
+    pub(crate) fn perform(
         &mut self,
-        request: &Request,
-        session: &mut Session<'_>,
+        request: &mut Request,
+        exchange: &mut Exchange,
         action: Action,
         base: Option<&Content>,
     ) -> Result<(), Wrong> {
+        if action == Action::Discard && self.environment.mutant != Mutant::SavesFailedHandlers {
+            exchange.discard_changes();
+        }
+        let mut session = fine(exchange.session())?;
         let value = request.id() + 1;
         match action {
             Action::Look => {
-                if self.ground.mutant == Mutant::WritesOnRead && !session.is_new() {
+                if self.environment.mutant == Mutant::WritesOnRead && !session.is_new() {
                     fine(session.insert("seen", value))?;
                 }
                 let mut view: View = fine(session.typed())?;
@@ -111,7 +99,7 @@ impl Around {
             Action::Remove(name) => {
                 session.remove(NAMES[usize::from(name)]);
             }
-            Action::Count if self.ground.mutant == Mutant::CountsWithoutUpdate => {
+            Action::Count if self.environment.mutant == Mutant::CountsWithoutUpdate => {
                 let count: Option<u32> = fine(session.get("n"))?;
                 fine(session.insert("n", count.unwrap_or(0) + 1))?;
             }
@@ -122,7 +110,7 @@ impl Around {
             Action::Rotate => session.rotate(),
             Action::SignIn(subject) => {
                 let subject = SUBJECTS[usize::from(subject) % 3];
-                let keeps = self.ground.mutant == Mutant::SignsInWithoutRotation;
+                let keeps = self.environment.mutant == Mutant::SignsInWithoutRotation;
                 match keeps && !session.is_new() {
                     true => fine(session.set_subject(Some(subject)))?,
                     false => fine(session.sign_in(subject))?,
@@ -143,41 +131,59 @@ impl Around {
                     return Err("the message is not the one that was left");
                 }
             }
-            Action::Expiry(kind) => session.set_expiry(match kind {
+            Action::Expiry(kind) => fine(session.set_expiry(match kind {
                 0 => None,
                 kind => {
                     let (idle, absolute) = LIFETIMES[usize::from(kind) % 3];
                     let expiry = Expiry::new().idle(Duration::from_secs(idle));
                     Some(expiry.absolute(Duration::from_secs(absolute)))
                 }
-            }),
-            Action::Csrf => self.csrf(request, session)?,
-            Action::Discard => {}
+            }))?,
+            Action::Csrf => self.csrf(request, &mut session)?,
+            Action::Discard | Action::Save | Action::Claim(_) => {}
         }
         Ok(())
     }
 
-    fn csrf(&mut self, request: &Request, session: &mut Session<'_>) -> Result<(), Wrong> {
-        // Which seed a session has that this request itself began or signs in is another question.
-        let Some(base) = request.base.filter(|_| !request.change.is_modified()) else {
-            session.csrf_token([request.id(); 32]);
+    fn csrf(&mut self, request: &mut Request, session: &mut Session<'_>) -> Result<(), Wrong> {
+        // The seed of a session that this request itself creates or signs in is another question.
+        let untouched = !request.change.is_modified();
+        let signed_in = request
+            .base
+            .is_some_and(|base| base.content.authenticated != 0);
+        let stranger = request.base.is_none() && request.tokens == 0;
+        if let Some((form, cookie)) = self.form.as_ref().filter(|_| untouched) {
+            let own = request.cookie.as_deref() == Some(cookie.expose());
+            match session.verify_csrf(form) {
+                false if stranger && own => return Err("a CSRF token of this session is refused"),
+                true if signed_in || stranger && !own => {
+                    return Err("a form is accepted from another visitor");
+                }
+                _ => {}
+            }
+        }
+        let Some(base) = request.base.filter(|_| untouched) else {
+            let entropy = std::array::from_fn(|n| request.id().wrapping_mul(17) ^ n as u8);
+            request.form = Some(session.csrf_token(entropy));
             return Ok(());
         };
         let seed = base.content.seed;
         if let Some((token, made_from)) = &self.csrf
+            && seed != 0
             && session.verify_csrf(token) != (*made_from == seed)
         {
             return Err(match *made_from == seed {
                 true => "a CSRF token of this session is refused",
-                false => "a CSRF token of another session, or of before the sign-in, is accepted",
+                false => "a CSRF token of another session, or from before the sign-in, is accepted",
             });
         }
         let entropy = std::array::from_fn(|n| request.id().wrapping_mul(31) ^ n as u8);
-        self.csrf = Some((session.csrf_token(entropy), seed));
+        let token = session.csrf_token(entropy);
+        self.csrf = Some((token, seed)).filter(|_| seed != 0);
         Ok(())
     }
 
-    /// What the session shows, and what it ought to.
+    /// The session's contents and the model's.
     fn compare(&self, request: &Request, session: &Session<'_>) -> Result<(), Wrong> {
         let Some(base) = request.base else {
             if session.is_new() {
@@ -187,8 +193,9 @@ impl Around {
             let presented = self.presented(request);
             return Err(match presented.iter().flatten().any(ended) {
                 true => "a session is seen that was signed out",
+                false if request.ended_with_all => "a session is seen that ended with all others",
                 false if request.start.present == Present::Unknown => {
-                    "a token that nobody issued was taken over"
+                    "an unknown token was adopted"
                 }
                 false if request.fold.living[1].is_some() => {
                     "of two sessions that were presented one is trusted"
@@ -207,20 +214,7 @@ impl Around {
                 _ => "the session is not the subject's",
             });
         }
-        for (name, value) in NAMES.iter().zip(content.values) {
-            let found: Option<u8> = fine(session.get(name))?;
-            if found.unwrap_or(0) != value {
-                return Err("a value is not the one that was saved");
-            }
-        }
-        let count: Option<u32> = fine(session.get("n"))?;
-        match count.unwrap_or(0) {
-            found if found < content.count => return Err("an increment is lost"),
-            found if found > content.count => {
-                return Err("an increment was counted twice, or was not to be saved");
-            }
-            _ => {}
-        }
+        self.compare_values(request, session, content)?;
         let authenticated = session
             .authenticated_at()
             .map_or(0, cloakroom_core::UnixTime::as_secs);
@@ -231,6 +225,38 @@ impl Around {
             return Err("the absolute timeout counts from another moment");
         }
         Ok(())
+    }
+
+    fn compare_values(
+        &self,
+        request: &Request,
+        session: &Session<'_>,
+        content: &Content,
+    ) -> Result<(), Wrong> {
+        let listed = matches!(request.start.present, Present::Listed(_));
+        if session.is_sealed() != (self.environment.sealed && listed) {
+            return Err("values are sealed with their token, or open without it");
+        }
+        if session.is_sealed() {
+            return match session.get::<u8>("n") {
+                Err(Error::Sealed) => Ok(()),
+                _ => Err("values are sealed with their token, or open without it"),
+            };
+        }
+        for (name, value) in NAMES.iter().zip(content.values) {
+            let found: Option<u8> = fine(session.get(name))?;
+            if found.unwrap_or(0) != value {
+                return Err("a value is not the one that was saved");
+            }
+        }
+        let count: Option<u32> = fine(session.get("n"))?;
+        match count.unwrap_or(0) {
+            found if found < content.count => Err("an increment is lost"),
+            found if found > content.count => {
+                Err("an increment was counted twice, or was not to be saved")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn presented(&self, request: &Request) -> [Option<usize>; 2] {
@@ -248,7 +274,7 @@ impl Around {
     }
 }
 
-fn described(base: &Base) -> String {
+fn described(base: &Loaded) -> String {
     let Content {
         values,
         count,

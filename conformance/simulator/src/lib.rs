@@ -1,19 +1,22 @@
-//! Plays schedules against the session machine: many requests of several clients with several tabs, interleaved at every store
-//! action, with faults, crashes and clocks, all from one seed; and compares every answer with a model.
+//! Plays schedules on the session machine, and compares every answer with a model. A schedule has
+//! many requests of several clients and tabs, interleaved at every store action, with faults,
+//! crashes and clocks, all from one seed.
 //!
-//! A request that is cancelled, because its client goes away or a timeout drops its future, is a request that is never heard of again:
-//! [`Step::Crash`] at any point, also after a write was sent ([`Fault::Late`]), which may still land. So the one stands for both.
+//! A cancelled request (the client disconnects or a timeout drops its future) is a request without
+//! further steps: [`Step::Crash`] at any point. Its last write may still land ([`Fault::Late`]). So
+//! crashes stand for cancellations too.
 //!
-//! A schedule is a list of [`Step`]s. [`Simulator::play`] draws one from a seed and plays it; [`Simulator::replay`] plays a given
-//! one, and [`Simulator::story`] tells it as a story; [`shorten`] leaves out of a schedule that fails what it does not need to fail.
+//! A schedule is a list of [`Step`]s. [`Simulator::play`] draws one from a seed and plays it.
+//! [`Simulator::replay`] plays a given one, and [`Simulator::story`] prints it as a story.
+//! [`shorten`] removes steps that a failing schedule does not need.
 //!
 //! ```
-//! use cloakroom_simulator::{Ground, Simulator};
+//! use cloakroom_simulator::{Environment, Simulator};
 //!
 //! let mut simulator = Simulator::new();
 //! for seed in 0..100 {
-//!     let ground = Ground { seed, ..Ground::default() };
-//!     simulator.play(ground).expect("no promise is broken");
+//!     let environment = Environment { seed, ..Environment::default() };
+//!     simulator.play(environment).expect("no promise is broken");
 //! }
 //! ```
 
@@ -21,7 +24,10 @@ mod act;
 mod answer;
 mod choose;
 mod done;
+mod epoch;
 mod handler;
+mod landing;
+mod midway;
 mod model;
 mod promise;
 mod reload;
@@ -33,6 +39,7 @@ mod told;
 mod trace;
 mod truth;
 mod world;
+mod written;
 mod wrong;
 
 pub use choose::{Bytes, Source};
@@ -41,7 +48,7 @@ pub use shorten::shorten;
 pub use step::{Action, BadTrace, Fault, Id, MAX_REQUESTS, Present, Start, Step};
 pub use trace::Trace;
 pub use truth::Wrong;
-pub use world::Ground;
+pub use world::Environment;
 pub use wrong::{Habit, Mutant};
 
 use choose::Mood;
@@ -50,12 +57,12 @@ use world::World;
 /// The most steps that a schedule may take; none comes near.
 const MAX_STEPS: usize = 20_000;
 
-/// A promise that was broken, and what it took.
+/// A broken promise, and the schedule that breaks it.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// What was not as promised.
+    /// The broken promise.
     pub wrong: Wrong,
-    /// What was played.
+    /// The schedule.
     pub trace: Trace,
 }
 
@@ -94,14 +101,14 @@ impl Simulator {
         }
     }
 
-    /// Draws the schedule of this ground's seed, and plays it.
+    /// Draws the schedule of this environment's seed, and plays it.
     ///
     /// # Errors
     ///
     /// The promise that was broken.
-    pub fn play(&mut self, ground: Ground) -> Result<Played, Violation> {
-        let mixed = ground.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66;
-        self.draw(ground, &mut fastrand::Rng::with_seed(mixed))
+    pub fn play(&mut self, environment: Environment) -> Result<Played, Violation> {
+        let mixed = environment.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66;
+        self.draw(environment, &mut fastrand::Rng::with_seed(mixed))
     }
 
     /// Plays the schedule that this source decides on.
@@ -111,17 +118,17 @@ impl Simulator {
     /// The promise that was broken.
     pub fn draw(
         &mut self,
-        mut ground: Ground,
+        mut environment: Environment,
         source: &mut impl Source,
     ) -> Result<Played, Violation> {
-        let mood = Mood::choose(source, &mut ground);
-        self.world.reset(ground);
+        let mood = Mood::choose(source, &mut environment);
+        self.world.reset(environment);
         self.steps.clear();
         let played = self.run(&mood, source);
         played.map_err(|wrong| Violation {
             wrong,
             trace: Trace {
-                ground,
+                environment,
                 steps: self.steps.clone(),
             },
         })
@@ -148,23 +155,23 @@ impl Simulator {
     ///
     /// The promise that was broken.
     pub fn replay(&mut self, trace: &Trace) -> Result<(), Wrong> {
-        self.world.reset(trace.ground);
+        self.world.reset(trace.environment);
         for step in &trace.steps {
             self.world.apply(*step)?;
         }
         self.world.audit()
     }
 
-    /// Plays a given schedule, and tells it, a line for each thing that happens.
+    /// Plays a given schedule, and prints a line for each event.
     pub fn story(&mut self, trace: &Trace) -> (Vec<String>, Result<(), Wrong>) {
         self.world.around.story = Some(Vec::new());
         let result = self.replay(trace);
         (self.world.around.story.take().unwrap_or_default(), result)
     }
 
-    /// Which of these steps can be done as things are when it is their turn.
+    /// Returns the steps that are possible in their turn.
     pub(crate) fn effective(&mut self, trace: &Trace) -> Trace {
-        self.world.reset(trace.ground);
+        self.world.reset(trace.environment);
         let mut steps = Vec::new();
         for step in &trace.steps {
             match self.world.apply(*step) {
@@ -177,7 +184,7 @@ impl Simulator {
             }
         }
         Trace {
-            ground: trace.ground,
+            environment: trace.environment,
             steps,
         }
     }

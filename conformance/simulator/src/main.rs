@@ -1,4 +1,5 @@
-//! `simulate`: plays schedules until the time is over or a promise is broken, and shows that what is deliberately broken is found.
+//! `simulate`: plays schedules until the time is over or a promise is broken, and shows that what
+//! is deliberately broken is found.
 
 mod arguments;
 mod cases;
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         "{} passed, {} failed, 0 skipped",
         tally.passed, tally.failed
     ));
-    // None at all: the words may be those of a case that `cargo conformance simulate` has beside these.
+    // No case: the words may select cases of `cargo conformance simulate` alone.
     match tally.failed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,

@@ -1,15 +1,16 @@
-//! The reference model: what a session holds, and what a handler's calls do to it. Written from the documentation of
-//! `Session`, without a look at records, journals or stores.
+//! The reference model: a session's contents, and the effect of a handler's calls. Written from the
+//! documentation of `Session`, without a look at records, journals or stores.
 
 use crate::step::{Action, Id};
 
-/// Which subject a content without one has.
+/// The subject of a content without one.
 pub(crate) const NOBODY: u8 = 0;
 
 /// The idle and absolute timeouts of the three lifetimes.
 pub(crate) const LIFETIMES: [(u64, u64); 3] = [(1_800, 43_200), (300, 3_600), (86_400, 864_000)];
 
-/// What a session holds. Times are in seconds; a value is the number of the request that wrote it, plus one.
+/// A session's contents. Times are in seconds. A value is one more than the number of the request
+/// that wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Content {
     pub(crate) values: [u8; 3],
@@ -19,10 +20,23 @@ pub(crate) struct Content {
     pub(crate) expiry: u8,
     pub(crate) created: u64,
     pub(crate) authenticated: u64,
-    /// What the CSRF token is made from.
+    /// The source of the CSRF token. 0: the token that the session's first request presented.
     pub(crate) seed: u8,
     /// The requests whose changes are in it: not to be seen, but to be counted.
     pub(crate) applied: u64,
+    /// From the request that created or authenticated it.
+    pub(crate) stamp: Stamp,
+}
+
+/// The epoch when a request's handler began: as its node knew it, and in truth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// The number that its node knew.
+    pub(crate) epoch: u64,
+    /// How many ends of everything there had been in truth.
+    pub(crate) ends: usize,
+    /// The time in truth.
+    pub(crate) at: u64,
 }
 
 impl Content {
@@ -77,10 +91,11 @@ enum Flash {
     End(u8),
 }
 
-/// What a handler did.
+/// The handler's calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Change {
     by: Id,
+    pub(crate) stamp: Stamp,
     pub(crate) destroyed: bool,
     pub(crate) issue: Issue,
     cleared: bool,
@@ -91,8 +106,10 @@ pub(crate) struct Change {
     expiry: Option<u8>,
     /// Whom it belongs to from now on, without a sign-in.
     subject: Option<u8>,
+    /// The request presents a token that is no session: one that it creates takes over its forms.
+    pub(crate) inherits: bool,
     /// A CSRF token was asked for where there was no session.
-    seed: bool,
+    form: bool,
 }
 
 impl Change {
@@ -109,7 +126,7 @@ impl Change {
         let below = base.filter(|_| !self.cleared);
         let by = self.by + 1;
         match action {
-            Action::Look => {}
+            Action::Look | Action::Save | Action::Claim(_) => {}
             Action::Insert(name) | Action::View(name) => {
                 self.values[usize::from(name)] = Some(by);
             }
@@ -139,7 +156,7 @@ impl Change {
                 let anothers = base.is_some_and(|base| ![NOBODY, subject].contains(&base.subject));
                 self.cleared |= anothers;
                 self.issue = Issue::SignIn(subject);
-                (self.subject, self.seed) = (None, false);
+                (self.subject, self.form) = (None, false);
             }
             Action::Belong(subject) => {
                 let signed_in = match self.issue {
@@ -154,6 +171,7 @@ impl Change {
             Action::SignOut => {
                 *self = Self {
                     destroyed: true,
+                    stamp: self.stamp,
                     ..Self::new(self.by)
                 }
             }
@@ -171,8 +189,31 @@ impl Change {
                     self.expiry = Some(kind);
                 }
             }
-            Action::Csrf => self.seed |= base.is_none(),
-            Action::Discard => *self = Self::new(self.by),
+            Action::Csrf => {
+                self.form |= base.is_none() && !matches!(self.issue, Issue::SignIn(_));
+            }
+            Action::Discard => {
+                *self = Self {
+                    inherits: self.inherits,
+                    stamp: self.stamp,
+                    ..Self::new(self.by)
+                }
+            }
+        }
+    }
+
+    /// The session is loaded again, after a claim. A message that is gone cannot be ended.
+    pub(crate) fn rebase(&mut self, base: &Content) {
+        if matches!(self.flash, Flash::End(seen) if seen != base.flash) {
+            self.flash = Flash::Keep;
+        }
+    }
+
+    /// A value is gone, because this request claimed it.
+    pub(crate) fn lose(&mut self, name: usize, base: &Content) {
+        let shows = self.shows(Some(base)) && base.values[name] != 0;
+        if shows && self.values[name].is_none() {
+            self.values[name] = Some(0);
         }
     }
 
@@ -181,7 +222,8 @@ impl Change {
         base.is_some() && !self.destroyed && !self.cleared
     }
 
-    fn has_entries(&self) -> bool {
+    /// Whether there is more to save than another token.
+    pub(crate) fn has_entries(&self) -> bool {
         self.cleared
             || self.values != [None; 3]
             || self.count != Count::Keep
@@ -192,12 +234,17 @@ impl Change {
 
     /// Whether there is something to save.
     pub(crate) fn is_modified(&self) -> bool {
-        self.destroyed || self.issue != Issue::No || self.has_entries() || self.seed
+        self.destroyed || self.issue != Issue::No || self.has_entries()
     }
 
     /// Whether there is something to create where there is no session.
     pub(crate) fn creates(&self) -> bool {
-        matches!(self.issue, Issue::SignIn(_)) || self.has_entries() || self.seed
+        matches!(self.issue, Issue::SignIn(_)) || self.has_entries()
+    }
+
+    /// Whether a visitor without a session has got a form.
+    pub(crate) fn shows_form(&self) -> bool {
+        self.form && !self.creates()
     }
 
     /// The session after the changes.
@@ -235,8 +282,10 @@ impl Change {
         let empty = Content::default();
         let mut content = self.over(carried.unwrap_or(&empty));
         if self.issue != Issue::Rotate || carried.is_none() {
-            content.created = now;
-            content.seed = self.by + 1;
+            (content.created, content.stamp) = (now, self.stamp);
+            let anonymous = !matches!(self.issue, Issue::SignIn(_));
+            let inherits = self.inherits && anonymous && !self.destroyed;
+            content.seed = if inherits { 0 } else { self.by + 1 };
             content.authenticated = 0;
         }
         if let Issue::SignIn(subject) = self.issue {

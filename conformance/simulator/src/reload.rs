@@ -1,4 +1,4 @@
-//! Loads of the commit: what became of a record meanwhile.
+//! The commit's loads: a record's present state.
 
 use cloakroom_core::{Commit, Key};
 
@@ -6,12 +6,12 @@ use crate::request::{Live, RETRIES, Request};
 use crate::step::Fault;
 use crate::store::Slot;
 use crate::told::letter;
-use crate::truth::{Base, Wrong};
+use crate::truth::{Loaded, Truth, Wrong};
 use crate::world::Around;
 use crate::wrong::Mutant;
 
 impl Around {
-    /// The machine wants to see a record again.
+    /// The machine loads a record again.
     pub(crate) fn reload(
         &mut self,
         request: &mut Request,
@@ -37,11 +37,16 @@ impl Around {
         let slot = self.store.find(key);
         let (node, time) = (usize::from(request.start.node), self.store_time());
         let mut found = slot.and_then(|slot| self.store.load(slot, node, false, time));
-        if self.ground.mutant != Mutant::NeverLate {
+        if self.environment.mutant != Mutant::NeverLate {
             request.now = self.clock(request.start.node);
         }
-        if let Some(slot) = slot.filter(|slot| request.new != Some(*slot)) {
-            self.rebase(request, slot, found.is_some());
+        match slot {
+            Some(slot) if request.new == Some(slot) => {
+                // Withdrawn, or it never was.
+                request.new = request.new.filter(|_| found.is_some());
+            }
+            Some(slot) => self.rebase(request, slot, found.is_some()),
+            None => {}
         }
         self.tell(|| {
             let what = match (slot, &found) {
@@ -51,7 +56,7 @@ impl Around {
             };
             format!("request {} loads again: {what}", request.id())
         });
-        if self.ground.mutant == Mutant::ReplaysOverTheOld
+        if self.environment.mutant == Mutant::ReplaysOverTheOld
             && let (Some(first), Some(found)) = (&request.first, &mut found)
             && slot != request.new
         {
@@ -63,15 +68,22 @@ impl Around {
 
     /// The session's own record was loaded again.
     fn rebase(&mut self, request: &mut Request, slot: Slot, found: bool) {
-        let Some(base) = request.base.filter(|base| base.slot == slot) else {
+        let follows = request.successor == Some(slot);
+        let Some(base) = request.base.filter(|base| base.slot == slot || follows) else {
             return;
         };
         request.again = None;
         let truth = self.ledger.entries[slot].truth.filter(|_| found);
+        request.successor = None;
         match truth {
-            Some(truth) if truth.retired.is_some() => {}
+            Some(Truth {
+                retired: Some(retired),
+                ..
+            }) => request.successor = (!retired.signs_in).then_some(retired.successor),
             Some(truth) if truth.is_alive(request.now) => {
-                request.base = Some(Base {
+                request.followed |= follows;
+                request.base = Some(Loaded {
+                    slot,
                     content: truth.content,
                     ..base
                 });

@@ -7,8 +7,8 @@ use crate::{Simulator, Trace};
 /// How many attempts are made at most.
 const ATTEMPTS: usize = 20_000;
 
-/// A shorter schedule that breaks the same promise. Leaves out steps, in large pieces first, then faults, actions and strange
-/// cookies.
+/// A shorter schedule that breaks the same promise. Leaves out steps, in large pieces first, then
+/// faults, actions and strange cookies.
 #[must_use]
 pub fn shorten(simulator: &mut Simulator, trace: &Trace, wrong: Wrong) -> Trace {
     let mut best = simulator.effective(trace);
@@ -36,7 +36,7 @@ fn attempt(
     *attempts = attempts.saturating_sub(1);
     let fails = *attempts > 0 && simulator.replay(&candidate) == Err(wrong);
     if fails {
-        // What came after the failure, and what could not be done, goes too.
+        // Also removes steps after the failure, and steps that could not be done.
         let effective = simulator.effective(&candidate);
         let same = simulator.replay(&effective) == Err(wrong);
         *best = if same { effective } else { candidate };
@@ -80,17 +80,29 @@ fn simpler(simulator: &mut Simulator, best: &mut Trace, wrong: Wrong, attempts: 
         }
         at += 1;
     }
-    let ground = best.ground;
+    let environment = best.environment;
     for simpler in [
-        crate::Ground { grace: 0, ..ground },
-        crate::Ground {
+        crate::Environment {
+            grace: 0,
+            ..environment
+        },
+        crate::Environment {
             lazy: false,
-            ..ground
+            ..environment
+        },
+        crate::Environment {
+            limited: false,
+            ..environment
+        },
+        crate::Environment {
+            sealed: false,
+            ending: false,
+            ..environment
         },
     ] {
-        if simpler != best.ground {
+        if simpler != best.environment {
             let mut candidate = best.clone();
-            candidate.ground = simpler;
+            candidate.environment = simpler;
             attempt(simulator, best, candidate, wrong, attempts);
         }
     }
@@ -139,7 +151,7 @@ impl Step {
             | Self::Lose(id)
             | Self::Land(id)
             | Self::Evict(id) => Some(*id),
-            Self::Advance(_) | Self::Skew(..) => None,
+            Self::Advance(_) | Self::Skew(..) | Self::EndAll(_) => None,
         }
     }
 }

@@ -1,17 +1,18 @@
-//! What can happen, and how it is written down: a schedule is a list of steps, and each step stands for itself, so that a
-//! schedule with some of its steps left out is a schedule too.
+//! The steps and their notation. A schedule is a list of steps. Each step is independent, so that a
+//! schedule stays valid when steps are removed.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The number of a request, unique in its schedule. Whatever it makes is named after it.
+/// The number of a request, unique in its schedule. Its tokens and values are named after it.
 pub type Id = u8;
 
 /// How many requests a schedule may have.
 pub const MAX_REQUESTS: u8 = 64;
 /// How many clients and nodes there are at most.
 pub(crate) const MAX_CLIENTS: u8 = 4;
-/// The largest difference between the clocks of two nodes that is a difference, and not a clock that is wrong.
+/// The largest difference between the clocks of two nodes that is a difference, and not a clock
+/// that is wrong.
 pub(crate) const SMALL_SKEW: u64 = 5;
 
 /// One thing that happens.
@@ -28,7 +29,7 @@ pub enum Step {
     Deliver(Id),
     /// The answer does not reach the client.
     Lose(Id),
-    /// A write of this request, given up by it, happens after all.
+    /// An abandoned write of this request happens after all.
     Land(Id),
     /// Seconds pass.
     Advance(u32),
@@ -36,20 +37,22 @@ pub enum Step {
     Skew(u8, i64),
     /// The store drops the record that this request created.
     Evict(Id),
+    /// An operator ends all sessions, from this node.
+    EndAll(u8),
 }
 
-/// A request: who sends what to whom, and what its handler does.
+/// A request: its client, token, node and handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// Its number.
     pub id: Id,
-    /// Which browser; all its tabs share one cookie jar.
+    /// The browser. All its tabs share one cookie jar.
     pub client: u8,
-    /// Which server.
+    /// The server.
     pub node: u8,
     /// The cookies of the request.
     pub present: Present,
-    /// What the handler does, in order; nothing: it does not look at the session.
+    /// The handler's calls, in order. Empty: it does not use the session.
     pub actions: [Option<Action>; 3],
 }
 
@@ -64,21 +67,22 @@ impl Start {
 pub enum Present {
     /// None.
     Nothing,
-    /// What the jar holds at this moment.
+    /// The jar's present cookies.
     Jar,
-    /// The token that this request was given, whoever has it now.
+    /// The token that this request was given, wherever it is now.
     Of(Id),
-    /// What the jar holds, and the token that this request was given.
+    /// The jar's cookies, and the token that this request was given.
     Both(Id),
     /// A token of the right form that was never issued.
     Unknown,
     /// No token at all.
     Garbage,
-    /// No cookie, but a listing of its subject's sessions: the one that this request began is ended.
+    /// No cookie, but a listing of its subject's sessions: the one that this request began is
+    /// ended.
     Listed(Id),
 }
 
-/// What goes wrong with a store action.
+/// The fault of a store action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -88,7 +92,7 @@ pub enum Fault {
     Before,
     /// It happens, and its answer is lost.
     Lost,
-    /// It is given up, and may happen later.
+    /// It is abandoned, and may happen later.
     Late,
     /// It fails for good.
     Broken,
@@ -116,11 +120,11 @@ pub enum Action {
     Clear,
     /// Asks for a new token.
     Rotate,
-    /// Signs somebody in: 1 is ada, 2 is bob.
+    /// Signs in: 1 is ada, 2 is bob.
     SignIn(u8),
     /// Signs out.
     SignOut,
-    /// Changes whom the session belongs to, without a new token: 0 is nobody.
+    /// Changes the session's subject, without a new token: 0 is none.
     Belong(u8),
     /// Leaves a message for the next page.
     Flash,
@@ -132,10 +136,14 @@ pub enum Action {
     Csrf,
     /// Fails: nothing of what was done so far counts.
     Discard,
+    /// Saves what was done so far, and goes on.
+    Save,
+    /// Claims one of two values.
+    Claim(u8),
 }
 
 /// How many different actions there are.
-pub(crate) const KINDS: usize = 24;
+pub(crate) const KINDS: usize = 27;
 
 const ACTIONS: [(&str, Action); KINDS] = [
     ("look", Action::Look),
@@ -162,6 +170,9 @@ const ACTIONS: [(&str, Action); KINDS] = [
     ("long", Action::Expiry(2)),
     ("csrf", Action::Csrf),
     ("fail", Action::Discard),
+    ("save", Action::Save),
+    ("a!", Action::Claim(0)),
+    ("b!", Action::Claim(1)),
 ];
 
 const FAULTS: [(&str, Fault); 7] = [
@@ -175,7 +186,7 @@ const FAULTS: [(&str, Fault); 7] = [
 ];
 
 impl Action {
-    /// All of them, for who chooses.
+    /// Returns all actions to choose from.
     pub(crate) fn all() -> impl ExactSizeIterator<Item = Self> {
         ACTIONS.iter().map(|(_, action)| *action)
     }
@@ -231,6 +242,7 @@ impl fmt::Display for Step {
             Self::Advance(seconds) => write!(f, "@{seconds}"),
             Self::Skew(node, seconds) => write!(f, "n{node}@{seconds}"),
             Self::Evict(id) => write!(f, "{id}%"),
+            Self::EndAll(node) => write!(f, "n{node}!"),
         }
     }
 }
@@ -264,6 +276,12 @@ fn parse(word: &str) -> Option<Step> {
     }
     if let Some((node, seconds)) = word.strip_prefix('n').and_then(|rest| rest.split_once('@')) {
         return Some(Step::Skew(below(node, MAX_CLIENTS)?, seconds.parse().ok()?));
+    }
+    if let Some(node) = word
+        .strip_prefix('n')
+        .and_then(|rest| rest.strip_suffix('!'))
+    {
+        return below(node, MAX_CLIENTS).map(Step::EndAll);
     }
     let digits = word.find(|c: char| !c.is_ascii_digit());
     let (number, rest) = word.split_at(digits.unwrap_or(word.len()));

@@ -1,4 +1,5 @@
-//! The simulated store: what a store with compare-and-swap does, one action at a time; and what a broken one does instead.
+//! The simulated store: the actions of a store with compare-and-swap, one at a time, and those of
+//! broken ones.
 
 use cloakroom_core::{Created, Deleted, Key, Replaced, Stored, Touched, UnixTime, Write};
 
@@ -49,15 +50,15 @@ impl Op {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum StoreReply {
     Created(Created),
     Replaced(Replaced),
     Touched(Touched),
     Deleted(Deleted),
 }
 
-impl Answer {
-    /// Whether the store says that it was done.
+impl StoreReply {
+    /// Returns whether the store reports success.
     pub(crate) fn is_done(self) -> bool {
         matches!(
             self,
@@ -72,9 +73,9 @@ impl Answer {
 /// A write that a broken store has done half of.
 #[derive(Debug)]
 pub(crate) enum Half {
-    /// Checked: what remains is to write.
-    Checked(Answer),
-    /// What a touch has loaded.
+    /// Compared. The write remains.
+    Checked(StoreReply),
+    /// The record that a touch has loaded.
     Loaded(Option<Stored>),
 }
 
@@ -221,7 +222,7 @@ impl Store {
         retires: bool,
         half: &mut Option<Half>,
         now: UnixTime,
-    ) -> Option<Answer> {
+    ) -> Option<StoreReply> {
         if self.habit == Habit::CachesPerNode {
             self.caches[node].retain(|(cached, _)| *cached != slot);
         }
@@ -231,14 +232,14 @@ impl Store {
         }
     }
 
-    /// A write that nobody waits for any more.
+    /// An abandoned write.
     pub(crate) fn land(
         &mut self,
         slot: Slot,
         op: OpRef<'_>,
         retires: bool,
         now: UnixTime,
-    ) -> Answer {
+    ) -> StoreReply {
         if self.habit == Habit::LandsBlindly {
             return self.act(slot, op, retires);
         }
@@ -257,7 +258,7 @@ impl Store {
         retires: bool,
         half: &mut Option<Half>,
         now: UnixTime,
-    ) -> Option<Answer> {
+    ) -> Option<StoreReply> {
         let answer = self.check(slot, op, now);
         if !answer.is_done() {
             return Some(answer);
@@ -283,13 +284,13 @@ impl Store {
         None
     }
 
-    fn second_half(&mut self, slot: Slot, op: OpRef<'_>, retires: bool, begun: Half) -> Answer {
+    fn second_half(&mut self, slot: Slot, op: OpRef<'_>, retires: bool, begun: Half) -> StoreReply {
         match (begun, op) {
             (Half::Loaded(Some(mut stored)), OpRef::Touch(expires_at)) => {
                 stored.expires_at = expires_at;
                 let place = self.place(slot);
                 self.places[place].now = Some(stored);
-                Answer::Touched(Touched::Extended)
+                StoreReply::Touched(Touched::Extended)
             }
             (Half::Checked(answer), OpRef::Replace(_, write))
                 if self.habit == Habit::WritesExpiryLater =>
@@ -304,15 +305,15 @@ impl Store {
         }
     }
 
-    fn check(&self, slot: Slot, op: OpRef<'_>, now: UnixTime) -> Answer {
+    fn check(&self, slot: Slot, op: OpRef<'_>, now: UnixTime) -> StoreReply {
         let living = self.living(slot, now);
         let same = |old: &Stored| living.is_some_and(|found| found.version == old.version);
         match op {
-            OpRef::Create(_) => Answer::Created(match living {
+            OpRef::Create(_) => StoreReply::Created(match living {
                 Some(_) if self.habit != Habit::CreatesOverWhatIsThere => Created::Taken,
                 _ => Created::Stored,
             }),
-            OpRef::Replace(old, _) => Answer::Replaced(match living {
+            OpRef::Replace(old, _) => StoreReply::Replaced(match living {
                 None if self.habit == Habit::ReplacesWhatIsGone => Replaced::Stored,
                 None => Replaced::Gone,
                 Some(_) if same(old) || self.habit == Habit::ReplacesWhateverIsThere => {
@@ -320,11 +321,11 @@ impl Store {
                 }
                 Some(_) => Replaced::Changed,
             }),
-            OpRef::Touch(_) => Answer::Touched(match living {
+            OpRef::Touch(_) => StoreReply::Touched(match living {
                 Some(_) => Touched::Extended,
                 None => Touched::Gone,
             }),
-            OpRef::Delete(old) => Answer::Deleted(match living {
+            OpRef::Delete(old) => StoreReply::Deleted(match living {
                 None if self.habit == Habit::DeletesNothing => Deleted::Deleted,
                 None => Deleted::Gone,
                 Some(_) if same(old) || self.habit == Habit::DeletesWhateverIsThere => {
@@ -335,12 +336,12 @@ impl Store {
         }
     }
 
-    fn act(&mut self, slot: Slot, op: OpRef<'_>, retires: bool) -> Answer {
+    fn act(&mut self, slot: Slot, op: OpRef<'_>, retires: bool) -> StoreReply {
         let loses = self.habit == Habit::LosesWrites && self.version % 4 == 3;
         match op {
             OpRef::Create(write) => {
                 self.put(slot, write, retires);
-                Answer::Created(Created::Stored)
+                StoreReply::Created(Created::Stored)
             }
             OpRef::Replace(_, write) => {
                 let place = self.place(slot);
@@ -355,7 +356,7 @@ impl Store {
                     _ if loses => self.version += 1,
                     _ => self.put(slot, write, retires),
                 }
-                Answer::Replaced(Replaced::Stored)
+                StoreReply::Replaced(Replaced::Stored)
             }
             OpRef::Touch(expires_at) => {
                 let place = self.place(slot);
@@ -364,13 +365,13 @@ impl Store {
                 {
                     stored.expires_at = expires_at;
                 }
-                Answer::Touched(Touched::Extended)
+                StoreReply::Touched(Touched::Extended)
             }
             OpRef::Delete(_) => {
                 if self.habit != Habit::ForgetsToDelete {
                     self.remove(slot);
                 }
-                Answer::Deleted(Deleted::Deleted)
+                StoreReply::Deleted(Deleted::Deleted)
             }
         }
     }

@@ -1,13 +1,13 @@
-//! What things are called in a story.
+//! The names in a story.
 
 use cloakroom_core::{Created, Deleted, Replaced, Stored, Touched};
 
 use crate::request::{Request, Told};
 use crate::step::Action;
-use crate::store::{Answer, OpRef, Slot};
+use crate::store::{OpRef, Slot, StoreReply};
 use crate::truth::Aim;
 
-/// What a token, or the record behind it, is called.
+/// The name of a token, or of the record behind it.
 pub(crate) fn letter(slot: Slot) -> String {
     match u8::try_from(slot).ok().filter(|slot| *slot < 26) {
         Some(slot) => char::from(b'A' + slot).to_string(),
@@ -20,6 +20,7 @@ pub(crate) fn told_name(told: Told) -> String {
         Told::Nothing => "no cookie".to_owned(),
         Told::Clear => "the cookie is cleared".to_owned(),
         Told::Token(slot) => format!("token {}", letter(slot)),
+        Told::Form => "a cookie for its form".to_owned(),
     }
 }
 
@@ -45,6 +46,8 @@ pub(crate) fn doing(action: &Action) -> String {
         Action::Expiry(_) => "takes a long lifetime".to_owned(),
         Action::Csrf => "checks the CSRF token".to_owned(),
         Action::Discard => "fails".to_owned(),
+        Action::Save => "saves".to_owned(),
+        Action::Claim(n) => format!("claims {}", char::from(b'a' + n)),
     }
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn ends(op: OpRef<'_>) -> u64 {
     }
 }
 
-/// What a write is, in a story.
+/// The name of a write in a story.
 pub(crate) fn naming(aim: Aim, slot: Slot) -> String {
     let record = letter(slot);
     match aim {
@@ -70,15 +73,15 @@ pub(crate) fn naming(aim: Aim, slot: Slot) -> String {
     }
 }
 
-pub(crate) fn answered(answer: Answer) -> &'static str {
+pub(crate) fn answered(answer: StoreReply) -> &'static str {
     match answer {
-        Answer::Created(Created::Taken) => "there is one",
-        Answer::Replaced(Replaced::Changed) | Answer::Deleted(Deleted::Changed) => {
+        StoreReply::Created(Created::Taken) => "there is one",
+        StoreReply::Replaced(Replaced::Changed) | StoreReply::Deleted(Deleted::Changed) => {
             "it is another one by now"
         }
-        Answer::Replaced(Replaced::Gone)
-        | Answer::Deleted(Deleted::Gone)
-        | Answer::Touched(Touched::Gone) => "it is gone",
+        StoreReply::Replaced(Replaced::Gone)
+        | StoreReply::Deleted(Deleted::Gone)
+        | StoreReply::Touched(Touched::Gone) => "it is gone",
         _ => "done",
     }
 }

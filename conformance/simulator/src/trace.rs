@@ -4,29 +4,43 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::step::{BadTrace, Step};
-use crate::world::Ground;
+use crate::world::Environment;
 use crate::wrong::{Habit, Mutant};
 
-/// A schedule: what it is played on, and its steps. As text: `seed=7 grace=0 lazy +0:c0:n0:jar:count 0 0 0>`.
+/// A schedule: its settings and its steps. As text: `seed=7 grace=0 lazy +0:c0:n0:jar:count 0 0
+/// 0>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// What it is played on.
-    pub ground: Ground,
-    /// What happens, in order.
+    /// The settings.
+    pub environment: Environment,
+    /// The events, in order.
     pub steps: Vec<Step>,
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed={} grace={}", self.ground.seed, self.ground.grace)?;
-        if self.ground.lazy {
+        write!(
+            f,
+            "seed={} grace={}",
+            self.environment.seed, self.environment.grace
+        )?;
+        if self.environment.lazy {
             f.write_str(" lazy")?;
         }
-        if self.ground.habit != Habit::Contract {
-            write!(f, " store={:?}", self.ground.habit)?;
+        if self.environment.limited {
+            f.write_str(" limited")?;
         }
-        if self.ground.mutant != Mutant::None {
-            write!(f, " driver={:?}", self.ground.mutant)?;
+        if self.environment.sealed {
+            f.write_str(" sealed")?;
+        }
+        if self.environment.ending {
+            f.write_str(" ending")?;
+        }
+        if self.environment.habit != Habit::Contract {
+            write!(f, " store={:?}", self.environment.habit)?;
+        }
+        if self.environment.mutant != Mutant::None {
+            write!(f, " driver={:?}", self.environment.mutant)?;
         }
         self.steps.iter().try_for_each(|step| write!(f, " {step}"))
     }
@@ -40,17 +54,23 @@ impl FromStr for Trace {
         for word in text.split_whitespace() {
             let bad = |()| BadTrace(word.to_owned());
             match word.split_once('=') {
-                Some(("seed", seed)) => trace.ground.seed = seed.parse().map_err(|_| bad(()))?,
+                Some(("seed", seed)) => {
+                    trace.environment.seed = seed.parse().map_err(|_| bad(()))?;
+                }
                 Some(("grace", grace)) => {
-                    trace.ground.grace = grace.parse().map_err(|_| bad(()))?;
+                    trace.environment.grace = grace.parse().map_err(|_| bad(()))?;
                 }
                 Some(("store", name)) => {
-                    trace.ground.habit = named(&Habit::WRONG, name).ok_or_else(|| bad(()))?;
+                    trace.environment.habit = named(&Habit::WRONG, name).ok_or_else(|| bad(()))?;
                 }
                 Some(("driver", name)) => {
-                    trace.ground.mutant = named(&Mutant::WRONG, name).ok_or_else(|| bad(()))?;
+                    trace.environment.mutant =
+                        named(&Mutant::WRONG, name).ok_or_else(|| bad(()))?;
                 }
-                _ if word == "lazy" => trace.ground.lazy = true,
+                _ if word == "lazy" => trace.environment.lazy = true,
+                _ if word == "limited" => trace.environment.limited = true,
+                _ if word == "sealed" => trace.environment.sealed = true,
+                _ if word == "ending" => trace.environment.ending = true,
                 _ => trace.steps.push(word.parse()?),
             }
         }

@@ -1,13 +1,17 @@
-//! Everything that a schedule plays on: clients, nodes with their clocks, the store, the requests; and how a step changes it.
+//! Everything that a schedule plays on: clients, nodes with their clocks, the store, the requests;
+//! and how a step changes it.
 
-use cloakroom_core::{Config, Exchange, UnixTime};
+use cloakroom_core::{Config, Exchange, Token, UnixTime};
 use std::time::Duration;
 
+use crate::epoch::{Epochs, LEASE};
+use crate::midway::MIDWAY;
 use crate::request::{Live, Request, Told};
 use crate::step::{Action, Fault, Id, MAX_CLIENTS, MAX_REQUESTS, Present, SMALL_SKEW, Start, Step};
 use crate::store::{Op, Slot, Store};
 use crate::told::{doing, ends, letter, naming, told_name};
-use crate::truth::{Aim, Ledger, Wrong};
+use crate::truth::{Aim, Ledger, Presented, Truth, Wrong};
+use crate::written::Nonces;
 use crate::wrong::{Habit, Mutant};
 
 /// When every schedule begins.
@@ -16,22 +20,28 @@ pub(crate) const BEGIN: u64 = 1_700_000_000;
 /// The rotation graces that a schedule may have, in seconds.
 pub(crate) const GRACES: [u64; 3] = [30, 0, 120];
 
-/// What a schedule plays on, beside its steps.
+/// The settings of a schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ground {
+pub struct Environment {
     /// Where all randomness of the machine comes from.
     pub seed: u64,
-    /// Which of the rotation graces: 30, 0 or 120 seconds.
+    /// One of the rotation graces: 30, 0 or 120 seconds.
     pub grace: u8,
     /// A load may return what has expired.
     pub lazy: bool,
-    /// What is wrong with the store.
+    /// All sessions can be ended at once.
+    pub ending: bool,
+    /// A limit on a subject's sessions marks each sign-in until its token is presented.
+    pub limited: bool,
+    /// The values of the records are sealed.
+    pub sealed: bool,
+    /// The store's fault.
     pub habit: Habit,
-    /// What is wrong with the driver.
+    /// The driver's fault.
     pub mutant: Mutant,
 }
 
-/// A write that its request has given up, and that may happen all the same.
+/// An abandoned write that may still happen.
 pub(crate) struct Flight {
     pub(crate) by: Id,
     pub(crate) slot: Slot,
@@ -41,8 +51,10 @@ pub(crate) struct Flight {
 
 /// All but the requests themselves.
 pub(crate) struct Around {
-    configs: [Config; 3],
-    pub(crate) ground: Ground,
+    /// First those that do not seal values; of each kind, first those without an epoch.
+    configs: [[[Config; 3]; 2]; 2],
+    pub(crate) epochs: Epochs,
+    pub(crate) environment: Environment,
     pub(crate) now: u64,
     pub(crate) skews: [i64; MAX_CLIENTS as usize],
     /// The largest difference between two clocks so far.
@@ -53,12 +65,20 @@ pub(crate) struct Around {
     /// A write came late, whose request had been answered for.
     pub(crate) late_touch: bool,
     pub(crate) jars: [Option<Slot>; MAX_CLIENTS as usize],
-    /// The CSRF token that was handed out last, and what it was made from.
+    /// The cookies that no record belongs to.
+    pub(crate) cookies: [Option<String>; MAX_CLIENTS as usize],
+    /// The last form of a visitor without a session, and the cookie that came with it.
+    pub(crate) form: Option<(String, Token)>,
+    /// The last CSRF token that was handed out, and its source.
     pub(crate) csrf: Option<(String, u8)>,
-    /// A token that nobody issued.
+    /// An unknown token.
     pub(crate) unknown: String,
     /// Some living record, for mutants.
     pub(crate) spare: Option<cloakroom_core::Stored>,
+    /// The records that were sealed.
+    pub(crate) nonces: Nonces,
+    /// The values that were claimed: in which chain, their names, and whose they were.
+    pub(crate) taken: Vec<(usize, u8, u8)>,
     pub(crate) story: Option<Vec<String>>,
 }
 
@@ -66,16 +86,18 @@ pub(crate) struct World {
     pub(crate) around: Around,
     pub(crate) requests: Vec<Request>,
     /// Where in `requests` a number is.
-    places: [Option<u8>; MAX_REQUESTS as usize],
+    pub(crate) places: [Option<u8>; MAX_REQUESTS as usize],
 }
 
 impl Around {
     pub(crate) fn config(&self) -> &Config {
-        &self.configs[usize::from(self.ground.grace) % 3]
+        let configs = &self.configs[usize::from(self.environment.sealed)];
+        let configs = &configs[usize::from(self.environment.ending)];
+        &configs[usize::from(self.environment.grace) % 3]
     }
 
     pub(crate) fn grace(&self) -> u64 {
-        GRACES[usize::from(self.ground.grace) % 3]
+        GRACES[usize::from(self.environment.grace) % 3]
     }
 
     /// How long a request can count on finding a record that was retired after it began.
@@ -93,7 +115,7 @@ impl Around {
         (self.now, self.hold() + self.skew)
     }
 
-    /// What the clock of a node shows.
+    /// The clock of a node.
     pub(crate) fn clock(&self, node: u8) -> u64 {
         self.now
             .saturating_add_signed(self.skews[usize::from(node)])
@@ -120,7 +142,8 @@ impl Around {
         })
     }
 
-    /// A record whose token nobody was given, because the request failed between two writes: it ends as its session would have.
+    /// A record whose token no client has, because the request failed between two writes. It
+    /// expires like its session.
     fn check_orphan(&self, slot: Slot) -> Result<(), Wrong> {
         let truth = self.ledger.entries[slot].truth;
         let Some(truth) = truth.filter(|truth| truth.retired.is_none() && self.skew == 0) else {
@@ -134,6 +157,40 @@ impl Around {
         }
     }
 
+    /// Compares what a limit takes a record for with the requests that presented its token.
+    fn check_mark(&mut self, slot: Slot) -> Result<(), Wrong> {
+        let entry = &self.ledger.entries[slot];
+        let now = self.now;
+        let lives = |truth: &Truth| truth.retired.is_none() && truth.is_alive(now);
+        let Some(truth) = entry.truth.filter(lives) else {
+            return Ok(());
+        };
+        let is_sure = self.skew == 0 && !entry.odd_end && !self.late_touch;
+        // A commit that takes long has less to hold back.
+        let at_once = truth.content.created == truth.content.authenticated;
+        if !is_sure || !entry.marked || !at_once || self.environment.habit != Habit::Contract {
+            return Ok(());
+        }
+        let time = self.store_time();
+        let mut exchange = Exchange::open_key(self.config(), self.store.key(slot), time);
+        let Some(key) = exchange.wants_load().cloned() else {
+            return Ok(());
+        };
+        let found = self.store.load(slot, 0, false, time);
+        if found.is_none() || exchange.handle_loaded(&key, found).is_err() {
+            return Ok(());
+        }
+        match (entry.presented, exchange.is_unpresented()) {
+            (Presented::Never, false) => {
+                Err("a session whose token was never presented counts as one in use")
+            }
+            (Presented::Surely, true) => {
+                Err("a session in use counts as one whose token was never presented")
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             story.push(line());
@@ -141,7 +198,7 @@ impl Around {
     }
 
     pub(crate) fn entropy(&self, id: Id, mint: u8) -> [u8; 64] {
-        let seed = self.ground.seed ^ u64::from(id) << 48 ^ u64::from(mint) << 56;
+        let seed = self.environment.seed ^ u64::from(id) << 48 ^ u64::from(mint) << 56;
         let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut bytes = [0; 64];
         rng.fill(&mut bytes);
@@ -149,8 +206,9 @@ impl Around {
     }
 }
 
-fn config(grace: u64) -> Config {
+fn config(seals: bool, lease: Option<Duration>, grace: u64) -> Config {
     let config = Config::builder().rotation_grace(Duration::from_secs(grace));
+    let config = config.end_all_within(lease).seal_values(seals);
     config.build().unwrap_or_default()
 }
 
@@ -168,8 +226,12 @@ fn token(seed: u64) -> String {
 impl World {
     pub(crate) fn new() -> Self {
         let around = Around {
-            configs: GRACES.map(config),
-            ground: Ground::default(),
+            configs: [false, true].map(|seals| {
+                [None, Some(Duration::from_secs(LEASE))]
+                    .map(|lease| GRACES.map(|grace| config(seals, lease, grace)))
+            }),
+            epochs: Epochs::default(),
+            environment: Environment::default(),
             now: BEGIN,
             skews: [0; MAX_CLIENTS as usize],
             skew: 0,
@@ -178,9 +240,13 @@ impl World {
             flights: Vec::new(),
             late_touch: false,
             jars: [None; MAX_CLIENTS as usize],
+            cookies: [const { None }; MAX_CLIENTS as usize],
+            form: None,
             csrf: None,
             unknown: token(7),
             spare: None,
+            nonces: Nonces::new(),
+            taken: Vec::new(),
             story: None,
         };
         Self {
@@ -190,18 +256,21 @@ impl World {
         }
     }
 
-    /// Begins another schedule. What was allocated is used again.
-    pub(crate) fn reset(&mut self, ground: Ground) {
+    /// Starts another schedule, and reuses the allocations.
+    pub(crate) fn reset(&mut self, environment: Environment) {
         let around = &mut self.around;
-        around.ground = ground;
+        around.environment = environment;
         around.now = BEGIN;
         (around.skews, around.skew) = ([0; MAX_CLIENTS as usize], 0);
-        around.store.reset(ground.habit, ground.lazy);
+        (around.late_touch, around.taken) = (false, Vec::new());
+        around.epochs = Epochs::default();
+        around.store.reset(environment.habit, environment.lazy);
         around.ledger.reset();
         around.flights.clear();
-        around.late_touch = false;
         around.jars = [None; MAX_CLIENTS as usize];
+        (around.cookies, around.form) = ([const { None }; MAX_CLIENTS as usize], None);
         (around.csrf, around.spare) = (None, None);
+        around.nonces.clear();
         if let Some(story) = &mut around.story {
             story.clear();
         }
@@ -209,12 +278,12 @@ impl World {
         self.places = [None; MAX_REQUESTS as usize];
     }
 
-    fn place(&self, id: Id) -> Option<usize> {
+    pub(crate) fn place(&self, id: Id) -> Option<usize> {
         let place = self.places.get(usize::from(id)).copied().flatten();
         place.map(usize::from)
     }
 
-    /// Does one step, if it can be done as things are; says whether it could.
+    /// Performs a step. Returns whether it was possible.
     pub(crate) fn apply(&mut self, step: Step) -> Result<bool, Wrong> {
         match step {
             Step::Start(start) => return self.start(start),
@@ -226,17 +295,17 @@ impl World {
                 if !request.is_running() {
                     return Ok(false);
                 }
-                return self.around.act(request, fault).map(|()| true);
+                self.around.act(request, fault)?;
+                return self.midway(place).map(|()| true);
             }
             Step::Crash(id) => {
                 let Some(place) = self.place(id) else {
                     return Ok(false);
                 };
-                let request = &mut self.requests[place];
-                if !request.is_running() {
+                if !self.requests[place].is_running() {
                     return Ok(false);
                 }
-                request.live = Live::Over;
+                self.crash(place);
                 self.around
                     .tell(|| format!("the process that serves request {id} dies"));
             }
@@ -255,10 +324,16 @@ impl World {
                     });
                 } else {
                     let around = &mut self.around;
-                    match told {
-                        Told::Nothing => {}
-                        Told::Clear => around.jars[usize::from(client)] = None,
-                        Told::Token(slot) => around.jars[usize::from(client)] = Some(slot),
+                    let client = usize::from(client);
+                    let jar = match told {
+                        Told::Nothing => around.jars[client],
+                        Told::Clear | Told::Form => None,
+                        Told::Token(slot) => Some(slot),
+                    };
+                    if told != Told::Nothing {
+                        let cookie = request.cookie.take();
+                        around.cookies[client] = cookie.filter(|_| told == Told::Form);
+                        around.jars[client] = jar;
                     }
                     around.tell(|| {
                         let what = told_name(told);
@@ -277,7 +352,8 @@ impl World {
                     return Ok(false);
                 };
                 *skew = seconds;
-                // To one clock it has expired, to the other not: then a store shows nothing that has expired by its own.
+                // To one clock it has expired, to the other not: then a store shows nothing that
+                // has expired by its own.
                 around.store.lazy &= seconds == 0;
                 let (low, high) = around.skews.iter().fold((0, 0), |(low, high), skew| {
                     ((*skew).min(low), (*skew).max(high))
@@ -286,6 +362,7 @@ impl World {
                 around.tell(|| format!("the clock of node {node} is {seconds:+} seconds ahead"));
             }
             Step::Evict(id) => return Ok(self.evict(id)),
+            Step::EndAll(node) => return self.around.end_all(node),
         }
         Ok(true)
     }
@@ -294,7 +371,7 @@ impl World {
         let id = start.id;
         let (client, node) = (usize::from(start.client), usize::from(start.node));
         let clients = usize::from(MAX_CLIENTS);
-        if id >= MAX_REQUESTS || client >= clients || node >= clients || self.place(id).is_some() {
+        if id >= MIDWAY || client >= clients || node >= clients || self.place(id).is_some() {
             return Ok(false);
         }
         let around = &mut self.around;
@@ -311,7 +388,12 @@ impl World {
             Present::Of(id) => [of(id), None],
             Present::Both(id) => [jar, of(id)],
         };
+        let cookie = match start.present {
+            Present::Jar | Present::Both(_) => around.cookies[client].clone(),
+            _ => None,
+        };
         let own = match start.present {
+            _ if cookie.is_some() => cookie.as_deref().map(str::as_bytes),
             Present::Unknown => Some(around.unknown.as_bytes()),
             Present::Garbage => Some(&b"../%00$ne"[..]),
             _ => None,
@@ -328,7 +410,7 @@ impl World {
         {
             return Ok(false);
         }
-        let first_only = around.ground.mutant == Mutant::TrustsFirstToken;
+        let first_only = around.environment.mutant == Mutant::TrustsFirstToken;
         let tokens = slots
             .iter()
             .flatten()
@@ -345,12 +427,15 @@ impl World {
         let mut request = Request::new(start, exchange, opened, around.now);
         request.presents = own.is_some() || slots != [None, None];
         let two = slots[0] != slots[1] && slots[0].is_some() && slots[1].is_some();
+        request.cookie.clone_from(&cookie);
         request.tokens = u8::from(slots != [None, None]) + u8::from(two);
+        request.fold.presented = [slots[0].or(slots[1]), slots[1].filter(|_| two)];
         around.tell(|| {
             let cookie = match start.present {
-                Present::Unknown => "a token that nobody issued".to_owned(),
+                Present::Unknown => "an unknown token".to_owned(),
                 Present::Garbage => "garbage".to_owned(),
                 _ => match slots {
+                    [None, None] if cookie.is_some() => "the cookie of a form".to_owned(),
                     [None, None] => "no token".to_owned(),
                     [Some(one), None] | [None, Some(one)] => format!("token {}", letter(one)),
                     [Some(one), Some(two)] => {
@@ -380,6 +465,7 @@ impl World {
             self.around.act(&mut request, Fault::None)?;
         }
         self.requests.push(request);
+        self.midway(self.requests.len() - 1)?;
         Ok(true)
     }
 
@@ -400,7 +486,7 @@ impl World {
         around.late_touch |= flight.aim == Aim::Touch;
         around.tell(|| {
             let what = naming(flight.aim, flight.slot);
-            format!("what request {id} gave up happens after all: {what}: {answer:?}")
+            format!("the abandoned action of request {id} happens after all: {what}: {answer:?}")
         });
         if answer.is_done() {
             let expires_at = ends(op);
@@ -439,6 +525,7 @@ impl World {
         self.around
             .tell(|| "in the end every token that was issued is tried".to_owned());
         for slot in 0..self.around.ledger.entries.len() {
+            self.around.check_mark(slot)?;
             if self.around.ledger.entries[slot].token.is_none() {
                 self.around.check_orphan(slot)?;
                 continue;

@@ -1,4 +1,4 @@
-//! What can deliberately be wrong, to see that the simulator finds it.
+//! Deliberate faults, to show that the simulator finds them.
 
 /// The ways to get a store wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Habit {
     RemovesThenWrites,
     /// A replace writes the value, and the expiry later.
     WritesExpiryLater,
-    /// A replace keeps the expiry of before.
+    /// A replace keeps the old expiry.
     KeepsExpiry,
     /// A create writes over what is there.
     CreatesOverWhatIsThere,
@@ -29,7 +29,7 @@ pub enum Habit {
     ForgetsToDelete,
     /// A delete of nothing is answered as if there had been something.
     DeletesNothing,
-    /// A touch loads the record, and writes it back later, whatever has happened meanwhile.
+    /// A touch loads the record, and writes it back later over any concurrent change.
     TouchWritesBack,
     /// A touch is answered, and does nothing.
     ForgetsToTouch,
@@ -43,7 +43,7 @@ pub enum Habit {
     CutsKeysShort,
     /// Some writes are answered, and never happen.
     LosesWrites,
-    /// A write that was given up is done later without a comparison.
+    /// An abandoned write is done later without a comparison.
     LandsBlindly,
 }
 
@@ -72,12 +72,12 @@ impl Habit {
     ];
 }
 
-/// The ways to get the protocol wrong that a driver of the machine can have: it breaks one rule, by answering for the store,
-/// or by doing otherwise than the machine says.
+/// Faults of a driver: it breaks one rule, by answering for the store or by departing from the
+/// machine's question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mutant {
-    /// None: what the crate `cloakroom` does.
+    /// None: the driver of the crate `cloakroom`.
     #[default]
     None,
     /// A replace whose answer was lost counts as one that found another record.
@@ -100,13 +100,13 @@ pub enum Mutant {
     GoneClearsCookie,
     /// Of two tokens the first counts.
     TrustsFirstToken,
-    /// A token that nobody issued is taken over.
+    /// An unknown token is adopted.
     AdoptsTokens,
     /// A load that fails is an empty session.
     FailsOpen,
     /// A save that fails is answered as if it had not.
     HidesFailures,
-    /// The machine is told the time of the request's beginning all the time.
+    /// The machine always gets the time of the request's beginning.
     NeverLate,
     /// A retired record counts whether or not its successor exists.
     FollowsNothing,
@@ -118,7 +118,7 @@ pub enum Mutant {
     SavesFailedHandlers,
     /// A counter is read, and written.
     CountsWithoutUpdate,
-    /// What was loaded first is what the changes are replayed over.
+    /// The changes are replayed over the first load.
     ReplaysOverTheOld,
     /// Reading notes when it was.
     WritesOnRead,
@@ -126,13 +126,19 @@ pub enum Mutant {
     RetiresNothing,
     /// A rotation deletes the old record at once.
     RotationDeletes,
+    /// A lease begins when the answer with the epoch arrives.
+    LeasesFromTheAnswer,
+    /// A node reads the epoch once.
+    ReadsTheEpochOnce,
+    /// A node that cannot read the epoch goes on as if nothing had ended.
+    EndsNothingOnFailure,
     /// A sign-in takes the data along though the old session has been signed out.
     KeepsDataOfSignedOut,
 }
 
 impl Mutant {
     /// Every wrong one.
-    pub const WRONG: [Self; 24] = [
+    pub const WRONG: [Self; 27] = [
         Self::LostReplaceIsConflict,
         Self::LostReplaceIsDone,
         Self::LostCreateIsRepeated,
@@ -156,6 +162,9 @@ impl Mutant {
         Self::WritesOnRead,
         Self::RetiresNothing,
         Self::RotationDeletes,
+        Self::LeasesFromTheAnswer,
+        Self::ReadsTheEpochOnce,
+        Self::EndsNothingOnFailure,
         Self::KeepsDataOfSignedOut,
     ];
 }

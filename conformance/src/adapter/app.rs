@@ -11,7 +11,7 @@ use cloakroom_memory::MemoryStore;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::script::{self, Results, Script};
+use super::script::{self, Op, Results, Script};
 use super::stage::Stage;
 use crate::Instrumented;
 
@@ -39,10 +39,10 @@ pub type AppStore = Arc<Instrumented<MemoryStore>>;
 #[derive(Debug)]
 pub enum Second {}
 
-/// The application that a [`Fixture`](super::Fixture) serves: its sessions, and what its handlers do.
+/// The application that a [`Fixture`](super::Fixture) serves: its sessions and its handlers.
 ///
-/// An HTTP fixture mounts these routes, for every method. The text of the header `conformance-script` ([`App::SCRIPT`], empty if
-/// it is missing) goes to the handler as it is.
+/// An HTTP fixture mounts these routes, for every method. The text of the header
+/// `conformance-script` ([`App::SCRIPT`], empty if it is missing) goes to the handler as it is.
 ///
 /// | path | extracts | answers with |
 /// |---|---|---|
@@ -56,19 +56,23 @@ pub enum Second {}
 /// | `/attempts/untouched` | `Session` | the same, and the second route extracts nothing and answers with [`untouched`](App::untouched) |
 /// | `/attempts/nobody` | `Session` | the same, and there is no second route |
 /// | `/optional` | `Session`, in what stands before the handler, which performs [`script`](App::script) and fails | the handler goes on: `Session`, [`next`](App::next) |
+/// | `/repeated`, `/repeated/untouched` | `Session` | [`script`](App::script); if the status is 503, a layer inside the session's sends a copy of the request to `again` below the path |
+/// | `/repeated/again` | `Session` | [`next`](App::next) |
+/// | `/repeated/untouched/again` | nothing | [`untouched`](App::untouched) |
 /// | `/upgrade` | `Session` | 101 after [`script`](App::script); then [`late`](App::late), as one WebSocket text message |
 ///
-/// Those of an [`Ability`](super::Ability) that is not claimed can be left out.
+/// Leave out the routes of abilities that you do not claim.
 ///
-/// Around all of them, the layer (or what it is called) with [`sessions`](App::sessions) and with [`error_page`](App::error_page) as its hook for failed
-/// commits, and the one with [`second`](App::second), named [`Second`], with what is the hook's default.
+/// Two layers wrap all routes. One has [`sessions`](App::sessions), and
+/// [`error_page`](App::error_page) as its hook for failed commits. The other has
+/// [`second`](App::second), the kind [`Second`], and the hook's default.
 ///
-/// Anything else than HTTP performs each message's script: [`perform`](App::perform).
+/// Transports other than HTTP perform each message's script: [`perform`](App::perform).
 ///
 /// ```
 /// use cloakroom_conformance::adapter::App;
 ///
-/// /// Where the suite starts a server, a second one of the same application can stand beside it.
+/// /// Two servers of one application share its store.
 /// fn two(app: &App) -> [App; 2] {
 ///     [app.clone(), app.clone()]
 /// }
@@ -88,8 +92,8 @@ impl App {
     /// ```
     pub const SCRIPT: &'static str = "conformance-script";
 
-    /// The sessions of the application, ready to be handed to the adapter: configuration, store, clock and randomness are
-    /// those of the case.
+    /// Returns the application's sessions for the adapter, with the case's configuration, store,
+    /// clock and randomness.
     ///
     /// ```
     /// use cloakroom::Session;
@@ -104,7 +108,7 @@ impl App {
         self.sessions.clone()
     }
 
-    /// The independent sessions in the second cookie.
+    /// Returns the independent sessions of the second cookie.
     ///
     /// ```
     /// use cloakroom::Session;
@@ -119,27 +123,30 @@ impl App {
         self.second.clone()
     }
 
-    /// The handler: does to the session what the request says.
+    /// Performs the request's script on the session.
     ///
     /// ```
     /// use cloakroom::Session;
     /// use cloakroom_conformance::adapter::{App, Reply};
     ///
-    /// async fn handler(app: App, session: Session, request: http::request::Parts) -> Reply {
-    ///     let script = request.headers.get(App::SCRIPT).and_then(|script| script.to_str().ok());
+    /// async fn handler(
+    ///     app: App,
+    ///     session: Session,
+    ///     request: http::request::Parts,
+    /// ) -> Reply {
+    ///     let script = request
+    ///         .headers
+    ///         .get(App::SCRIPT)
+    ///         .and_then(|script| script.to_str().ok());
     ///     app.script(&session, script.unwrap_or_default()).await
     /// }
     /// ```
     pub async fn script<K: 'static>(&self, session: &Session<K>, script: &str) -> Reply {
-        match Script::parse(script) {
-            Ok(script) => {
-                self.reply(script::perform(&script.now, Some(session), &self.stage).await)
-            }
-            Err(error) => Reply::refusal(error),
-        }
+        let results = self.performed(script, |script| &script.now, Some(session));
+        self.reply(results.await)
     }
 
-    /// The handler that wants no session.
+    /// Answers without a session.
     ///
     /// ```
     /// use cloakroom_conformance::adapter::{App, Reply};
@@ -149,34 +156,40 @@ impl App {
     /// }
     /// ```
     pub async fn untouched(&self, script: &str) -> Reply {
-        match Script::parse(script) {
-            Ok(script) => self.reply(script::perform::<()>(&script.now, None, &self.stage).await),
-            Err(error) => Reply::refusal(error),
-        }
+        let results = self.performed::<()>(script, |script| &script.now, None);
+        self.reply(results.await)
     }
 
-    /// The handler that wants both sessions.
+    /// Performs the request's script on both sessions.
     ///
     /// ```
     /// use cloakroom::Session;
     /// use cloakroom_conformance::adapter::{App, Reply, Second};
     ///
-    /// async fn handler(app: App, one: Session, other: Session<Second>, script: String) -> Reply {
+    /// async fn handler(
+    ///     app: App,
+    ///     one: Session,
+    ///     other: Session<Second>,
+    ///     script: String,
+    /// ) -> Reply {
     ///     app.both(&one, &other, &script).await
     /// }
     /// ```
     pub async fn both(&self, one: &Session, other: &Session<Second>, script: &str) -> Reply {
-        let script = match Script::parse(script) {
-            Ok(script) => script,
-            Err(error) => return Reply::refusal(error),
-        };
-        let mut results = script::perform(&script.now, Some(one), &self.stage).await;
-        let more = script::perform(&script.then, Some(other), &self.stage).await;
-        results.values.extend(more.values);
-        self.reply(results)
+        let first = self
+            .performed(script, |script| &script.now, Some(one))
+            .await;
+        let more = self.performed(script, |script| &script.then, Some(other));
+        match (first, more.await) {
+            (Ok(mut results), Ok(more)) => {
+                results.values.extend(more.values);
+                self.reply(Ok(results))
+            }
+            (Err(error), _) | (_, Err(error)) => self.reply(Err(error)),
+        }
     }
 
-    /// The handler that goes on, where another one did [`script`](App::script) and then left the request to it.
+    /// Answers after another route did [`script`](App::script) and then forwarded the request.
     ///
     /// ```
     /// use cloakroom::Session;
@@ -187,15 +200,11 @@ impl App {
     /// }
     /// ```
     pub async fn next(&self, session: &Session, script: &str) -> Reply {
-        match Script::parse(script) {
-            Ok(script) => {
-                self.reply(script::perform(&script.then, Some(session), &self.stage).await)
-            }
-            Err(error) => Reply::refusal(error),
-        }
+        let results = self.performed(script, |script| &script.then, Some(session));
+        self.reply(results.await)
     }
 
-    /// The handler whose body goes on using the session while it is sent.
+    /// Performs the script with a body that uses the session while it is sent.
     ///
     /// ```
     /// use cloakroom::Session;
@@ -214,7 +223,7 @@ impl App {
         reply
     }
 
-    /// What an upgraded connection does with the session and then sends.
+    /// Performs the late part of the script on an upgraded connection. Returns the text to send.
     ///
     /// ```
     /// use cloakroom::Session;
@@ -225,16 +234,13 @@ impl App {
     /// }
     /// ```
     pub async fn late(&self, session: &Session, script: &str) -> String {
-        match Script::parse(script) {
-            Ok(script) => {
-                let results = script::perform(&script.then, Some(session), &self.stage).await;
-                results.to_text()
-            }
-            Err(error) => error,
-        }
+        let results = self.performed(script, |script| &script.then, Some(session));
+        results
+            .await
+            .map_or_else(|error| error, |results| results.to_text())
     }
 
-    /// The application's page for a commit that failed.
+    /// Returns the application's page for a failed commit.
     ///
     /// ```
     /// use cloakroom_conformance::adapter::{App, Body};
@@ -256,18 +262,25 @@ impl App {
         }
     }
 
-    /// Performs a message's script, for transports other than HTTP: the results as text, to be sent back.
+    /// Performs a message's script, for transports other than HTTP. Returns the results as text, to
+    /// be sent back.
     ///
     /// # Errors
     ///
-    /// When the script says that the handler fails: then nothing may be saved.
+    /// If the script makes the handler fail. Then nothing may be saved.
     ///
     /// ```
     /// use cloakroom::Outcome;
     /// use cloakroom_conformance::adapter::App;
     ///
-    /// async fn message(app: &App, token: Option<&str>, script: &str) -> Result<(String, Outcome), cloakroom::Error> {
-    ///     app.sessions().with(token, |session| app.perform(session, script)).await
+    /// async fn message(
+    ///     app: &App,
+    ///     token: Option<&str>,
+    ///     script: &str,
+    /// ) -> Result<(String, Outcome), cloakroom::Error> {
+    ///     app.sessions()
+    ///         .with(token, |session| app.perform(session, script))
+    ///         .await
     /// }
     /// ```
     pub fn perform(
@@ -275,8 +288,8 @@ impl App {
         session: &mut CoreSession<'_>,
         script: &str,
     ) -> Result<String, cloakroom_core::Error> {
-        // Any error does: the suite only wants one.
-        let failed = cloakroom_core::Error::Misuse;
+        // Any error will do.
+        let failed = cloakroom_core::Error::ProtocolMisuse;
         let script = Script::parse(script).map_err(|_| failed.clone())?;
         let results = script::perform_now(&script.now, session, &self.stage);
         if results.failed {
@@ -288,10 +301,25 @@ impl App {
 
     pub(super) const PAGE: &'static str = "conformance-page";
 
-    /// The gate that is reached when somebody asks for the first bytes of a body.
+    /// The gate that the first poll of a body reaches.
     pub(super) const BODY: &'static str = "body";
 
-    fn reply(&self, results: Results) -> Reply {
+    /// Performs one part of a script. An error: the text is no script.
+    async fn performed<K: 'static>(
+        &self,
+        script: &str,
+        part: fn(&Script) -> &[Op],
+        session: Option<&Session<K>>,
+    ) -> Result<Results, String> {
+        let script = Script::parse(script)?;
+        Ok(script::perform(part(&script), session, &self.stage).await)
+    }
+
+    fn reply(&self, results: Result<Results, String>) -> Reply {
+        let results = match results {
+            Ok(results) => results,
+            Err(error) => return Reply::refusal(error),
+        };
         let status = if results.failed {
             500
         } else {
@@ -319,7 +347,7 @@ impl fmt::Debug for App {
     }
 }
 
-/// What a handler of the application answers: to be turned into the framework's response, with nothing added or left out.
+/// A handler's response, to be turned into the framework's own without adding or dropping anything.
 ///
 /// ```
 /// use cloakroom_conformance::adapter::{Body, Reply};
@@ -357,7 +385,8 @@ impl From<Reply> for Response<Body> {
     }
 }
 
-/// The body of a [`Reply`], empty by default: an `http_body::Body`; for frameworks that know other streams, [`chunk`](Body::chunk) after chunk.
+/// The body of a [`Reply`], empty by default. It implements `http_body::Body`. For other kinds of
+/// streams, call [`chunk`](Body::chunk) repeatedly.
 ///
 /// ```
 /// use cloakroom_conformance::adapter::Body;
@@ -378,7 +407,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// The next part, or `None` at the end.
+    /// Returns the next part, or `None` at the end.
     ///
     /// ```
     /// use cloakroom_conformance::adapter::Body;
@@ -408,6 +437,13 @@ impl Body {
             self.late = None;
             Some(bytes)
         })
+    }
+}
+
+/// For the default hook of failed commits, whose body is a text.
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::of(text.into(), Stage::default())
     }
 }
 

@@ -1,12 +1,11 @@
-use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::case::Stop;
+use crate::case::{Stated, Stop};
 
-/// What an adapter and its fixture can do, and what they never will.
+/// The abilities of an adapter and its fixture, claimed or denied.
 ///
-/// Where an ability is neither claimed nor denied its cases are reported as skipped; where it is [denied](Self::never), as not
-/// applicable, with the reason.
+/// Cases of an ability that is neither claimed nor denied are reported as skipped. Those of a
+/// [denied](Self::never) one are not applicable, with the reason.
 ///
 /// ```
 /// use cloakroom_conformance::adapter::{Ability, Claims};
@@ -19,9 +18,9 @@ use crate::case::Stop;
 /// }
 /// ```
 #[derive(Debug, Default)]
-pub struct Claims(BTreeMap<Ability, Option<&'static str>>);
+pub struct Claims(Stated<Ability>);
 
-/// What an adapter may be able to do.
+/// An ability that an adapter may have.
 ///
 /// ```
 /// use cloakroom_conformance::adapter::Ability;
@@ -31,9 +30,11 @@ pub struct Claims(BTreeMap<Ability, Option<&'static str>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Ability {
-    /// Answers HTTP/1.1 requests. Without it the fixture is one for messages: [`Server::messages`](super::Server::messages).
+    /// Answers HTTP/1.1 requests. Without it the fixture is one for messages:
+    /// [`Server::messages`](super::Server::messages).
     Http,
-    /// Answers HTTP/2 on the same port, without TLS, by prior knowledge. Every case of HTTP runs over it too.
+    /// Answers HTTP/2 on the same port, without TLS, by prior knowledge. Every case of HTTP runs
+    /// over it too.
     Http2,
     /// Routes in routers in routers: `/nested/script`.
     Nested,
@@ -49,14 +50,18 @@ pub enum Ability {
     Cancel,
     /// Handlers see header lines that are not UTF-8.
     Bytes,
-    /// Several routes are tried for a request, one after the other, until one answers: `/attempts`, `/attempts/untouched`, `/attempts/nobody`.
+    /// Several routes are tried for a request until one answers: `/attempts`,
+    /// `/attempts/untouched`, `/attempts/nobody`.
     Attempts,
-    /// What stands before a handler can fail, and the handler go on: `/optional`.
+    /// A guard can fail and the handler still run: `/optional`.
     Optional,
+    /// A layer between the session's layer and the handlers can copy and repeat a request:
+    /// `/repeated`, `/repeated/untouched`.
+    Repeats,
 }
 
 impl Claims {
-    /// The adapter has this ability, and the fixture the routes that show it.
+    /// Claims an ability. The fixture has the routes for it.
     ///
     /// ```
     /// use cloakroom_conformance::adapter::{Ability, Claims};
@@ -65,24 +70,25 @@ impl Claims {
     /// ```
     #[must_use]
     pub fn can(mut self, ability: Ability) -> Self {
-        self.0.insert(ability, None);
+        self.0.claim(ability);
         self
     }
 
-    /// The adapter does not have this ability and is not meant to, for this reason.
+    /// Denies an ability for good, with the reason.
     ///
     /// ```
     /// use cloakroom_conformance::adapter::{Ability, Claims};
     ///
-    /// let claims = Claims::default().never(Ability::Http, "lines over TCP have no headers");
+    /// let claims =
+    ///     Claims::default().never(Ability::Http, "lines over TCP have no headers");
     /// ```
     #[must_use]
     pub fn never(mut self, ability: Ability, reason: &'static str) -> Self {
-        self.0.insert(ability, Some(reason));
+        self.0.deny(ability, reason);
         self
     }
 
-    /// For cases that say what is to happen instead.
+    /// For cases that check the alternative.
     pub(super) fn lack(&self, ability: Ability) -> Result<(), Stop> {
         match self.require(ability) {
             Ok(()) => Err(Stop::DoesNotApply(format!("`{ability}` is claimed"))),
@@ -92,13 +98,7 @@ impl Claims {
     }
 
     pub(super) fn require(&self, ability: Ability) -> Result<(), Stop> {
-        match self.0.get(&ability) {
-            Some(None) => Ok(()),
-            Some(Some(reason)) => Err(Stop::DoesNotApply((*reason).to_owned())),
-            None => Err(Stop::Skipped(format!(
-                "the fixture neither claims nor denies `{ability}`"
-            ))),
-        }
+        self.0.require(ability)
     }
 }
 
@@ -116,6 +116,7 @@ impl fmt::Display for Ability {
             Self::Bytes => "bytes",
             Self::Attempts => "attempts",
             Self::Optional => "optional",
+            Self::Repeats => "repeats",
         })
     }
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use super::{App, Claims};
 use crate::store::FixtureError;
 
-/// What the suite needs to know of an adapter: how to start a server that uses it.
+/// Starts a server that uses the adapter, and claims its abilities.
 ///
 /// ```
-/// use cloakroom_conformance::adapter::{Ability, App, Claims, Fixture, FixtureError, Server};
+/// use cloakroom_conformance::adapter::{
+///     Ability, App, Claims, Fixture, FixtureError, Server,
+/// };
 /// use tokio::net::TcpListener;
 ///
 /// struct Mine;
@@ -35,18 +37,20 @@ use crate::store::FixtureError;
 /// }
 /// ```
 pub trait Fixture: Send + Sync + Sized + 'static {
-    /// What the adapter is called in the suite's output.
+    /// The adapter's name in the suite's output.
     const NAME: &'static str;
 
-    /// Starts a server of this application. Each case has at least one of its own; some have two on the same store.
+    /// Starts a server of this application. Each case has at least one of its own. Some have two on
+    /// the same store.
     ///
     /// # Errors
     ///
-    /// When it cannot be started: the case fails. With an [`io::Error`](std::io::Error) of the kind
-    /// [`Unsupported`](std::io::ErrorKind::Unsupported), when what it needs is not on this machine: the case is skipped.
+    /// If it cannot be started, the case fails. With an [`io::Error`](std::io::Error) of the kind
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported) the case is skipped: this machine lacks
+    /// something.
     fn start(&self, app: App) -> impl Future<Output = Result<Server, FixtureError>> + Send;
 
-    /// What the adapter can do and what it never will. What is neither claimed nor denied is reported as skipped.
+    /// Claims and denies abilities. Cases of the others are reported as skipped.
     fn claims(claims: Claims) -> Claims;
 }
 
@@ -55,7 +59,10 @@ pub trait Fixture: Send + Sync + Sized + 'static {
 /// ```
 /// use cloakroom_conformance::adapter::{App, Fixture, FixtureError, Server};
 ///
-/// async fn server(fixture: &impl Fixture, app: App) -> Result<Server, FixtureError> {
+/// async fn server(
+///     fixture: &impl Fixture,
+///     app: App,
+/// ) -> Result<Server, FixtureError> {
 ///     fixture.start(app).await
 /// }
 /// ```
@@ -71,12 +78,16 @@ pub(super) enum Reached {
 }
 
 impl Server {
-    /// A server for HTTP at this address. What stops it when it is dropped goes along: a task's `AbortHandle` is aborted.
+    /// Returns an HTTP server at this address. `stop` is dropped with it: a task's `AbortHandle` is
+    /// aborted.
     ///
     /// ```
     /// use cloakroom_conformance::adapter::Server;
     ///
-    /// fn server(address: std::net::SocketAddr, task: tokio::task::JoinHandle<()>) -> Server {
+    /// fn server(
+    ///     address: std::net::SocketAddr,
+    ///     task: tokio::task::JoinHandle<()>,
+    /// ) -> Server {
     ///     Server::http(address, task.abort_handle())
     /// }
     /// ```
@@ -87,7 +98,8 @@ impl Server {
         }
     }
 
-    /// Anything else that takes a token and a script, and answers with results and what the client is to do with its token.
+    /// Returns a server of another transport. It takes a token and a script, and returns the
+    /// results and the directive for the token.
     ///
     /// ```
     /// use cloakroom_conformance::adapter::{Client, Server};
@@ -122,79 +134,92 @@ impl Drop for AbortOnDrop {
 ///
 /// ```
 /// use cloakroom::{Directive, Error, Outcome};
-/// use cloakroom_conformance::adapter::{Answer, App, Client, Told};
+/// use cloakroom_conformance::adapter::{MessageReply, App, Client, TokenNotice};
 ///
 /// /// No transport at all.
 /// struct Direct(App);
 ///
 /// impl Client for Direct {
-///     async fn exchange(&self, tokens: &[&str], script: &str) -> Answer {
+///     async fn exchange(&self, tokens: &[&str], script: &str) -> MessageReply {
 ///         match exchange(&self.0, tokens, script).await {
-///             Err(error) => Answer::Failed(error.to_string()),
-///             Ok((results, outcome)) => Answer::Done(results, match outcome.directive {
-///                 Directive::Issue(issued) => Told::Keep(issued.token.expose().to_owned()),
-///                 Directive::Clear => Told::Forget,
-///                 _ if outcome.superseded => Told::Stale,
-///                 _ => Told::Nothing,
-///             }),
+///             Err(error) => MessageReply::Failed(error.to_string()),
+///             Ok((results, outcome)) => MessageReply::Done(
+///                 results,
+///                 match outcome.directive {
+///                     Directive::Issue(issued) => {
+///                         TokenNotice::Keep(issued.token.expose().to_owned())
+///                     }
+///                     Directive::Clear => TokenNotice::Forget,
+///                     _ if outcome.superseded => TokenNotice::Stale,
+///                     _ => TokenNotice::Nothing,
+///                 },
+///             ),
 ///         }
 ///     }
 /// }
 ///
-/// async fn exchange(app: &App, tokens: &[&str], script: &str) -> Result<(String, Outcome), Error> {
+/// async fn exchange(
+///     app: &App,
+///     tokens: &[&str],
+///     script: &str,
+/// ) -> Result<(String, Outcome), Error> {
 ///     let sessions = app.sessions();
-///     let mut exchange = sessions.open(tokens.iter().map(|token| token.as_bytes()));
+///     let mut exchange =
+///         sessions.open(tokens.iter().map(|token| token.as_bytes()));
 ///     sessions.load(&mut exchange).await?;
 ///     let results = app.perform(&mut exchange.session()?, script)?;
 ///     Ok((results, sessions.commit(exchange).await?))
 /// }
 /// ```
 pub trait Client: Send + Sync + 'static {
-    /// Sends a message with these tokens (nearly always none or one), and waits for the answer. Several run at the same time.
-    fn exchange(&self, tokens: &[&str], script: &str) -> impl Future<Output = Answer> + Send;
+    /// Sends a message with these tokens (usually none or one), and waits for the answer. Several
+    /// calls run at the same time.
+    fn exchange(&self, tokens: &[&str], script: &str) -> impl Future<Output = MessageReply> + Send;
 }
 
-/// What a client of messages got for an answer.
+/// The answer to a client of messages.
 ///
 /// ```
-/// use cloakroom_conformance::adapter::{Answer, Told};
+/// use cloakroom_conformance::adapter::{MessageReply, TokenNotice};
 ///
-/// fn answer(results: Result<String, cloakroom::Error>) -> Answer {
+/// fn answer(results: Result<String, cloakroom::Error>) -> MessageReply {
 ///     match results {
-///         Ok(results) => Answer::Done(results, Told::Nothing),
-///         Err(error) => Answer::Failed(error.to_string()),
+///         Ok(results) => MessageReply::Done(results, TokenNotice::Nothing),
+///         Err(error) => MessageReply::Failed(error.to_string()),
 ///     }
 /// }
 /// ```
 #[derive(Debug)]
-pub enum Answer {
-    /// The results, as [`App::perform`] gave them, and what became of the token.
-    Done(String, Told),
+pub enum MessageReply {
+    /// The results of [`App::perform`], and the directive for the token.
+    Done(String, TokenNotice),
     /// The request failed, visibly to the client.
     Failed(String),
 }
 
-/// What a client was told to do with its token.
+/// The directive for the client's token.
 ///
 /// ```
-/// use cloakroom_conformance::adapter::Told;
+/// use cloakroom_conformance::adapter::TokenNotice;
 ///
-/// assert_eq!(format!("{:?}", Told::Keep("a secret".to_owned())), "Keep(..)");
+/// let keep = TokenNotice::Keep("a secret".to_owned());
+/// assert_eq!(format!("{keep:?}"), "Keep(..)");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub enum Told {
-    /// Nothing: it keeps what it has.
+pub enum TokenNotice {
+    /// Keeps its token.
     Nothing,
-    /// To present this one from now on.
+    /// Presents this one from now on.
     Keep(String),
-    /// To present none any more.
+    /// Presents none any more.
     Forget,
-    /// That there is a newer token than the one it presented: [`Outcome::superseded`](cloakroom::Outcome::superseded). It is told no more, as who has
-    /// the newer one has been told.
+    /// There is a newer token than the presented one:
+    /// [`Outcome::superseded`](cloakroom::Outcome::superseded). The client does not receive it,
+    /// because its holder already has it.
     Stale,
 }
 
-impl fmt::Debug for Told {
+impl fmt::Debug for TokenNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "Nothing",
@@ -205,7 +230,7 @@ impl fmt::Debug for Told {
     }
 }
 
-pub(super) type Exchanging<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+pub(super) type Exchanging<'a> = Pin<Box<dyn Future<Output = MessageReply> + Send + 'a>>;
 
 pub(super) trait ErasedClient: Send + Sync {
     fn exchange<'a>(&'a self, tokens: &'a [&'a str], script: &'a str) -> Exchanging<'a>;

@@ -1,30 +1,27 @@
-//! The client for HTTP: what a browser and other polite clients do.
+//! The HTTP client: a browser, and other well-behaved clients.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use cloakroom::Config;
+use http::{HeaderValue, StatusCode, header};
 use reqwest::cookie::Jar;
 use reqwest::{Client, ClientBuilder};
+use serde_json::Value;
 
+use super::got::{Got, Head, results};
 use super::script::Script;
-use super::world::{Got, results};
-use super::{App, Told};
-use crate::case::{Stop, ensure, fail, same};
-
-/// The head of a response.
-#[derive(Debug)]
-pub(super) struct Head {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-}
+use super::{App, TokenNotice};
+use crate::case::{Stop, fail};
 
 pub(super) struct Http {
     client: Client,
     http2: bool,
     pub(super) address: SocketAddr,
-    cookie: String,
+    /// Of the first kind of session and of the second.
+    configs: [Config; 2],
     /// The session is in the cookie.
     carried: bool,
 }
@@ -33,23 +30,53 @@ impl Http {
     pub(super) fn new(
         address: SocketAddr,
         http2: bool,
-        cookie: &str,
+        configs: [Config; 2],
         carried: bool,
     ) -> Result<Self, Stop> {
         let client = built(builder(http2))?;
-        let cookie = cookie.to_owned();
         Ok(Self {
             client,
             http2,
             address,
-            cookie,
+            configs,
             carried,
         })
     }
 
-    /// `name=token`, as it stands in a Cookie line.
+    fn config(&self) -> &Config {
+        &self.configs[0]
+    }
+
+    /// The value of the header that presents a token: `name=token`, as it stands in a Cookie line.
     pub(super) fn pair(&self, token: &str) -> String {
-        format!("{}={token}", self.cookie)
+        match self.config().header() {
+            None => format!("{}={token}", self.config().cookie_name()),
+            Some(&header::AUTHORIZATION) => format!("Bearer {token}"),
+            Some(_) => token.to_owned(),
+        }
+    }
+
+    /// The whole header line that presents a token.
+    pub(super) fn line(&self, token: &str) -> String {
+        format!("{}: {}", self.config().request_header(), self.pair(token))
+    }
+
+    /// The values that present these tokens, a line each.
+    pub(super) fn lines(&self, tokens: &[&str]) -> Vec<String> {
+        let pairs: Vec<_> = tokens.iter().map(|token| self.pair(token)).collect();
+        match self.config().header() {
+            None if pairs.is_empty() => pairs,
+            None => vec![pairs.join("; ")],
+            Some(_) => pairs,
+        }
+    }
+
+    fn head_of(&self, response: &reqwest::Response) -> Head {
+        Head {
+            status: response.status(),
+            headers: response.headers().clone(),
+            carrier: self.config().request_header().clone(),
+        }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -64,15 +91,19 @@ impl Http {
         headers: &[(&str, &str)],
         script: &Script,
     ) -> Result<Got, Stop> {
-        let mut request = self.client.get(self.url(path));
-        for line in cookies {
-            request = request.header(header::COOKIE, line);
-        }
+        let mut request = self.request(path, cookies, script);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.answer(request.header(App::SCRIPT, script.to_text()))
-            .await
+        self.answer(request).await
+    }
+
+    fn request(&self, path: &str, cookies: &[String], script: &Script) -> reqwest::RequestBuilder {
+        let request = self.client.get(self.url(path));
+        let request = request.header(App::SCRIPT, script.to_text());
+        let header = self.config().request_header();
+        let lines = cookies.iter();
+        lines.fold(request, |request, line| request.header(header, line))
     }
 
     /// The same with a body.
@@ -100,13 +131,10 @@ impl Http {
         script: &Script,
     ) -> Result<Got, Stop> {
         let response = self.open(path, cookies, script).await?;
-        let head = Head {
-            status: response.status(),
-            headers: response.headers().clone(),
-        };
+        let head = self.head_of(&response);
         // Read to its end, so that the connection is done with.
         let _ = response.bytes().await;
-        let told = head.told(&self.cookie)?;
+        let told = head.told(self.config())?;
         Ok(Got {
             results: Vec::new(),
             told,
@@ -116,21 +144,14 @@ impl Http {
         })
     }
 
-    /// Only until the head is there; the body is read by who wants it.
+    /// Returns when the head has arrived. The caller may read the body.
     pub(super) async fn open(
         &self,
         path: &str,
         cookies: &[String],
         script: &Script,
     ) -> Result<reqwest::Response, Stop> {
-        let mut request = self
-            .client
-            .get(self.url(path))
-            .header(App::SCRIPT, script.to_text());
-        for line in cookies {
-            request = request.header(header::COOKIE, line);
-        }
-        request
+        self.request(path, cookies, script)
             .send()
             .await
             .map_err(|error| Stop::Failed(format!("no response: {error}")))
@@ -140,7 +161,11 @@ impl Http {
     pub(super) fn browser(&self) -> Result<Browser<'_>, Stop> {
         let jar = Arc::new(Jar::default());
         let client = built(builder(self.http2).cookie_provider(Arc::clone(&jar)))?;
-        Ok(Browser { http: self, client })
+        Ok(Browser {
+            http: self,
+            client,
+            kept: Mutex::default(),
+        })
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Got, Stop> {
@@ -150,24 +175,21 @@ impl Http {
             Err(error) => {
                 return Ok(Got {
                     results: Vec::new(),
-                    told: Told::Nothing,
+                    told: TokenNotice::Nothing,
                     failed: Some(format!("no response: {error}")),
                     head: None,
                     carried: self.carried,
                 });
             }
         };
-        let head = Head {
-            status: response.status(),
-            headers: response.headers().clone(),
-        };
+        let head = self.head_of(&response);
         let text = response.text().await;
         let text = text.map_err(|error| Stop::Failed(format!("a response's body: {error}")))?;
-        let told = head.told(&self.cookie)?;
-        let failed = head
-            .status
-            .is_server_error()
-            .then(|| format!("status {}", head.status));
+        let told = head.told(self.config())?;
+        // No script asks for 409: it is what a refused commit answers.
+        let refused = head.status == StatusCode::CONFLICT;
+        let failed =
+            (head.status.is_server_error() || refused).then(|| format!("status {}", head.status));
         let results = if failed.is_some() {
             Vec::new()
         } else {
@@ -183,23 +205,79 @@ impl Http {
     }
 }
 
+/// It also keeps tokens that come in headers, as an app does.
 pub(super) struct Browser<'a> {
     http: &'a Http,
     client: Client,
+    kept: Mutex<BTreeMap<String, HeaderValue>>,
 }
 
-impl Browser<'_> {
+impl<'a> Browser<'a> {
+    /// The same browser at another server.
+    pub(super) fn at(&self, http: &'a Http) -> Self {
+        Self {
+            http,
+            client: self.client.clone(),
+            kept: Mutex::new(self.kept().clone()),
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, HeaderValue>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) async fn get(&self, path: &str, script: impl Into<Script>) -> Result<Got, Stop> {
+        self.send(path, script).await?.ok()
+    }
+
+    /// A request that may fail.
+    pub(super) async fn send(&self, path: &str, script: impl Into<Script>) -> Result<Got, Stop> {
         let script = script.into().to_text();
-        let request = self
+        let mut request = self
             .client
             .get(self.http.url(path))
             .header(App::SCRIPT, script);
-        self.http.answer(request).await?.ok()
+        for (name, value) in &*self.kept() {
+            request = request.header(name, value);
+        }
+        let got = self.http.answer(request).await?;
+        let names = self.http.configs.iter().filter_map(Config::header);
+        for name in names {
+            let told = got.head.as_ref().and_then(|head| head.headers.get(name));
+            let mut kept = self.kept();
+            match told {
+                None => {}
+                Some(value) if value.is_empty() => drop(kept.remove(name.as_str())),
+                Some(value) => drop(kept.insert(name.to_string(), value.clone())),
+            }
+        }
+        Ok(got)
     }
 }
 
-fn builder(http2: bool) -> ClientBuilder {
+/// Fails unless these are the results of the browser's request, and it gets no directive.
+pub(super) async fn sees(
+    browser: &Browser<'_>,
+    path: &str,
+    script: impl Into<Script>,
+    want: Value,
+) -> Result<(), Stop> {
+    let got = browser.send(path, script).await?;
+    got.quiet()?.are(want).map(drop)
+}
+
+/// Fails unless these are the results of the browser's request, whatever the directive.
+pub(super) async fn does(
+    browser: &Browser<'_>,
+    path: &str,
+    script: impl Into<Script>,
+    want: Value,
+) -> Result<(), Stop> {
+    browser.send(path, script).await?.are(want).map(drop)
+}
+
+/// The settings that the suite's clients share.
+pub(crate) fn builder(http2: bool) -> ClientBuilder {
     let builder = Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -219,67 +297,6 @@ fn built(builder: ClientBuilder) -> Result<Client, Stop> {
         .map_err(|error| Stop::Failed(format!("the suite's client: {error}")))
 }
 
-impl Head {
-    /// The lines of this name.
-    pub(super) fn all(&self, name: &str) -> Vec<String> {
-        let lines = self.headers.get_all(name).into_iter();
-        lines
-            .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
-            .collect()
-    }
-
-    /// The members of a comma-separated header, in lower case.
-    pub(super) fn members(&self, name: &str) -> Vec<String> {
-        let lines = self.all(name).join(",");
-        let members = lines
-            .split(',')
-            .map(|member| member.trim().to_ascii_lowercase());
-        members.filter(|member| !member.is_empty()).collect()
-    }
-
-    /// The Set-Cookie lines for a cookie of this name.
-    pub(super) fn set_cookie(&self, name: &str) -> Vec<String> {
-        let mut lines = self.all("set-cookie");
-        lines.retain(|line| {
-            line.strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with('='))
-        });
-        lines
-    }
-
-    /// Fails unless the response says that it depends on the cookie.
-    pub(super) fn varies(&self, after: &str) -> Result<(), Stop> {
-        ensure(
-            self.members("vary")
-                .iter()
-                .any(|member| member == "cookie" || member == "*"),
-            format!("no `Vary: Cookie` after {after}"),
-        )
-    }
-
-    fn told(&self, name: &str) -> Result<Told, Stop> {
-        let lines = self.set_cookie(name);
-        ensure(
-            lines.len() <= 1,
-            "more than one Set-Cookie line of the same name",
-        )?;
-        let Some(line) = lines.first() else {
-            return Ok(Told::Nothing);
-        };
-        let value = line[name.len() + 1..].split(';').next().unwrap_or_default();
-        Ok(if value.is_empty() {
-            Told::Forget
-        } else {
-            Told::Keep(value.to_owned())
-        })
-    }
-
-    /// Fails unless the status is this.
-    pub(super) fn is(&self, status: u16) -> Result<(), Stop> {
-        same("the status", self.status.as_u16(), status)
-    }
-}
-
 /// The attributes of a Set-Cookie line, in lower case and sorted, without name and value.
 pub(super) fn attributes(line: &str) -> Vec<String> {
     let mut attributes: Vec<_> = line
@@ -289,6 +306,17 @@ pub(super) fn attributes(line: &str) -> Vec<String> {
         .collect();
     attributes.sort();
     attributes
+}
+
+/// Returns the attributes that distinguish cookies of one name.
+pub(super) fn scope(line: &str) -> Vec<String> {
+    let mut scope = attributes(line);
+    scope.retain(|attribute| {
+        attribute.starts_with("domain=")
+            || attribute.starts_with("path=")
+            || attribute == "partitioned"
+    });
+    scope
 }
 
 /// The only Set-Cookie line of this name.

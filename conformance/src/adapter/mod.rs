@@ -1,72 +1,85 @@
 //! The suite for adapters: implement [`Fixture`], then [`run`] it. Needs the feature `adapter`.
 //!
-//! Every case has a server of its own, on a real socket, and a store that logs, fails, loses replies and waits on command
-//! ([`instrumented`](crate::instrumented)), so that races are played, not hoped for. What the handlers do is in the request
-//! ([`App`]), so a new case needs no change in any adapter. The cases run in these ways, which the output names in brackets:
+//! Every case has its own server, on a real socket, and an
+//! [`instrumented`](crate::instrumented) store. That store logs, fails, loses replies and waits on
+//! command, so races are reproduced, not hoped for. Each request carries a script for the handler
+//! ([`App`]), so a new case needs no change in any adapter. The cases run in these ways, which the
+//! output names in brackets:
 //!
 //! | way | what it shows | when |
 //! |---|---|---|
 //! | `http1` | all cases of HTTP | [`Ability::Http`] |
 //! | `http2` | all but those that need raw sockets | [`Ability::Http2`] |
-//! | `messages` | the neutral cases, and those of what only a message tells | `Http` denied |
+//! | `messages` | the neutral cases, and those of message clients only | `Http` denied |
 //!
 //! # Neutral cases
 //!
-//! Most cases say nothing of HTTP: a client presents a token (or none), a handler uses the session, and the client is told to
-//! keep a token, to forget it, or nothing. They are those on store calls, values, tokens, lifetimes, sign-in, sign-out, races,
-//! lost replies and outages (invariants 1 to 8, 11 and 12, without what is said of headers), and run on every transport, through
-//! [`Client`]. What needs more than tokens in and a directive out is left to HTTP: cookies, caching, and what is about the
-//! response's head, a body, a status or a lost connection (most of invariant 10).
+//! Most cases do not depend on HTTP. A client presents a token (or none), and a handler uses the
+//! session. The response makes the client keep a token, drop it, or do neither.
+//!
+//! They cover store calls, values, tokens, lifetimes, sign-in, sign-out, races, lost replies and
+//! outages: invariants 1 to 8, 11 and 12, except for headers. They run on every transport, through
+//! [`Client`]. Cases that need more than tokens in and a directive out run on HTTP only: cookies,
+//! caching, response heads, bodies, statuses and lost connections (most of invariant 10).
 //!
 //! # Invariants
 //!
-//! What the cases call I1 to I12:
+//! The cases cite these as I1 to I12:
 //!
-//! 1. A request that does not ask for its session costs no store call and adds no header.
-//! 2. A request that only reads never writes a record, and never sends a cookie that it need not send.
+//! 1. A request that does not use its session costs no store call and adds no header.
+//! 2. A request that only reads never writes a record, and never sends a cookie that it need not
+//!    send.
 //! 3. Two requests that change different values both survive; n increments at the same time add n.
-//! 4. A destroyed session stays destroyed: nothing in flight brings it back, under any token.
-//! 5. An unknown, malformed or expired token is never adopted, creates nothing, and is never an error.
-//! 6. A response removes the cookie only if its own request signed out; only a sign-in, a rotation, or the creation of a
-//!    session where no living token was presented issues one.
-//! 7. After a rotation the old token never reaches the new privilege, and nothing at all after the grace or a sign-out. A crash
-//!    at any point leaves no second reachable privileged token, and loses no data.
-//! 8. A store that fails makes the request fail visibly; it never yields an empty session that is then saved.
-//! 9. A create never overwrites; a record that cannot be read is an error, and is not overwritten either.
-//! 10. Nothing is written before the handler is done, and all before the response's head leaves. A handler that panics, fails
-//!     or is cancelled changes nothing; the changes of a response with a 5xx status are dropped, unless configured otherwise.
+//! 4. A session that was signed out stays signed out: nothing in flight brings it back, under any
+//!    token.
+//! 5. An unknown, malformed or expired token is never adopted, creates nothing, and is never an
+//!    error.
+//! 6. A response removes the cookie only if its own request signed out. It issues one only for a
+//!    sign-in, a rotation, or a creation for a client without a living token.
+//! 7. After a rotation the old token never reaches the new privilege, and nothing at all after the
+//!    grace or a sign-out. A crash at any point leaves no second reachable privileged token, and
+//!    loses no data.
+//! 8. A store that fails makes the request fail visibly; it never yields an empty session that is
+//!    then saved.
+//! 9. A create never overwrites. An unreadable record is an error, and is not overwritten either.
+//! 10. Nothing is written before the handler is done, and all before the response's head leaves. A
+//!     handler that panics, fails or is cancelled changes nothing; the changes of a response with a
+//!     5xx status are dropped, unless configured otherwise.
 //! 11. Of two distinct living tokens under one cookie name neither is trusted.
-//! 12. Whatever bytes arrive, from a client or a store: no panic, and a bounded number of store calls.
+//! 12. Any bytes, from a client or a store: no panic, and a bounded number of store calls.
 
 mod app;
 mod cases;
 mod claims;
 mod fixture;
-mod http;
+pub(crate) mod got;
+pub(crate) mod http;
 mod raw;
 pub(crate) mod script;
+mod secret_scan;
 mod stage;
 mod variant;
-mod world;
+pub(crate) mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub use app::{App, AppStore, Body, Reply, Second};
 pub use claims::{Ability, Claims};
-pub use fixture::{Answer, Client, Fixture, Server, Told};
+pub use fixture::{Client, Fixture, MessageReply, Server, TokenNotice};
 pub use variant::Variant;
 
 pub use crate::store::FixtureError;
 
 use crate::case::{Case, Check, Stop};
-use crate::runner::{self, Suite, Trial};
+use crate::runner::{Suite, Trial};
 use fixture::{AnyFixture, Typed};
 use world::{Context, Via};
 
-/// Checks an adapter: for `main` in a test without a harness (`harness = false` in `Cargo.toml`).
+/// Checks an adapter. Call it from `main` in a test without a harness (`harness = false` in
+/// `Cargo.toml`).
 ///
-/// Output, exit status and arguments as those of [`store::run`](crate::store::run).
+/// Output, exit status and arguments are those of [`store::run`](crate::store::run).
 ///
 /// ```no_run
 /// use cloakroom_conformance::adapter::{self, Fixture};
@@ -78,16 +91,21 @@ use world::{Context, Via};
 /// ```
 #[must_use]
 pub fn run(fixture: impl Fixture) -> ExitCode {
-    runner::main(suite(fixture))
+    suite(fixture).main()
 }
 
-/// The cases that check this adapter, for a runner of one's own.
+/// Returns the cases that check this adapter, for your own runner.
 ///
 /// ```
 /// use cloakroom_conformance::adapter::{self, Fixture};
 ///
 /// async fn passes(fixture: impl Fixture) -> bool {
-///     adapter::suite(fixture).run(|outcome| println!("{outcome}")).await.tally().failed == 0
+///     adapter::suite(fixture)
+///         .run(|outcome| println!("{outcome}"))
+///         .await
+///         .tally()
+///         .failed
+///         == 0
 /// }
 /// ```
 #[must_use]
@@ -95,7 +113,7 @@ pub fn suite<F: Fixture>(fixture: F) -> Suite {
     suite_under(fixture, Vec::new())
 }
 
-/// The same, and after it, over HTTP/1.1, the cases under other configurations than the default one.
+/// Returns the same cases, followed by the cases under other configurations, over HTTP/1.1.
 ///
 /// ```
 /// use cloakroom::{Config, TokenFormat};
@@ -104,7 +122,9 @@ pub fn suite<F: Fixture>(fixture: F) -> Suite {
 ///
 /// fn with_uuids(fixture: impl Fixture) -> Suite {
 ///     let uuids = || Config::builder().token_format(TokenFormat::UuidV4);
-///     let without = |id: &str| (id == "adapter/token-shape").then_some("a UUID has another shape");
+///     let without = |id: &str| {
+///         (id == "adapter/token-shape").then_some("a UUID has another shape")
+///     };
 ///     adapter::suite_under(fixture, vec![Variant::new("uuids", uuids, without)])
 /// }
 /// ```
@@ -131,7 +151,7 @@ pub fn suite_under<F: Fixture>(fixture: F, variants: Vec<Variant>) -> Suite {
     if let Err(stop) = http {
         add(&mut cases::messages(), "messages", Via::Messages, &default);
         trials.push(Trial::stopped(HTTP, format!("{}/http1", F::NAME), stop));
-        return Suite::new(trials);
+        return prepared(trials);
     }
     add(&mut cases::http1(), "http1", Via::Http1, &default);
     if http2.is_ok() {
@@ -145,12 +165,20 @@ pub fn suite_under<F: Fixture>(fixture: F, variants: Vec<Variant>) -> Suite {
     if let Err(stop) = http2 {
         trials.push(Trial::stopped(HTTP, format!("{}/http2", F::NAME), stop));
     }
-    Suite::new(trials)
+    prepared(trials)
+}
+
+/// The cases, and before them the ear for secrets in what the adapter logs.
+fn prepared(trials: Vec<Trial>) -> Suite {
+    Suite::prepared(trials, || {
+        secret_scan::listen();
+        Box::pin(async { Ok(()) })
+    })
 }
 
 type Checks<'a> = &'a mut dyn Iterator<Item = &'static Check<Context>>;
 
-/// Every case of the suite, in the order in which they run.
+/// Returns every case of the suite, in the order in which they run.
 ///
 /// ```
 /// use cloakroom_conformance::adapter;

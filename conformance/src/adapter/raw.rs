@@ -1,4 +1,4 @@
-//! What no polite client sends: bytes on a socket, HTTP/1.1.
+//! Raw bytes on a socket, HTTP/1.1, for malformed requests.
 
 use std::net::SocketAddr;
 

@@ -1,8 +1,7 @@
-//! What a request of the suite makes the handler do. The handler is the same in every adapter, so a new case needs no change
-//! in any of them.
+//! Scripts: the operations that a request makes the handler perform. The handler is the same in
+//! every adapter, so a new case needs no change in any of them.
 
-use cloakroom::{Expiry, Session, UnixTime};
-use cloakroom_core::{Error as SessionError, Session as CoreSession};
+use cloakroom::{CoreSession, Error, Expiry, Session, UnixTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -12,10 +11,10 @@ use super::stage::{Entropy, Stage};
 /// The operations of one request, as they travel: JSON in a header or a message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Script {
-    /// What the handler does.
+    /// The handler's operations.
     pub(crate) now: Vec<Op>,
-    /// What is done when the response head is out: from a body, or an upgraded connection. Or, where there are two
-    /// sessions, what is done with the other one. Or, where several handlers are tried, what the second does.
+    /// The operations after the response head: from a body, or an upgraded connection. With two
+    /// sessions, the operations on the other one. With several attempts, those of the second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) then: Vec<Op>,
 }
@@ -57,7 +56,8 @@ pub(crate) enum Op {
     Header(String, String),
     /// The handler waits until the case opens this gate.
     Wait(String),
-    /// The handler leaves this to a task of its own, which outlives it. What came of it is told on the stage.
+    /// The handler leaves this to a task that outlives it. The task reports the result on the
+    /// stage.
     Spawn(Vec<Self>),
     Panic,
     /// The handler answers with an error of its own: over HTTP with the status 500.
@@ -81,14 +81,20 @@ impl<const N: usize> From<[Op; N]> for Script {
     }
 }
 
-impl From<Vec<Op>> for Script {
-    fn from(now: Vec<Op>) -> Self {
-        let then = Vec::new();
+impl Script {
+    pub(crate) fn then(now: impl Into<Vec<Op>>, then: impl Into<Vec<Op>>) -> Self {
+        let (now, then) = (now.into(), then.into());
         Self { now, then }
     }
 }
 
-/// What a script came to.
+impl From<Vec<Op>> for Script {
+    fn from(now: Vec<Op>) -> Self {
+        Self::then(now, [])
+    }
+}
+
+/// A script's results.
 #[derive(Default)]
 pub(crate) struct Results {
     pub(crate) values: Vec<Value>,
@@ -147,7 +153,7 @@ impl Results {
         match op {
             Op::Status(status) => self.status = Some(*status),
             Op::Header(name, value) => self.headers.push((name.clone(), value.clone())),
-            // Not `panic!`, which would print a message that nobody is to worry about.
+            // Not `panic!`, which would print an alarming message.
             Op::Panic => std::panic::resume_unwind(Box::new("the script says so")),
             Op::Fail => self.failed = true,
             _ => {}
@@ -179,8 +185,7 @@ fn on(session: &mut impl Target, op: &Op, entropy: &Entropy) -> Result<Value, St
             .map(|at| json!(at.map(UnixTime::as_secs))),
         Op::ExpiresAt => session.expires_at().map(|at| json!(at.as_secs())),
         Op::SignIn(subject) => session.sign_in(subject).map(|()| Value::Null),
-        Op::SignOut => session.sign_out().map(|()| Value::Null),
-        Op::Destroy => session.destroy().map(|()| Value::Null),
+        Op::SignOut | Op::Destroy => session.sign_out().map(|()| Value::Null),
         Op::Rotate => session.rotate().map(|()| Value::Null),
         Op::Flash(name, value) => session.flash(name, value).map(|()| Value::Null),
         Op::Flashed(name) => session.flashed(name).map(|value| json!(value)),
@@ -190,10 +195,9 @@ fn on(session: &mut impl Target, op: &Op, entropy: &Entropy) -> Result<Value, St
             let expiry = Expiry::new()
                 .idle(Duration::from_secs(*idle))
                 .absolute(Duration::from_secs(*absolute));
-            let expiry = if *persistent {
-                expiry.persistent()
-            } else {
-                expiry
+            let expiry = match persistent {
+                true => expiry.persistent(),
+                false => expiry,
             };
             session.set_expiry(expiry).map(|()| Value::Null)
         }
@@ -204,52 +208,31 @@ fn on(session: &mut impl Target, op: &Op, entropy: &Entropy) -> Result<Value, St
     result.map_err(|error| error.to_string())
 }
 
-type Answer<T> = Result<T, SessionError>;
+type MessageReply<T> = Result<T, Error>;
 
-/// What there is to do with a session, whether through a handle or not.
-trait Target {
-    fn get(&mut self, name: &str) -> Answer<Option<Value>>;
-    fn insert(&mut self, name: &str, value: &Value) -> Answer<()>;
-    fn remove(&mut self, name: &str) -> Answer<bool>;
-    fn take(&mut self, name: &str) -> Answer<Option<Value>>;
-    fn increment(&mut self, name: &str) -> Answer<u64>;
-    fn contains(&mut self, name: &str) -> Answer<bool>;
-    fn len(&mut self) -> Answer<usize>;
-    fn is_empty(&mut self) -> Answer<bool>;
-    fn keys(&mut self) -> Answer<Vec<String>>;
-    fn clear(&mut self) -> Answer<()>;
-    fn is_new(&mut self) -> Answer<bool>;
-    fn is_modified(&mut self) -> Answer<bool>;
-    fn id(&mut self) -> Answer<Option<String>>;
-    fn subject(&mut self) -> Answer<Option<String>>;
-    fn created_at(&mut self) -> Answer<UnixTime>;
-    fn authenticated_at(&mut self) -> Answer<Option<UnixTime>>;
-    fn expires_at(&mut self) -> Answer<UnixTime>;
-    fn sign_in(&mut self, subject: &str) -> Answer<()>;
-    fn sign_out(&mut self) -> Answer<()>;
-    fn destroy(&mut self) -> Answer<()>;
-    fn rotate(&mut self) -> Answer<()>;
-    fn flash(&mut self, name: &str, value: &Value) -> Answer<()>;
-    fn flashed(&mut self, name: &str) -> Answer<Option<Value>>;
-    fn csrf(&mut self, entropy: &Entropy) -> Result<String, String>;
-    fn verify_csrf(&mut self, token: &str) -> Answer<bool>;
-    fn set_expiry(&mut self, expiry: Expiry) -> Answer<()>;
-}
-
-/// `$method(arguments) -> type` for both: the handle's methods all answer with a `Result`, and so do some of the session's.
+/// `$method(arguments) -> type` for both: the handle's methods all answer with a `Result`, and so
+/// do some of the session's.
 macro_rules! targets {
     (
         fallible: { $($fallible:ident($($fa:ident: $ft:ty),*) -> $fr:ty;)* }
         infallible: { $($plain:ident($($pa:ident: $pt:ty),*) -> $pr:ty, $map:expr;)* }
     ) => {
+        /// The operations on a session, through a handle or directly.
+        trait Target {
+            $(fn $fallible(&mut self, $($fa: $ft),*) -> MessageReply<$fr>;)*
+            $(fn $plain(&mut self, $($pa: $pt),*) -> MessageReply<$pr>;)*
+            fn increment(&mut self, name: &str) -> MessageReply<u64>;
+            fn csrf(&mut self, entropy: &Entropy) -> Result<String, String>;
+        }
+
         impl<K> Target for &Session<K> {
-            $(fn $fallible(&mut self, $($fa: $ft),*) -> Answer<$fr> {
+            $(fn $fallible(&mut self, $($fa: $ft),*) -> MessageReply<$fr> {
                 Session::$fallible(self, $($fa),*)
             })*
-            $(fn $plain(&mut self, $($pa: $pt),*) -> Answer<$pr> {
+            $(fn $plain(&mut self, $($pa: $pt),*) -> MessageReply<$pr> {
                 Session::$plain(self, $($pa),*)
             })*
-            fn increment(&mut self, name: &str) -> Answer<u64> {
+            fn increment(&mut self, name: &str) -> MessageReply<u64> {
                 self.update(name, |n: Option<u64>| n.unwrap_or(0) + 1)
             }
             fn csrf(&mut self, _: &Entropy) -> Result<String, String> {
@@ -258,14 +241,14 @@ macro_rules! targets {
         }
 
         impl Target for CoreSession<'_> {
-            $(fn $fallible(&mut self, $($fa: $ft),*) -> Answer<$fr> {
-                CoreSession::$fallible(self, $($fa),*)
+            $(fn $fallible(&mut self, $($fa: $ft),*) -> MessageReply<$fr> {
+                Ok(CoreSession::$fallible(self, $($fa),*)?)
             })*
-            $(fn $plain(&mut self, $($pa: $pt),*) -> Answer<$pr> {
+            $(fn $plain(&mut self, $($pa: $pt),*) -> MessageReply<$pr> {
                 Ok($map(CoreSession::$plain(self, $($pa),*)))
             })*
-            fn increment(&mut self, name: &str) -> Answer<u64> {
-                self.update(name, |n: Option<u64>| n.unwrap_or(0) + 1)
+            fn increment(&mut self, name: &str) -> MessageReply<u64> {
+                Ok(self.update(name, |n: Option<u64>| n.unwrap_or(0) + 1)?)
             }
             fn csrf(&mut self, entropy: &Entropy) -> Result<String, String> {
                 let mut bytes = [0; 32];
@@ -284,6 +267,7 @@ targets! {
         sign_in(subject: &str) -> ();
         flash(name: &str, value: &Value) -> ();
         flashed(name: &str) -> Option<Value>;
+        set_expiry(expiry: Expiry) -> ();
     }
     infallible: {
         remove(name: &str) -> bool, |there| there;
@@ -300,10 +284,8 @@ targets! {
         authenticated_at() -> Option<UnixTime>, |at| at;
         expires_at() -> UnixTime, |at| at;
         sign_out() -> (), |()| ();
-        destroy() -> (), |()| ();
         rotate() -> (), |()| ();
         verify_csrf(token: &str) -> bool, |genuine| genuine;
-        set_expiry(expiry: Expiry) -> (), |()| ();
     }
 }
 

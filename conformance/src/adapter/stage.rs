@@ -1,4 +1,4 @@
-//! What the cases and the handler share: gates in the handler, and the randomness.
+//! The stage that the cases and the handlers share: gates in the handler, and the randomness.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// Where handlers wait, and what became of them.
+/// The gates where handlers wait, and the results of late tasks.
 #[derive(Clone, Default)]
 pub(super) struct Stage {
     seen: Arc<watch::Sender<Seen>>,
@@ -42,7 +42,7 @@ impl Stage {
         });
     }
 
-    /// For tasks that outlive their handler: what came of them.
+    /// Reports the result of a task that outlives its handler.
     pub(super) fn tell(&self, results: Vec<Value>) {
         self.seen.send_modify(|seen| seen.told = Some(results));
     }
@@ -68,13 +68,13 @@ impl Stage {
         let _ = seen.wait_for(|seen| seen.reached.contains(gate)).await;
     }
 
-    /// Returns when a handler that waited at the gate has been given up.
+    /// Returns when a handler that waited at the gate has been dropped.
     pub(super) async fn dropped(&self, gate: &str) {
         let mut seen = self.seen.subscribe();
         let _ = seen.wait_for(|seen| seen.dropped.contains(gate)).await;
     }
 
-    /// Returns what a task came to that outlived its handler.
+    /// Returns the result of a task that outlived its handler.
     pub(super) async fn told(&self) -> Vec<Value> {
         let mut seen = self.seen.subscribe();
         let told = seen.wait_for(|seen| seen.told.is_some()).await;
@@ -97,7 +97,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Bytes that never repeat, unless the case says so; the same ones in every run.
+/// Bytes that never repeat, unless the case makes them. The same ones in every run.
 #[derive(Clone, Default)]
 pub(super) struct Entropy(Arc<Mutex<Drawn>>);
 

@@ -1,11 +1,11 @@
-//! What the cases work with: a server of their own, its store, clock and randomness, and visitors.
+//! The cases' means: a server of their own, its store, clock and randomness, and visitors.
 
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom::{Builder, Config, Sessions, UnixTime};
+use cloakroom::{Carrier, Config, ConfigBuilder, Sessions, UnixTime};
 use cloakroom_core::Exchange;
 use cloakroom_memory::MemoryStore;
 use cloakroom_store::Key;
@@ -14,13 +14,14 @@ use tokio::task::JoinHandle;
 
 use super::claims::Ability;
 use super::fixture::{AnyFixture, Reached};
-use super::http::{Head, Http};
+use super::got::{Got, results};
+use super::http::Http;
 use super::script::{Op, Script};
 use super::stage::Stage;
-use super::variant::Base;
-use super::{Answer, App, AppStore, FixtureError, Server, Told};
+use super::variant::Configuration;
+use super::{App, AppStore, FixtureError, MessageReply, Server, TokenNotice};
 use crate::case::{Stop, ensure, fail, same};
-use crate::instrumented::{Control, Gate};
+use crate::instrumented::{Control, Gate, Operation};
 use crate::{FakeClock, Instrumented};
 
 /// How the cases reach the server.
@@ -31,11 +32,11 @@ pub(crate) enum Via {
     Messages,
 }
 
-/// What a case gets: the means to make a world.
+/// The input of a case, from which it makes a world.
 pub(crate) struct Context {
     pub(super) fixture: Arc<dyn AnyFixture>,
     pub(super) via: Via,
-    pub(super) base: Base,
+    pub(super) base: Configuration,
 }
 
 impl Context {
@@ -44,19 +45,55 @@ impl Context {
         self.world_with(|builder| builder).await
     }
 
+    /// The same, and somebody whose session holds these values.
+    pub(super) async fn session(
+        &self,
+        script: impl Into<Script>,
+    ) -> Result<(World, Visitor), Stop> {
+        let world = self.world().await?;
+        let visitor = world.visitor_with(script).await?;
+        Ok((world, visitor))
+    }
+
     pub(super) async fn world_with(
         &self,
-        configure: impl Fn(Builder) -> Builder,
+        configure: impl Fn(ConfigBuilder) -> ConfigBuilder,
     ) -> Result<World, Stop> {
         self.make(configure, false).await
     }
 
-    /// The same on a store that never expires anything, so that what is enforced is enforced without its help.
+    /// The same on a store that never expires anything, so that what is enforced is enforced
+    /// without its help.
     pub(super) async fn world_that_keeps_all(
         &self,
-        configure: impl Fn(Builder) -> Builder,
+        configure: impl Fn(ConfigBuilder) -> ConfigBuilder,
     ) -> Result<World, Stop> {
         self.make(configure, true).await
+    }
+
+    /// The same with the token in this header, whatever the variant.
+    pub(super) async fn world_with_header(&self, name: &'static str) -> Result<World, Stop> {
+        let base = Configuration {
+            builder: Arc::new(move || Config::builder().carrier(Carrier::Header(name))),
+            stored: true,
+        };
+        let context = Self {
+            fixture: Arc::clone(&self.fixture),
+            via: self.via,
+            base,
+        };
+        context.make(|builder| builder, false).await
+    }
+
+    /// Another server on the same store, with a configuration of its own.
+    pub(super) async fn beside(
+        &self,
+        world: &World,
+        configure: impl Fn(ConfigBuilder) -> ConfigBuilder,
+    ) -> Result<World, Stop> {
+        world
+            .another_with(build(configure((self.base.builder)()))?)
+            .await
     }
 
     pub(super) fn require(&self, ability: Ability) -> Result<(), Stop> {
@@ -69,7 +106,7 @@ impl Context {
 
     async fn make(
         &self,
-        configure: impl Fn(Builder) -> Builder,
+        configure: impl Fn(ConfigBuilder) -> ConfigBuilder,
         keeps_all: bool,
     ) -> Result<World, Stop> {
         let (clock, stage) = (FakeClock::default(), Stage::default());
@@ -85,7 +122,7 @@ impl Context {
             self.via,
             [
                 build(configure((self.base.builder)()))?,
-                build((self.base.builder)().cookie_name("__Host-second"))?,
+                build(second((self.base.builder)()))?,
             ],
             self.base.stored,
             store,
@@ -96,7 +133,16 @@ impl Context {
     }
 }
 
-fn build(builder: Builder) -> Result<Config, Stop> {
+/// The second kind of session, with a carrier of its own.
+fn second(builder: ConfigBuilder) -> ConfigBuilder {
+    let in_header = builder.clone().build();
+    match in_header.is_ok_and(|config| config.header().is_some()) {
+        true => builder.carrier(Carrier::Header("x-second")),
+        false => builder.cookie_name("__Host-second"),
+    }
+}
+
+fn build(builder: ConfigBuilder) -> Result<Config, Stop> {
     builder
         .build()
         .map_err(|error| Stop::Failed(format!("the suite's configuration: {error}")))
@@ -152,7 +198,7 @@ impl World {
             (Reached::At(address), Via::Http1 | Via::Http2) => Some(Http::new(
                 *address,
                 via == Via::Http2,
-                config.cookie_name(),
+                [config.clone(), app.second.config().clone()],
                 !stored,
             )?),
             (Reached::Through(_), Via::Messages) => None,
@@ -178,16 +224,31 @@ impl World {
 
     /// Another server on the same store.
     pub(super) async fn another(&self) -> Result<Self, Stop> {
+        self.another_with(self.config.clone()).await
+    }
+
+    async fn another_with(&self, config: Config) -> Result<Self, Stop> {
         Self::start(
             Arc::clone(&self.fixture),
             self.via,
-            [self.config.clone(), self.app.second.config().clone()],
+            [config, self.app.second.config().clone()],
             self.stored,
             Arc::clone(&self.store),
             self.clock.clone(),
             self.stage.clone(),
         )
         .await
+    }
+
+    /// Ends all sessions, by the process of this server.
+    pub(super) async fn end_all(&self) -> Result<(), Stop> {
+        let ended = self.app.sessions.end_all().await;
+        ended.map_err(|error| Stop::Failed(format!("an end of all sessions: {error}")))
+    }
+
+    /// The sessions, as another process has them.
+    pub(super) fn other_process(&self) -> Sessions<AppStore> {
+        sessions(&self.store, &self.config, &self.clock, &self.stage)
     }
 
     /// Somebody without a token.
@@ -203,9 +264,9 @@ impl World {
     }
 
     /// Somebody whose session holds these values.
-    pub(super) async fn visitor_with(&self, ops: Vec<Op>) -> Result<Visitor, Stop> {
+    pub(super) async fn visitor_with(&self, script: impl Into<Script>) -> Result<Visitor, Stop> {
         let mut visitor = self.visitor();
-        visitor.send(ops).await?.ok()?;
+        visitor.send(script).await?.ok()?;
         ensure(
             visitor.token.is_some(),
             "no token was issued for a new session",
@@ -225,6 +286,11 @@ impl World {
         self.store.control()
     }
 
+    /// The configuration of the second kind of session.
+    pub(super) fn second(&self) -> &Config {
+        self.app.second.config()
+    }
+
     /// The store's operations since the log was forgotten, without the numbers of the keys.
     pub(super) fn calls(&self) -> Vec<String> {
         let log = self.control().log();
@@ -233,7 +299,7 @@ impl World {
             .collect()
     }
 
-    /// Fails unless these were the store's operations, and forgets them.
+    /// Fails unless these were the store's operations, and clears the log.
     pub(super) fn called(&self, what: &str, want: &[&str]) -> Result<(), Stop> {
         let got = self.calls();
         self.control().reset();
@@ -278,8 +344,10 @@ impl World {
         match (&self.server.reached, &self.http) {
             (Reached::Through(client), _) => {
                 let (failed, text, told) = match client.exchange(tokens, &script.to_text()).await {
-                    Answer::Done(results, told) => (None, results, told),
-                    Answer::Failed(error) => (Some(error), "[]".to_owned(), Told::Nothing),
+                    MessageReply::Done(results, told) => (None, results, told),
+                    MessageReply::Failed(error) => {
+                        (Some(error), "[]".to_owned(), TokenNotice::Nothing)
+                    }
                 };
                 let results = results(&text)?;
                 Ok(Got {
@@ -291,9 +359,8 @@ impl World {
                 })
             }
             (_, Some(http)) => {
-                let pairs: Vec<_> = tokens.iter().map(|token| http.pair(token)).collect();
-                let line = (!pairs.is_empty()).then(|| pairs.join("; "));
-                http.send("/script", line.as_slice(), &[], script).await
+                let lines = http.lines(tokens);
+                http.send("/script", &lines, &[], script).await
             }
             (Reached::At(_), None) => fail("no client"),
         }
@@ -313,6 +380,7 @@ fn sessions(
 ) -> Sessions<AppStore> {
     let (clock, entropy) = (clock.clone(), stage.entropy().clone());
     Sessions::new(Arc::clone(store))
+        .with_unused_store()
         .with_config(config.clone())
         .with_clock(move || clock.now())
         .with_entropy(move |bytes| {
@@ -321,13 +389,7 @@ fn sessions(
         })
 }
 
-pub(super) fn results(text: &str) -> Result<Vec<Value>, Stop> {
-    // Not shown: it may hold what a token led to.
-    serde_json::from_str(text)
-        .map_err(|error| Stop::Failed(format!("the answer is not the handler's results: {error}")))
-}
-
-/// Who presents a token, and does with it what it is told.
+/// A client that presents a token and follows the directives.
 #[derive(Clone)]
 pub(super) struct Visitor {
     world: World,
@@ -344,19 +406,17 @@ impl Visitor {
         Ok(got)
     }
 
-    /// Sends it in a task of its own. The visitor does not see what the answer tells it.
-    pub(super) fn start(&self, script: impl Into<Script>) -> Started {
+    /// Sends it in a task of its own. The visitor does not follow the answer's directive.
+    pub(super) fn start(&self, script: impl Into<Script>) -> Started<Got> {
         let (world, token, script) = (self.world.clone(), self.token.clone(), script.into());
-        Started(tokio::spawn(async move {
-            world.exchange(token.as_deref().as_slice(), &script).await
-        }))
+        Started::spawn(async move { world.exchange(token.as_deref().as_slice(), &script).await })
     }
 
     pub(super) fn obey(&mut self, got: &Got) {
         match &got.told {
-            Told::Nothing | Told::Stale => {}
-            Told::Keep(token) => self.token = Some(token.clone()),
-            Told::Forget => self.token = None,
+            TokenNotice::Nothing | TokenNotice::Stale => {}
+            TokenNotice::Keep(token) => self.token = Some(token.clone()),
+            TokenNotice::Forget => self.token = None,
         }
     }
 
@@ -371,13 +431,9 @@ impl Visitor {
             .ok_or_else(|| Stop::Failed("no token was issued".to_owned()))
     }
 
-    /// What is there under this name.
+    /// Returns the value under this name.
     pub(super) async fn value(&mut self, name: &str) -> Result<Value, Stop> {
         self.send([super::script::get(name)]).await?.one()
-    }
-
-    pub(super) async fn subject(&mut self) -> Result<Value, Stop> {
-        self.send([Op::Subject]).await?.one()
     }
 
     pub(super) async fn is_known(&mut self) -> Result<bool, Stop> {
@@ -385,94 +441,98 @@ impl Visitor {
     }
 }
 
-/// A request under way.
-pub(super) struct Started(JoinHandle<Result<Got, Stop>>);
+/// A request under way. It ends when nobody awaits it any more.
+pub(crate) struct Started<G>(JoinHandle<Result<G, Stop>>);
 
-impl Started {
-    pub(super) async fn answer(mut self) -> Result<Got, Stop> {
+impl<G: Send + 'static> Started<G> {
+    pub(crate) fn spawn(request: impl Future<Output = Result<G, Stop>> + Send + 'static) -> Self {
+        Self(tokio::spawn(request))
+    }
+
+    /// Returns the answer when it comes.
+    pub(crate) async fn got(&mut self) -> Result<G, Stop> {
         match (&mut self.0).await {
             Ok(got) => got,
             Err(error) => fail(format!("the client of the suite: {error}")),
         }
     }
+
+    pub(crate) async fn answer(mut self) -> Result<G, Stop> {
+        self.got().await
+    }
 }
 
-impl Drop for Started {
+impl<G> Drop for Started<G> {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-/// What came back.
-pub(super) struct Got {
-    pub(super) results: Vec<Value>,
-    pub(super) told: Told,
-    /// The request failed visibly, and how.
-    pub(super) failed: Option<String>,
-    /// Over HTTP.
-    pub(super) head: Option<Head>,
-    /// The session is in the token, which is therefore another one after each change.
-    pub(super) carried: bool,
+/// Fails unless these are the results of the visitor's request, and it gets no directive.
+pub(super) async fn sees(
+    visitor: &mut Visitor,
+    script: impl Into<Script>,
+    want: Value,
+) -> Result<(), Stop> {
+    visitor.send(script).await?.quiet()?.are(want).map(drop)
 }
 
-impl Got {
-    /// Fails unless the request succeeded.
-    pub(super) fn ok(self) -> Result<Self, Stop> {
-        match &self.failed {
-            None => Ok(self),
-            Some(error) => fail(format!("a request failed: {error}")),
-        }
-    }
+/// Fails unless these are the results of the visitor's request, whatever the directive.
+pub(super) async fn does(
+    visitor: &mut Visitor,
+    script: impl Into<Script>,
+    want: Value,
+) -> Result<(), Stop> {
+    visitor.send(script).await?.are(want).map(drop)
+}
 
-    /// Fails unless the request failed visibly, and left the client's token alone.
-    pub(super) fn failed(self, what: &str) -> Result<(), Stop> {
-        ensure(
-            self.failed.is_some(),
-            format!("{what}: the client was told that all is well"),
-        )?;
-        same(
-            &format!("{what}: what a failed request tells the client to do"),
-            self.told,
-            Told::Nothing,
-        )
-    }
+/// Fails unless the visitor's request fails visibly, and leaves the token alone.
+pub(super) async fn fails(
+    visitor: &mut Visitor,
+    script: impl Into<Script>,
+    what: &str,
+) -> Result<(), Stop> {
+    visitor.send(script).await?.failed(what)
+}
 
-    /// Fails unless it succeeded and told the client to do nothing.
-    pub(super) fn quiet(self) -> Result<Self, Stop> {
-        let got = self.ok()?;
-        let carried = got.carried && matches!(got.told, Told::Keep(_));
-        if got.told != Told::Stale && !carried {
-            same(
-                "what the client was told to do with its token",
-                &got.told,
-                &Told::Nothing,
-            )?;
-        }
-        Ok(got)
-    }
+/// Starts a request, and returns when its call of this operation waits: a load after it ran, any
+/// other call before it runs.
+pub(super) async fn held(
+    visitor: &Visitor,
+    operation: Operation,
+    script: impl Into<Script>,
+) -> Result<Held, Stop> {
+    let plan = visitor.world.control();
+    let gate = match operation {
+        Operation::Load => plan.on(operation).pause_after(),
+        _ => plan.on(operation).pause_before(),
+    };
+    held_at(gate, visitor, script).await
+}
 
-    /// The result of the only operation.
-    pub(super) fn one(self) -> Result<Value, Stop> {
-        let mut got = self.ok()?;
-        same("the number of results", got.results.len(), 1)?;
-        Ok(got.results.remove(0))
-    }
+/// The same at this gate.
+pub(super) async fn held_at(
+    gate: Gate,
+    visitor: &Visitor,
+    script: impl Into<Script>,
+) -> Result<Held, Stop> {
+    let request = visitor.start(script);
+    reached(&gate, "of a request that is to wait").await?;
+    Ok(Held { gate, request })
+}
 
-    /// Fails unless these are the results.
-    pub(super) fn are(self, want: Value) -> Result<Self, Stop> {
-        let got = self.ok()?;
-        same(
-            "the results in the handler",
-            Value::from(got.results.clone()),
-            want,
-        )?;
-        Ok(got)
-    }
+/// A request whose store call waits at a gate.
+pub(super) struct Held {
+    // The first field is dropped first: the client leaves before the call goes on.
+    request: Started<Got>,
+    gate: Gate,
+}
 
-    pub(super) fn head(&self) -> Result<&Head, Stop> {
-        self.head
-            .as_ref()
-            .ok_or_else(|| Stop::Failed("no response".to_owned()))
+impl Held {
+    /// Lets the call go on, and returns the answer.
+    pub(super) async fn answer(self) -> Result<Got, Stop> {
+        self.gate.open();
+        self.request.answer().await
     }
 }
 

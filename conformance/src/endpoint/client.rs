@@ -5,15 +5,15 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, Uri, header};
+use ::http::{HeaderMap, StatusCode, Uri, header};
 use reqwest::Client;
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
-use crate::adapter::App;
+use crate::adapter::got::{lines, members};
 use crate::adapter::script::{Op, Script, get};
+use crate::adapter::{App, http};
 use crate::case::{Stop, ensure, fail, same};
 
 /// How long a handler may take to come to a gate, and a server to answer.
@@ -27,15 +27,8 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(url: &str, second: Option<&str>) -> Result<Self, String> {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(SOON)
-            // What a handler's panic does to its connection is not to be met by the next request.
-            .pool_max_idle_per_host(0)
-            .http1_only()
-            .build()
-            .map_err(|error| format!("the suite's client: {error}"))?;
+        let client = http::builder(false).timeout(SOON).build();
+        let client = client.map_err(|error| format!("the suite's client: {error}"))?;
         let urls = [Some(url), second].into_iter().flatten().map(|url| {
             let parsed: Result<Uri, _> = url.parse();
             match parsed {
@@ -50,7 +43,7 @@ impl Site {
     }
 }
 
-/// What a case gets.
+/// The input of a case.
 #[derive(Clone)]
 pub(crate) struct Context {
     site: Arc<Site>,
@@ -85,13 +78,13 @@ impl Context {
         if self.site.urls.len() > 1 {
             return Ok(());
         }
-        Err(Stop::Skipped(
-            "no second server on the same store was named".to_owned(),
-        ))
+        let why = "no second server on the same store was named";
+        Err(Stop::Skipped(why.to_owned()))
     }
 }
 
-/// Cookies by name, as a browser keeps those of one site. Which of them is the session's is the server's affair.
+/// Cookies by name, as a browser keeps those of one site. Which of them is the session's is the
+/// server's affair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cookies(pub(super) BTreeMap<String, String>);
 
@@ -112,12 +105,8 @@ impl Cookies {
     }
 
     pub(super) fn line(&self) -> String {
-        let pairs: Vec<_> = self
-            .0
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        pairs.join("; ")
+        let pairs = self.0.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -130,13 +119,6 @@ pub(super) fn removes(line: &str) -> bool {
             || (attribute.starts_with("expires=") && attribute.contains(" 1970 "))
             || (attribute.starts_with("expires=") && attribute.contains("-1970 "))
     })
-}
-
-pub(super) fn lines(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let lines = headers.get_all(name).into_iter();
-    lines
-        .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
-        .collect()
 }
 
 /// A browser with its cookies.
@@ -176,13 +158,14 @@ impl Visitor {
         self.request("/script", line, ops).await
     }
 
-    /// In a task of its own. The visitor does not see what the answer tells it: see [`Visitor::after`].
+    /// Sends it in a task of its own. The visitor does not follow the answer's cookies: see
+    /// [`Visitor::after`].
     pub(super) fn start(&self, ops: impl Into<Script>) -> Started {
         let (mut visitor, ops) = (self.clone(), ops.into());
-        Started(tokio::spawn(async move { visitor.send(ops).await }))
+        Started::spawn(async move { visitor.send(ops).await })
     }
 
-    /// This visitor, once it has heard this answer.
+    /// Returns this visitor with the answer's cookies.
     pub(super) fn after(&self, got: &Got) -> Self {
         let mut visitor = self.clone();
         visitor.cookies.obey(&got.headers);
@@ -209,7 +192,8 @@ impl Visitor {
             .client
             .get(url)
             .header(App::SCRIPT, ops.into().to_text())
-            // The suite is a browser behind a proxy that ends TLS: some servers send no Secure cookie otherwise.
+            // The suite is a browser behind a proxy that ends TLS: some servers send no Secure
+            // cookie otherwise.
             .header("x-forwarded-proto", "https");
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies);
@@ -220,10 +204,11 @@ impl Visitor {
                 return fail(format!("the server is not there: {error}"));
             }
             Err(error) => {
+                let (status, headers, body) = (None, HeaderMap::new(), error.to_string());
                 return Ok(Got {
-                    status: None,
-                    headers: HeaderMap::new(),
-                    body: error.to_string(),
+                    status,
+                    headers,
+                    body,
                 });
             }
         };
@@ -238,7 +223,16 @@ impl Visitor {
     }
 }
 
-/// What came back.
+/// Fails unless these are the results of the visitor's request.
+pub(super) async fn does(
+    visitor: &mut Visitor,
+    ops: impl Into<Script>,
+    want: Value,
+) -> Result<(), Stop> {
+    visitor.send(ops).await?.are(want).map(drop)
+}
+
+/// A request's answer.
 pub(super) struct Got {
     /// `None`: the connection ended without an answer.
     pub(super) status: Option<StatusCode>,
@@ -282,11 +276,8 @@ impl Got {
     }
 
     pub(super) fn are(self, want: Value) -> Result<Self, Stop> {
-        same(
-            "the results in the handler",
-            Value::from(self.results()?),
-            want,
-        )?;
+        let results = Value::from(self.results()?);
+        same("the results in the handler", results, want)?;
         Ok(self)
     }
 
@@ -303,39 +294,21 @@ impl Got {
 
     /// The members of a comma-separated header, in lower case.
     pub(super) fn members(&self, name: &str) -> Vec<String> {
-        let lines = self.all(name).join(",").to_ascii_lowercase();
-        let members = lines.split(',').map(|member| member.trim().to_owned());
-        members.filter(|member| !member.is_empty()).collect()
+        members(&self.headers, name)
     }
 }
 
 /// A request under way.
-pub(super) struct Started(JoinHandle<Result<Got, Stop>>);
+pub(super) type Started = crate::adapter::world::Started<Got>;
 
 impl Started {
     /// Returns when so many handlers wait at the gate, of which one is this request's.
     pub(super) async fn comes_to(&mut self, gate: &mut Gate, handlers: usize) -> Result<(), Stop> {
         tokio::select! {
             reached = gate.reached(handlers) => reached,
-            answer = &mut self.0 => match answer {
-                // It says, perhaps, that there is no such operation.
-                Ok(got) => got?.ok().and_then(|_| fail("a handler did not wait")),
-                Err(error) => fail(format!("the client of the suite: {error}")),
-            },
+            // The server may not support the operation.
+            got = self.got() => got?.ok().and_then(|_| fail("a handler did not wait")),
         }
-    }
-
-    pub(super) async fn answer(mut self) -> Result<Got, Stop> {
-        match (&mut self.0).await {
-            Ok(got) => got,
-            Err(error) => fail(format!("the client of the suite: {error}")),
-        }
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -379,7 +352,7 @@ impl Gate {
     /// Lets all go on that wait.
     pub(super) fn open(self) {}
 
-    /// Returns when a handler that waits has been given up, with its socket.
+    /// Returns when a handler that waits has been dropped, with its socket.
     pub(super) async fn given_up(&mut self, within: Duration) -> bool {
         let Some(stream) = self.waiting.first_mut() else {
             return false;

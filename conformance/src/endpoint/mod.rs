@@ -1,13 +1,15 @@
-//! The black-box suite: what can be seen of sessions from outside, over HTTP, on any server in any language. Needs the feature
-//! `adapter`.
+//! The black-box suite: checks sessions from outside, over HTTP, on any server in any language.
+//! Needs the feature `adapter`.
 //!
-//! The server offers one small endpoint, which does with its session what a request's script says; `ENDPOINT.md` of this crate is
-//! the whole description, and a page of code in most languages. There is no fake clock, no access to the store, and nothing of
-//! the server's is stopped: what needs that is in the suites [`adapter`](crate::adapter) and [`store`](crate::store). Races are
-//! played all the same: a script may say that the handler waits until the suite lets it go on.
+//! The server offers one small endpoint that runs a request's script on its session. `ENDPOINT.md`
+//! of this crate describes it in full. The endpoint takes a page of code in most languages.
 //!
-//! A case is `n/a` where the server's endpoint answers that it does not have an operation, and skipped where the suite was not told
-//! what the case needs: a second server on the same store.
+//! This suite has no fake clock and no access to the store, and stops nothing of the server's.
+//! Cases that need this are in the suites [`adapter`](crate::adapter) and [`store`](crate::store).
+//! Races are reproduced all the same: a script can hold the handler until the suite releases it.
+//!
+//! A case is `n/a` if the server's endpoint answers that it lacks an operation. It is skipped if
+//! the suite was not given what the case needs: a second server on the same store.
 
 mod cases;
 mod client;
@@ -18,8 +20,8 @@ use crate::case::{Case, Check};
 use crate::runner::{Suite, Trial};
 use client::{Context, Site};
 
-/// The cases on the server at this URL, called `name` in the output. With `second`, also those that need two servers on the same
-/// store.
+/// Returns the cases for the server at this URL, called `name` in the output. `second` adds the
+/// cases that need two servers on the same store.
 ///
 /// # Errors
 ///
@@ -43,7 +45,7 @@ pub fn suite(name: &str, url: &str, second: Option<&str>) -> Result<Suite, Strin
     Ok(Suite::new(cases::all().map(trial).collect()))
 }
 
-/// Every case of the suite, in the order in which they run.
+/// Returns every case of the suite, in the order in which they run.
 ///
 /// ```
 /// use cloakroom_conformance::endpoint;

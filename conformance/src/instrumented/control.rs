@@ -6,7 +6,7 @@ use cloakroom_store::{Key, StoreError};
 use super::Gate;
 use super::gate::Barrier;
 
-/// What a store can be asked to do.
+/// An operation of a store.
 ///
 /// ```
 /// use cloakroom_conformance::instrumented::Operation;
@@ -52,21 +52,25 @@ impl fmt::Display for Operation {
 /// use cloakroom_conformance::instrumented::{Control, Operation};
 ///
 /// fn writes(control: &Control) -> usize {
-///     control.log().iter().filter(|event| event.operation != Operation::Load).count()
+///     control
+///         .log()
+///         .iter()
+///         .filter(|event| event.operation != Operation::Load)
+///         .count()
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// What was asked for.
+    /// The operation.
     pub operation: Operation,
-    /// Which key: 0 is the first that this store was ever asked for, 1 the second other one. The key itself may hold a
-    /// token. None for operations without a key.
+    /// The key's number: 0 for the first key that this store ever got, 1 for the second other one.
+    /// The key itself may hold a token. None for operations without a key.
     pub key: Option<usize>,
-    /// What the store inside answered, in one word; `failed` for an error, `not done` if it was made to fail before, `pending`
-    /// while it is under way, and for ever if the future was dropped.
+    /// The inner store's answer, in one word. `failed` for an error, `not done` if a plan prevented
+    /// it, `pending` while it is under way. A dropped future's entry stays `pending`.
     pub answer: &'static str,
-    /// Whether the store inside answered and the caller was told of a failure.
+    /// Whether the inner store answered and the caller got an error.
     pub reply_lost: bool,
 }
 
@@ -84,7 +88,8 @@ impl fmt::Display for Event {
     }
 }
 
-/// What a test says and asks about an [`Instrumented`](super::Instrumented) store. Clones control the same store.
+/// Controls an [`Instrumented`](super::Instrumented) store and reads its log. Clones control the
+/// same store.
 ///
 /// ```
 /// use cloakroom_conformance::instrumented::{Control, Operation};
@@ -100,7 +105,8 @@ pub struct Control(Arc<Mutex<State>>);
 struct State {
     keys: Vec<Key>,
     log: Vec<Event>,
-    /// How many events stood in the log before it was emptied: what is under way then must not write to others' entries.
+    /// The number of events before the log was cleared, so that operations under way do not write
+    /// to other entries.
     forgotten: usize,
     plans: Vec<Planned>,
     outage: bool,
@@ -127,8 +133,8 @@ enum Act {
 }
 
 impl Control {
-    /// What is to happen at the next operation of this kind. A plan is used once; two of the same sort are used by two
-    /// operations, one after the other, and of different sorts by the same.
+    /// Plans what happens at the next operation of this kind. A plan is used once. Two plans of the
+    /// same sort apply to two operations in turn, two of different sorts to the same operation.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -145,7 +151,8 @@ impl Control {
         }
     }
 
-    /// Begins or ends an outage, in which every operation fails with a transient error and nothing happens.
+    /// Begins or ends an outage, in which every operation fails with a transient error and nothing
+    /// happens.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -156,7 +163,7 @@ impl Control {
         self.state().outage = out;
     }
 
-    /// Everything that was asked for, in the order in which it began.
+    /// Returns every operation, in the order in which they began.
     ///
     /// ```
     /// use cloakroom_conformance::instrumented::Control;
@@ -168,7 +175,7 @@ impl Control {
         self.state().log.clone()
     }
 
-    /// How often this was asked for.
+    /// Returns how many times this operation was called.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -182,7 +189,7 @@ impl Control {
         events.filter(|event| event.operation == operation).count()
     }
 
-    /// Forgets the log, the plans that were not used, and the outage; keys keep their numbers.
+    /// Clears the log, the unused plans and the outage. Keys keep their numbers.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -245,7 +252,7 @@ impl fmt::Debug for Control {
     }
 }
 
-/// Which operation something is planned for: see [`Control::on`].
+/// The operation that a plan applies to: see [`Control::on`].
 ///
 /// ```
 /// use cloakroom_conformance::instrumented::{Control, Operation};
@@ -262,7 +269,7 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Lets so many operations of this kind pass first.
+    /// Lets this many operations of the kind pass first.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -275,7 +282,7 @@ impl Plan<'_> {
         Self { skip, ..self }
     }
 
-    /// It does not happen, and is answered with a transient error.
+    /// Returns a transient error without running the operation.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -286,7 +293,7 @@ impl Plan<'_> {
         self.act(Act::Fail { transient: true });
     }
 
-    /// It does not happen, and is answered with a permanent error.
+    /// Returns a permanent error without running the operation.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -297,7 +304,7 @@ impl Plan<'_> {
         self.act(Act::Fail { transient: false });
     }
 
-    /// It happens, and is answered with a transient error.
+    /// Runs the operation, then returns a transient error.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -308,7 +315,7 @@ impl Plan<'_> {
         self.act(Act::LoseReply);
     }
 
-    /// It waits at the gate before it happens.
+    /// Holds the operation at the gate before it runs.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -323,7 +330,7 @@ impl Plan<'_> {
         gate
     }
 
-    /// It happens, and waits at the gate before it is answered.
+    /// Runs the operation, and holds its reply at the gate.
     ///
     /// ```
     /// # use cloakroom_conformance::instrumented::{Control, Operation};
@@ -348,7 +355,7 @@ impl Plan<'_> {
     }
 }
 
-/// One operation under way, and what is planned for it.
+/// One operation under way, and its plans.
 pub(super) struct Played {
     control: Control,
     event: usize,

@@ -27,7 +27,8 @@ pub(super) struct Barrier {
 }
 
 impl Gate {
-    /// Returns when an operation stands at the gate, at once if it does already. Never returns if none comes.
+    /// Returns when an operation stands at the gate, at once if it does already. Never returns if
+    /// none comes.
     ///
     /// ```
     /// use cloakroom_conformance::instrumented::Gate;
@@ -78,7 +79,7 @@ impl Gate {
 impl Barrier {
     pub(super) async fn pass(&mut self) {
         self.reached.send_replace(true);
-        // An error says that the gate was dropped, which opens it.
+        // An error means that the gate was dropped, which opens it.
         let _ = self.open.wait_for(|open| *open).await;
     }
 }

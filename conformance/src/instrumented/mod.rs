@@ -1,7 +1,7 @@
-//! A store that can be watched, and made to fail, to lose replies and to wait, on command.
+//! A store that logs its operations, and fails, loses replies and waits on command.
 //!
-//! For tests of what stands on a store: the races that take place once in a million requests take place each time, because
-//! the test says when each operation goes on. Nothing sleeps.
+//! For tests of code that uses a store. A race that happens once in a million requests happens
+//! every time, because the test decides when each operation continues. Nothing sleeps.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/map_store.rs"));
@@ -13,9 +13,12 @@
 //! # async fn main() {
 //! let store = Arc::new(Instrumented::new(MapStore::new(Default::default())));
 //! let control = store.control();
-//! let (key, write) = (Key::new("session:1").unwrap(), Write::new("value", UnixTime::MAX, None));
+//! let (key, write) = (
+//!     Key::new("session:1").unwrap(),
+//!     Write::new("value", UnixTime::MAX, None),
+//! );
 //!
-//! // The record is written, and the answer is held back: another request acts in between.
+//! // The record is written and the answer held back. Another request acts.
 //! let gate = control.on(Operation::Create).pause_after();
 //! let slow = tokio::spawn({
 //!     let (store, key, write) = (Arc::clone(&store), key.clone(), write.clone());
@@ -29,12 +32,23 @@
 //! // The next delete happens, and its answer is lost.
 //! control.on(Operation::Delete).lose_reply();
 //! let stored = store.load(&key).await.unwrap().unwrap();
-//! assert!(store.delete(&key, &stored).await.unwrap_err().is_transient());
+//! assert!(
+//!     store
+//!         .delete(&key, &stored)
+//!         .await
+//!         .unwrap_err()
+//!         .is_transient()
+//! );
 //!
 //! let log: Vec<_> = control.log().iter().map(ToString::to_string).collect();
 //! assert_eq!(
 //!     log,
-//!     ["create 0: Stored", "load 0: found", "load 0: found", "delete 0: Deleted, reply lost"]
+//!     [
+//!         "create 0: Stored",
+//!         "load 0: found",
+//!         "load 0: found",
+//!         "delete 0: Deleted, reply lost"
+//!     ]
 //! );
 //! # }
 //! ```
@@ -53,7 +67,8 @@ use cloakroom_store::{
 pub use control::{Control, Event, Operation, Plan};
 pub use gate::Gate;
 
-/// Any store, with a [`Control`] over each of its operations. See the [module](self) for an example.
+/// Any store, with a [`Control`] over each of its operations. See the [module](self) for an
+/// example.
 ///
 /// ```
 /// use cloakroom_conformance::Instrumented;
@@ -67,7 +82,7 @@ pub struct Instrumented<S> {
 }
 
 impl<S> Instrumented<S> {
-    /// A store that does what `inner` does until its control says otherwise.
+    /// Returns a store that passes every call to `inner`, until its control intervenes.
     ///
     /// ```
     /// use cloakroom_conformance::Instrumented;
@@ -79,7 +94,7 @@ impl<S> Instrumented<S> {
         Self { inner, control }
     }
 
-    /// The control over this store. Each call gives another handle on the same.
+    /// Returns the control over this store. Each call returns another handle on the same control.
     ///
     /// ```
     /// use cloakroom_conformance::Instrumented;
@@ -92,7 +107,7 @@ impl<S> Instrumented<S> {
         self.control.clone()
     }
 
-    /// The store inside, past all instruments.
+    /// Returns the inner store, past all instruments.
     ///
     /// ```
     /// use cloakroom_conformance::Instrumented;
@@ -131,20 +146,17 @@ impl<S> Instrumented<S> {
 impl<S: Store> Store for Instrumented<S> {
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let call = self.inner.load(key);
-        self.play(Operation::Load, Some(key), call, |answer| match answer {
-            Some(_) => "found",
-            None => "none",
-        })
-        .await
+        self.play(Operation::Load, Some(key), call, loaded).await
+    }
+
+    async fn load_fresh(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let call = self.inner.load_fresh(key);
+        self.play(Operation::Load, Some(key), call, loaded).await
     }
 
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
         let call = self.inner.create(key, write);
-        self.play(Operation::Create, Some(key), call, |answer| match answer {
-            Created::Stored => "Stored",
-            Created::Taken => "Taken",
-        })
-        .await
+        self.play(Operation::Create, Some(key), call, created).await
     }
 
     async fn replace(
@@ -154,12 +166,33 @@ impl<S: Store> Store for Instrumented<S> {
         write: &Write,
     ) -> Result<Replaced, StoreError> {
         let call = self.inner.replace(key, old, write);
-        self.play(Operation::Replace, Some(key), call, |answer| match answer {
-            Replaced::Stored => "Stored",
-            Replaced::Changed => "Changed",
-            Replaced::Gone => "Gone",
-        })
-        .await
+        self.play(Operation::Replace, Some(key), call, replaced)
+            .await
+    }
+
+    async fn create_versioned(
+        &self,
+        key: &Key,
+        write: &Write,
+    ) -> Result<(Created, Option<u64>), StoreError> {
+        let call = self.inner.create_versioned(key, write);
+        let name = |(answer, _): &_| created(answer);
+        self.play(Operation::Create, Some(key), call, name).await
+    }
+
+    async fn replace_versioned(
+        &self,
+        key: &Key,
+        old: &Stored,
+        write: &Write,
+    ) -> Result<(Replaced, Option<u64>), StoreError> {
+        let call = self.inner.replace_versioned(key, old, write);
+        let name = |(answer, _): &_| replaced(answer);
+        self.play(Operation::Replace, Some(key), call, name).await
+    }
+
+    fn place(&self) -> Option<cloakroom_store::Place> {
+        self.inner.place()
     }
 
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
@@ -182,9 +215,40 @@ impl<S: Store> Store for Instrumented<S> {
     }
 }
 
+fn loaded(answer: &Option<Stored>) -> &'static str {
+    match answer {
+        Some(_) => "found",
+        None => "none",
+    }
+}
+
+fn created(answer: &Created) -> &'static str {
+    match answer {
+        Created::Stored => "Stored",
+        Created::Taken => "Taken",
+    }
+}
+
+fn replaced(answer: &Replaced) -> &'static str {
+    match answer {
+        Replaced::Stored => "Stored",
+        Replaced::Changed => "Changed",
+        Replaced::Gone => "Gone",
+    }
+}
+
 impl<S: Directory> Directory for Instrumented<S> {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
         let call = self.inner.list(subject);
+        self.play(Operation::List, None, call, |_| "listed").await
+    }
+
+    async fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        let call = self.inner.list_some(subject, limit);
         self.play(Operation::List, None, call, |_| "listed").await
     }
 }

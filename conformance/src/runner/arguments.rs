@@ -1,11 +1,14 @@
-//! The arguments that a test without a harness takes: as much of libtest's as cargo and other runners pass.
+//! The arguments that a test without a harness takes: as much of libtest's as cargo and other
+//! runners pass.
 
-/// What is to run.
+/// The selection of cases to run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
     pub(super) wish: Wish,
     chosen: Vec<String>,
     skipped: Vec<String>,
+    /// Parts that a name must have, all of them.
+    required: Vec<String>,
     exact: bool,
     /// Only what is ignored by default, which is nothing.
     ignored: bool,
@@ -31,11 +34,13 @@ impl Arguments {
                 "--list" => parsed.wish = Wish::List,
                 "--exact" => parsed.exact = true,
                 "--ignored" => parsed.ignored = true,
-                "--skip" => {
-                    let value = value.take().or_else(|| arguments.next());
-                    parsed
-                        .skipped
-                        .push(value.ok_or("--skip wants a part of a name")?);
+                "--skip" | "--only" => {
+                    let part = value.take().or_else(|| arguments.next());
+                    let part = part.ok_or_else(|| format!("{flag} needs a part of a name"))?;
+                    match flag {
+                        "--skip" => parsed.skipped.push(part),
+                        _ => parsed.required.push(part),
+                    }
                 }
                 // Not for us, but passed to every test.
                 "--include-ignored" | "--nocapture" | "--no-capture" | "--quiet" | "-q"
@@ -47,13 +52,18 @@ impl Arguments {
                 }
                 _ if flag.starts_with('-') => {
                     return Err(format!(
-                        "unknown argument {flag}; known are parts of names, --exact, --skip PART and --list"
+                        "unknown argument {flag}; known are parts of names, --only PART, --skip PART, --exact and --list"
                     ));
                 }
                 _ => parsed.chosen.push(argument),
             }
         }
         Ok(parsed)
+    }
+
+    /// Whether cases are chosen by name. Then a choice that fits none is a mistake.
+    pub(super) fn chooses(&self) -> bool {
+        self.ignored || !self.chosen.is_empty() || !self.required.is_empty()
     }
 
     pub(super) fn wants(&self, name: &str) -> bool {
@@ -66,6 +76,10 @@ impl Arguments {
         };
         !self.ignored
             && !self.skipped.iter().any(fits)
+            && self
+                .required
+                .iter()
+                .all(|part| name.contains(part.as_str()))
             && (self.chosen.is_empty() || self.chosen.iter().any(fits))
     }
 }
@@ -93,6 +107,7 @@ mod tests {
         check("--skip b", &["a"], &["ab"]);
         check("--skip=b a", &["a"], &["ab", "c"]);
         check("--ignored", &[], &["a"]);
+        check("--only a --only=b", &["a[b]"], &["a[c]", "b[b]"]);
         check(
             "--test-threads 1 --format=pretty --nocapture a",
             &["a"],

@@ -1,14 +1,15 @@
-//! Runs cases and says what came of them.
+//! Runs cases and reports the results.
 
 mod arguments;
 mod report;
 
-use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 pub use report::{Outcome, Report, Tally, Verdict};
@@ -16,13 +17,15 @@ pub use report::{Outcome, Report, Tally, Verdict};
 use crate::case::{Case, Running, Stop};
 use arguments::{Arguments, Wish};
 
-/// How long one case may take. None needs a tenth of it; one that takes this long waits for what does not come.
-const LIMIT: Duration = Duration::from_secs(120);
+/// How long one case may take. None needs a tenth of it; one that takes this long waits for what
+/// does not come.
+const LIMIT: Duration = Duration::from_secs(300);
 
-/// How many cases run at the same time: more than there are processors, because some of them wait for a clock.
+/// How many cases run at the same time: more than there are processors, because some of them wait
+/// for a clock.
 const AT_ONCE: usize = 8;
 
-/// Cases that are ready to run: what [`store::suite`](crate::store::suite) makes of a fixture.
+/// Cases that are ready to run. [`store::suite`](crate::store::suite) makes them of a fixture.
 ///
 /// ```
 /// use cloakroom_conformance::store::{self, Fixture};
@@ -32,17 +35,25 @@ const AT_ONCE: usize = 8;
 /// }
 /// ```
 pub struct Suite {
+    parts: Vec<Part>,
+}
+
+/// The cases on one fixture, and the preparation before the first of them.
+struct Part {
+    prepare: Prepare,
     trials: Vec<Trial>,
 }
+
+type Prepare = Box<dyn FnOnce() -> Running + Send>;
 
 /// A case on one implementation, reached in one way.
 pub(crate) struct Trial {
     case: Case,
     on: String,
-    work: Work,
+    work: Task,
 }
 
-enum Work {
+enum Task {
     Run(Box<dyn FnOnce() -> Running + Send>),
     Stopped(Stop),
 }
@@ -53,13 +64,13 @@ impl Trial {
         on: String,
         start: impl FnOnce() -> Running + Send + 'static,
     ) -> Self {
-        let work = Work::Run(Box::new(start));
+        let work = Task::Run(Box::new(start));
         Self { case, on, work }
     }
 
-    /// A trial of which it is known before that it does not take place.
+    /// Returns a trial that is skipped from the start.
     pub(crate) fn stopped(case: Case, on: String, stop: Stop) -> Self {
-        let work = Work::Stopped(stop);
+        let work = Task::Stopped(stop);
         Self { case, on, work }
     }
 
@@ -69,11 +80,24 @@ impl Trial {
 }
 
 impl Suite {
+    #[cfg(feature = "adapter")]
     pub(crate) fn new(trials: Vec<Trial>) -> Self {
-        Self { trials }
+        Self::prepared(trials, || Box::pin(async { Ok(()) }))
     }
 
-    /// The names of what will run: the case's id and, in brackets, on what: `store/load-missing[memory/direct]`.
+    /// Cases that run only if `prepare` succeeds. It is called unless none of them is to run.
+    pub(crate) fn prepared(
+        trials: Vec<Trial>,
+        prepare: impl FnOnce() -> Running + Send + 'static,
+    ) -> Self {
+        let prepare = Box::new(prepare);
+        Self {
+            parts: vec![Part { prepare, trials }],
+        }
+    }
+
+    /// Returns the names of the selected cases: the id and, in brackets, the implementation and the
+    /// way, such as `store/load-missing[memory/direct]`.
     ///
     /// ```
     /// use cloakroom_conformance::store::{self, Fixture};
@@ -83,10 +107,28 @@ impl Suite {
     /// }
     /// ```
     pub fn names(&self) -> impl Iterator<Item = String> {
-        self.trials.iter().map(Trial::name)
+        let trials = self.parts.iter().flat_map(|part| &part.trials);
+        trials.map(Trial::name)
     }
 
-    /// Leaves out what has another name.
+    /// Appends the cases of another suite. They run when these have ended, and their fixture is
+    /// prepared only then.
+    ///
+    /// ```
+    /// use cloakroom_conformance::Suite;
+    /// use cloakroom_conformance::store::{self, Fixture};
+    ///
+    /// fn both(plain: impl Fixture, encrypted: impl Fixture) -> Suite {
+    ///     store::suite(plain).and(store::suite(encrypted))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.parts.extend(other.parts);
+        self
+    }
+
+    /// Keeps only the cases whose name matches.
     ///
     /// ```
     /// use cloakroom_conformance::store::{self, Fixture};
@@ -97,14 +139,17 @@ impl Suite {
     /// ```
     #[must_use]
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
-        self.trials.retain(|trial| wanted(&trial.name()));
+        for part in &mut self.parts {
+            part.trials.retain(|trial| wanted(&trial.name()));
+        }
         self
     }
 
-    /// Runs the cases, several at a time, and tells of each in order as soon as it is known. A case that panics or does not
-    /// end has failed.
+    /// Runs the cases, several at a time, and reports each outcome in order as soon as it is known.
+    /// A case that panics, or that does not end within five minutes, has failed.
     ///
-    /// Needs a tokio runtime with more than one thread and with time. Dropping the future stops the cases that run.
+    /// Needs a tokio runtime with more than one thread and with time. Dropping the future stops the
+    /// cases that run.
     ///
     /// ```
     /// use cloakroom_conformance::{Report, Suite};
@@ -114,22 +159,52 @@ impl Suite {
     /// }
     /// ```
     pub async fn run(self, mut tell: impl FnMut(&Outcome)) -> Report {
-        let mut outcomes = Vec::with_capacity(self.trials.len());
-        let mut trials = self.trials.into_iter();
-        let mut running = VecDeque::new();
-        loop {
-            while running.len() < AT_ONCE
-                && let Some(trial) = trials.next()
-            {
-                let work = match trial.work {
-                    Work::Run(start) => Ok(AbortOnDrop(tokio::spawn(start()))),
-                    Work::Stopped(stop) => Err(stop),
-                };
-                running.push_back((trial.case, trial.on, work));
+        let mut outcomes = Vec::new();
+        for part in self.parts {
+            part.run(&mut tell, &mut outcomes).await;
+        }
+        Report::new(outcomes)
+    }
+
+    /// Checks everything: the whole `main` of a test without a harness (`harness = false` in
+    /// `Cargo.toml`), for several suites in one program.
+    ///
+    /// Output, exit status and arguments are those of [`store::run`](crate::store::run).
+    ///
+    /// ```no_run
+    /// use cloakroom_conformance::store::{self, Fixture};
+    /// use std::process::ExitCode;
+    ///
+    /// fn check(plain: impl Fixture, encrypted: impl Fixture) -> ExitCode {
+    ///     store::suite(plain).and(store::suite(encrypted)).main()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        main(self)
+    }
+}
+
+impl Part {
+    async fn run(mut self, tell: &mut impl FnMut(&Outcome), outcomes: &mut Vec<Outcome>) {
+        let runs = |trial: &Trial| matches!(trial.work, Task::Run(_));
+        if self.trials.iter().any(runs)
+            && let Err(stop) = (self.prepare)().await
+        {
+            for trial in self.trials.iter_mut().filter(|trial| runs(trial)) {
+                trial.work = Task::Stopped(stop.clone());
             }
-            let Some((case, on, work)) = running.pop_front() else {
-                return Report::new(outcomes);
+        }
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let running = self.trials.into_iter().map(|trial| {
+            let work = match trial.work {
+                Task::Run(start) => Ok(AbortOnDrop(tokio::spawn(in_turn(places.clone(), start)))),
+                Task::Stopped(stop) => Err(stop),
             };
+            (trial.case, trial.on, work)
+        });
+        // Collected, so that all are spawned. A long case keeps none but itself from its place.
+        for (case, on, work) in running.collect::<Vec<_>>() {
             let verdict = match work {
                 Ok(task) => verdict(task).await,
                 Err(stop) => stop.into(),
@@ -139,6 +214,13 @@ impl Suite {
             outcomes.push(outcome);
         }
     }
+}
+
+/// Begins a case when one of the places is free.
+async fn in_turn(places: Arc<Semaphore>, start: impl FnOnce() -> Running) -> Result<(), Stop> {
+    // Nobody closes the semaphore.
+    let _place = places.acquire().await;
+    start().await
 }
 
 async fn verdict(mut task: AbortOnDrop) -> Verdict {
@@ -157,7 +239,7 @@ async fn verdict(mut task: AbortOnDrop) -> Verdict {
     }
 }
 
-/// A case that nobody waits for any more must not go on.
+/// A case that is no longer awaited must end.
 struct AbortOnDrop(JoinHandle<Result<(), Stop>>);
 
 impl Drop for AbortOnDrop {
@@ -172,8 +254,7 @@ impl std::fmt::Debug for Suite {
     }
 }
 
-/// The whole program of a test without a harness.
-pub(crate) fn main(suite: Suite) -> ExitCode {
+fn main(suite: Suite) -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(message) => {
@@ -182,9 +263,13 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let is_empty = |suite: &Suite| suite.names().next().is_none();
+    let had_none = is_empty(&suite);
     let suite = suite.only(|name| arguments.wants(name));
+    // Of what is left out, none has to pass.
+    let all_left_out = !had_none && is_empty(&suite) && !arguments.chooses();
     let mut out = io::stdout();
-    // A closed standard output (`| head`) does not change what the exit status says.
+    // A closed standard output (`| head`) does not change the exit status.
     if arguments.wish == Wish::List {
         for name in suite.names() {
             let _ = writeln!(out, "{name}: test");
@@ -205,11 +290,12 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
     runtime.shutdown_background();
     let (tally, all) = (report.tally(), Tally::all_required());
     let _ = write!(out, "{report}");
-    if let Some(reason) = tally.reason_to_fail(all) {
+    let reason = tally.reason_to_fail(all).filter(|_| !all_left_out);
+    if let Some(reason) = reason {
         let _ = writeln!(out, "{reason}");
     }
     let _ = writeln!(out, "{tally}");
-    match tally.reason_to_fail(all) {
+    match reason {
         Some(_) => ExitCode::FAILURE,
         None => ExitCode::SUCCESS,
     }

@@ -3,9 +3,9 @@ use std::ops::AddAssign;
 
 use crate::case::{Case, Stop};
 
-/// What came of one case, on one implementation.
+/// The result of one case on one implementation.
 ///
-/// `Display` is what the suite prints: a line, and below it, if the case failed, what is required and why.
+/// `Display` is the suite's output: a line and, if the case failed, its requirement and source.
 ///
 /// ```
 /// use cloakroom_conformance::{Outcome, Verdict};
@@ -19,13 +19,13 @@ use crate::case::{Case, Stop};
 pub struct Outcome {
     /// The case.
     pub case: Case,
-    /// What was checked, and how it was reached: `memory/direct`.
+    /// The implementation and the way: `memory/direct`.
     pub on: String,
-    /// What came of it.
+    /// The result.
     pub verdict: Verdict,
 }
 
-/// What came of a case.
+/// The result of a case.
 ///
 /// ```
 /// use cloakroom_conformance::Verdict;
@@ -39,9 +39,10 @@ pub enum Verdict {
     Passed,
     /// The requirement is not met, in this.
     Failed(String),
-    /// The case did not run, for this reason. Nobody said that it need not.
+    /// The case did not run, for this reason, and no fixture denied it.
     Skipped(String),
-    /// The implementation states that the case does not concern it, for this reason. Shown, and not counted.
+    /// The implementation states that the case does not concern it, for this reason. Shown, and not
+    /// counted.
     DoesNotApply(String),
 }
 
@@ -81,7 +82,7 @@ pub(super) fn name(case: &Case, on: &str) -> String {
     format!("{}[{on}]", case.id)
 }
 
-/// What came of a suite. `Display` repeats the failures in short.
+/// The results of a suite. `Display` repeats the failures in short.
 ///
 /// ```
 /// use cloakroom_conformance::store::{self, Fixture};
@@ -101,7 +102,7 @@ impl Report {
         Self { outcomes }
     }
 
-    /// Every outcome, in order.
+    /// Returns every outcome, in order.
     ///
     /// ```
     /// use cloakroom_conformance::Report;
@@ -115,7 +116,7 @@ impl Report {
         &self.outcomes
     }
 
-    /// The outcomes of the cases that failed.
+    /// Returns the outcomes of the cases that failed.
     ///
     /// ```
     /// use cloakroom_conformance::Report;
@@ -130,7 +131,7 @@ impl Report {
             .filter(|outcome| matches!(outcome.verdict, Verdict::Failed(_)))
     }
 
-    /// How many passed, failed and were skipped.
+    /// Returns how many cases passed, failed and were skipped.
     ///
     /// ```
     /// use cloakroom_conformance::Report;
@@ -187,8 +188,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Why a run with these numbers has failed, or `None` if it has not: something failed, nothing ran, or something was
-    /// skipped where `all` is required.
+    /// Returns why a run with these numbers has failed, or `None` if it passed. Reasons: a failure,
+    /// no case at all, or a skip with `CONFORMANCE_REQUIRE=all`.
     ///
     /// ```
     /// use cloakroom_conformance::Tally;
@@ -209,11 +210,12 @@ impl Tally {
         }
     }
 
-    /// Whether the environment says `CONFORMANCE_REQUIRE=all`.
+    /// Returns whether the environment has `CONFORMANCE_REQUIRE=all`.
     ///
     /// ```
     /// # use cloakroom_conformance::Tally;
-    /// let required = std::env::var("CONFORMANCE_REQUIRE").is_ok_and(|what| what == "all");
+    /// let required =
+    ///     std::env::var("CONFORMANCE_REQUIRE").is_ok_and(|what| what == "all");
     /// assert_eq!(Tally::all_required(), required);
     /// ```
     #[must_use]

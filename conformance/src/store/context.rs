@@ -1,21 +1,25 @@
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cloakroom_store::{Created, Key, Stored, UnixTime, Write};
+use cloakroom_store::{Created, Deleted, Key, Replaced, Stored, Touched, UnixTime, Write};
 
-use super::claims::{Ability, Claims, SecondHandle};
+use super::ability::Ability;
+use super::fixture::{Claims, SecondHandle};
 use super::handle::Handle;
+use super::stale::Staleness;
 use super::worker::Worker;
 use super::{Fixture, Place};
 use crate::case::{Stop, ensure, fail, same};
 
-/// What a case works with: a place of its own, and the store that is reached there in one of the four ways.
+/// The input of a case: a place of its own, and its store, opened in one of the four ways.
 pub(crate) struct Context {
     fixture: Arc<dyn AnyFixture>,
     place: Place,
     via: Via,
+    staleness: Arc<Staleness>,
 }
 
 /// How a case reaches the store.
@@ -37,6 +41,7 @@ impl Context {
             fixture,
             place: Place::fresh(),
             via,
+            staleness: Arc::default(),
         }
     }
 
@@ -49,9 +54,45 @@ impl Context {
         })
     }
 
-    /// The same, as two handles for cases in which two parties meet. Both are the same handle where there is only one.
+    /// The same, if the fixture claims this ability.
+    pub(super) async fn store_with(&self, ability: Ability) -> Result<Handle, Stop> {
+        self.require(ability)?;
+        self.store().await
+    }
+
+    pub(super) async fn pair_with(&self, ability: Ability) -> Result<[Handle; 2], Stop> {
+        self.require(ability)?;
+        self.pair().await
+    }
+
+    /// The store, and a record in it.
+    pub(super) async fn seeded(
+        &self,
+        name: &str,
+        bytes: &str,
+    ) -> Result<(Handle, Key, Stored), Stop> {
+        let (store, key) = (self.store().await?, key(name));
+        let stored = seed(&store, &key, &self.write(bytes)).await?;
+        Ok((store, key, stored))
+    }
+
+    /// The store, and a record in it that has just expired.
+    pub(super) async fn expired(&self) -> Result<(Handle, Key, Stored), Stop> {
+        let (store, key, end) = (self.store().await?, key("expired"), self.soon());
+        let stored = seed(&store, &key, &Write::new("old", end, None)).await?;
+        self.reach(end).await;
+        Ok((store, key, stored))
+    }
+
+    /// The same, as two handles for cases in which two parties meet. Both are the same handle where
+    /// there is only one.
     pub(super) async fn pair(&self) -> Result<[Handle; 2], Stop> {
         let pair = self.fixture.open(&self.place, self.via).await?;
+        if matches!(self.via, Via::Direct | Via::Shared) {
+            let [one, _] = pair;
+            let one = self.tolerant(one);
+            return Ok([one.clone(), one]);
+        }
         Ok(pair.map(|handle| self.tolerant(handle)))
     }
 
@@ -67,8 +108,13 @@ impl Context {
         .await
     }
 
-    /// The handle, as exact about a record's end as the fixture says.
+    /// The handle, with the fixture's precision of expiry. It waits out what the fixture's
+    /// handles may have in memory.
     pub(super) fn tolerant(&self, handle: Handle) -> Handle {
+        let handle = match self.fixture.stale() {
+            Some(lease) => self.staleness.wait(handle, lease),
+            None => handle,
+        };
         let coarseness = self.fixture.real_time().unwrap_or_default();
         handle.tolerating(coarseness.as_secs())
     }
@@ -93,7 +139,7 @@ impl Context {
         self.fixture.max_value()
     }
 
-    /// What time it is for the store.
+    /// Returns the store's time.
     pub(super) fn now(&self) -> UnixTime {
         match self.fixture.real_time() {
             None => self.place.clock().now(),
@@ -110,12 +156,13 @@ impl Context {
     pub(super) fn soon(&self) -> UnixTime {
         match self.fixture.real_time() {
             None => self.later(10),
-            // Two seconds to act in, whatever fraction of the current one is over.
+            // Leaves two whole seconds to act in.
             Some(coarseness) => self.now() + Duration::from_secs(3) + coarseness,
         }
     }
 
-    /// The last moment at which a record that ends at `end` must still be there. False: it is over already.
+    /// The last moment at which a record that ends at `end` must still be there. False: it is over
+    /// already.
     pub(super) fn just_before(&self, end: UnixTime) -> bool {
         match self.fixture.real_time() {
             None => {
@@ -165,14 +212,35 @@ pub(super) fn checked_key(name: impl AsRef<str>) -> Key {
 
 /// Creates a record and loads it back.
 pub(super) async fn seed(store: &Handle, key: &Key, write: &Write) -> Result<Stored, Stop> {
-    same(
-        "creating a record where none is",
-        store.create(key, write).await?,
-        Created::Stored,
-    )?;
+    creates(store, key, write).await?;
     let stored = found(store, key, "the record just created").await?;
     holds(store, &stored, write, "the record just created")?;
     Ok(stored)
+}
+
+pub(super) async fn creates(store: &Handle, key: &Key, write: &Write) -> Result<(), Stop> {
+    let answer = store.create(key, write).await?;
+    same("creating a record where none is", answer, Created::Stored)
+}
+
+pub(super) async fn replaces(
+    store: &Handle,
+    key: &Key,
+    old: &Stored,
+    write: &Write,
+) -> Result<(), Stop> {
+    let answer = store.replace(key, old, write).await?;
+    same("replacing the record as loaded", answer, Replaced::Stored)
+}
+
+pub(super) async fn touches(store: &Handle, key: &Key, end: UnixTime) -> Result<(), Stop> {
+    let answer = store.touch(key, end).await?;
+    same("touching a living record", answer, Touched::Extended)
+}
+
+pub(super) async fn deletes(store: &Handle, key: &Key, old: &Stored) -> Result<(), Stop> {
+    let answer = store.delete(key, old).await?;
+    same("deleting the record as loaded", answer, Deleted::Deleted)
 }
 
 pub(super) async fn found(store: &Handle, key: &Key, what: &str) -> Result<Stored, Stop> {
@@ -204,7 +272,7 @@ pub(super) fn holds(
     same(&format!("length of {what}"), got, want)?;
     ensure(
         stored.bytes == write.bytes,
-        format!("{what} has other bytes than were written"),
+        format!("{what} has other bytes than the written ones"),
     )?;
     ends(
         store,
@@ -214,7 +282,7 @@ pub(super) fn holds(
     )
 }
 
-/// Fails unless the record ends at this moment, as exactly as the store knows.
+/// Fails unless the record ends at this moment, within the store's precision.
 pub(super) fn ends(store: &Handle, what: &str, stored: &Stored, end: UnixTime) -> Result<(), Stop> {
     match store.may_end(stored.expires_at, end) {
         true => Ok(()),
@@ -227,8 +295,10 @@ pub(super) trait AnyFixture: Send + Sync {
     fn name(&self) -> &'static str;
     fn max_value(&self) -> usize;
     fn real_time(&self) -> Option<Duration>;
+    fn stale(&self) -> Option<Duration>;
     fn require(&self, ability: Ability) -> Result<(), Stop>;
     fn address(&self, ability: Ability) -> Result<String, Stop>;
+    fn prepare(&self) -> Step<'_, ()>;
     fn open<'a>(&'a self, place: &'a Place, via: Via) -> Step<'a, [Handle; 2]>;
     fn outage<'a>(&'a self, place: &'a Place, begin: bool) -> Step<'a, Duration>;
 }
@@ -262,16 +332,29 @@ impl<F: Fixture> AnyFixture for Typed<F> {
         self.claims.real_time
     }
 
+    fn stale(&self) -> Option<Duration> {
+        self.claims.stale
+    }
+
     fn require(&self, ability: Ability) -> Result<(), Stop> {
         self.claims.require(ability)
     }
 
     fn address(&self, ability: Ability) -> Result<String, Stop> {
-        let elsewhere = match ability {
-            Ability::SurvivesKill => self.claims.survives_kill.get(ability)?,
-            _ => self.claims.shared.get(Ability::Shared)?,
-        };
-        Ok(elsewhere.0(&self.fixture))
+        let address = self.claims.get(ability, &self.claims.address)?;
+        Ok(address(&self.fixture))
+    }
+
+    fn prepare(&self) -> Step<'_, ()> {
+        Box::pin(async {
+            self.fixture.prepare().await.map_err(|error| {
+                let text = error.to_string();
+                match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+                    Some(io::ErrorKind::Unsupported) => Stop::Skipped(text),
+                    _ => Stop::Failed(format!("the fixture could not be prepared: {text}")),
+                }
+            })
+        })
     }
 
     fn open<'a>(&'a self, place: &'a Place, via: Via) -> Step<'a, [Handle; 2]> {
@@ -288,7 +371,7 @@ impl<F: Fixture> AnyFixture for Typed<F> {
                     [one.clone(), one]
                 }
                 Via::Handles => {
-                    let other = match self.claims.handles.get(Ability::Handles)? {
+                    let other = match self.claims.get(Ability::Handles, &self.claims.handles)? {
                         SecondHandle::Clone(clone) => clone(&store),
                         SecondHandle::Open => self.open_one(place).await?,
                     };
@@ -305,7 +388,7 @@ impl<F: Fixture> AnyFixture for Typed<F> {
 
     fn outage<'a>(&'a self, place: &'a Place, begin: bool) -> Step<'a, Duration> {
         Box::pin(async move {
-            let blackout = self.claims.outage.get(Ability::Outage)?;
+            let blackout = self.claims.get(Ability::Outage, &self.claims.outage)?;
             let call = if begin { blackout.begin } else { blackout.end };
             match call(&self.fixture, place).await {
                 Ok(()) => Ok(blackout.answers_within),

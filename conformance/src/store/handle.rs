@@ -2,15 +2,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloakroom_store::{
-    Created, Deleted, Directory, Key, Replaced, SharedDirectory, SharedStore, Store, StoreError,
-    Stored, Touched, UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Key, Page, Place, Replaced, SharedDirectory, SharedStore,
+    Store, StoreError, Stored, Touched, UnixTime, Write,
 };
 
 use super::Fixture;
-use super::claims::{Answer, Claim, Claims};
+use super::fixture::{Claims, StoreFuture};
+use super::operation::{Reply, Request};
 
-/// A store as the cases see it: its type erased, so that the cases are compiled once, and not once for each store. The suite's
-/// own erasure, not `SharedStore`, which is one of the things to check.
+/// A store as the cases see it: its type erased, so that the cases are compiled once, and not once
+/// for each store. The suite's own erasure, not `SharedStore`, which is one of the things to check.
 #[derive(Clone)]
 pub(crate) struct Handle {
     operations: Arc<dyn Operations>,
@@ -18,22 +19,84 @@ pub(crate) struct Handle {
     tolerance: u64,
 }
 
-pub(crate) trait Operations: Send + Sync {
-    fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
-    fn create<'a>(&'a self, key: &'a Key, write: &'a Write) -> Answer<'a, Created>;
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        old: &'a Stored,
-        write: &'a Write,
-    ) -> Answer<'a, Replaced>;
-    fn touch<'a>(&'a self, key: &'a Key, expires_at: UnixTime) -> Answer<'a, Touched>;
-    fn delete<'a>(&'a self, key: &'a Key, old: &'a Stored) -> Answer<'a, Deleted>;
-    fn list<'a>(&'a self, subject: &'a str) -> Answer<'a, Vec<(Key, Stored)>>;
-    fn sweep(&self, limit: usize) -> Answer<'_, usize>;
+/// The store, or another process, that performs the operations of a handle.
+pub(super) trait Operations: Send + Sync {
+    fn perform(&self, request: Request) -> StoreFuture<'_, Reply>;
+
+    /// A store in another process is at no place of this one.
+    fn place(&self) -> Option<Place> {
+        None
+    }
+}
+
+/// Performs the operation, and takes the one kind of reply that answers it.
+macro_rules! ask {
+    ($handle:ident, $request:expr, $reply:ident) => {{
+        let reply = $handle.perform($request);
+        Box::pin(async {
+            match reply.await? {
+                Reply::$reply(answer) => Ok(answer),
+                _ => Err(StoreError::permanent("conformance", "another reply")),
+            }
+        })
+    }};
 }
 
 impl Handle {
+    pub(crate) fn load(&self, key: &Key) -> StoreFuture<'_, Option<Stored>> {
+        ask!(self, Request::Load(key.clone()), Loaded)
+    }
+
+    pub(crate) fn create(&self, key: &Key, write: &Write) -> StoreFuture<'_, Created> {
+        ask!(self, Request::Create(key.clone(), write.clone()), Created)
+    }
+
+    pub(crate) fn replace(
+        &self,
+        key: &Key,
+        old: &Stored,
+        write: &Write,
+    ) -> StoreFuture<'_, Replaced> {
+        let request = Request::Replace(key.clone(), old.clone(), write.clone());
+        ask!(self, request, Replaced)
+    }
+
+    pub(crate) fn touch(&self, key: &Key, expires_at: UnixTime) -> StoreFuture<'_, Touched> {
+        ask!(self, Request::Touch(key.clone(), expires_at), Touched)
+    }
+
+    pub(crate) fn delete(&self, key: &Key, old: &Stored) -> StoreFuture<'_, Deleted> {
+        ask!(self, Request::Delete(key.clone(), old.clone()), Deleted)
+    }
+
+    pub(crate) fn list(&self, subject: &str) -> StoreFuture<'_, Vec<(Key, Stored)>> {
+        ask!(self, Request::List(subject.to_owned(), None), Listed)
+    }
+
+    pub(crate) fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<(Key, Stored)>> {
+        ask!(self, Request::List(subject.to_owned(), Some(limit)), Listed)
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.operations.place()
+    }
+
+    pub(crate) fn sweep(&self, limit: usize) -> StoreFuture<'_, usize> {
+        ask!(self, Request::Sweep(limit), Swept)
+    }
+
+    pub(crate) fn enumerate(&self, after: Option<&Cursor>, limit: usize) -> StoreFuture<'_, Page> {
+        ask!(self, Request::Enumerate(after.cloned(), limit), Page)
+    }
+
+    pub(super) fn perform(&self, request: Request) -> StoreFuture<'_, Reply> {
+        self.operations.perform(request)
+    }
+
     /// A store that a case reaches as it is.
     pub(super) fn direct<F: Fixture>(store: F::Store, claims: Arc<Claims<F>>) -> Self {
         Self::erased(Direct {
@@ -42,13 +105,12 @@ impl Handle {
         })
     }
 
-    /// A store that a case reaches through `SharedStore`, and its directory through `SharedDirectory`.
+    /// A store that a case reaches through `SharedStore`, and its directory through
+    /// `SharedDirectory`.
     pub(super) fn shared<F: Fixture>(store: F::Store, claims: Arc<Claims<F>>) -> Self {
         let store = Arc::new(store);
-        let directory = match &claims.directory {
-            Claim::Made(listing) => Some((listing.erase)(Arc::clone(&store))),
-            _ => None,
-        };
+        let directory = claims.directory.as_ref();
+        let directory = directory.map(|listing| (listing.erase)(Arc::clone(&store)));
         Self::erased(Shared {
             shared: SharedStore::new(Arc::clone(&store)),
             directory,
@@ -70,7 +132,7 @@ impl Handle {
         }
     }
 
-    /// The same for a store that knows the end of a record less exactly.
+    /// The same for a store with a coarser expiry.
     pub(super) fn tolerating(self, seconds: u64) -> Self {
         Self {
             tolerance: seconds,
@@ -84,57 +146,54 @@ impl Handle {
     }
 }
 
-impl std::ops::Deref for Handle {
-    type Target = dyn Operations;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.operations
-    }
-}
-
 struct Direct<F: Fixture> {
     store: Arc<F::Store>,
     claims: Arc<Claims<F>>,
 }
 
 impl<F: Fixture> Operations for Direct<F> {
-    fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
-        Box::pin(F::Store::load(&self.store, key))
+    fn perform(&self, request: Request) -> StoreFuture<'_, Reply> {
+        let claims = &self.claims;
+        Box::pin(async move {
+            match request {
+                Request::List(subject, limit) => match &claims.directory {
+                    Some(listing) => (listing.list)(&self.store, &subject, limit)
+                        .await
+                        .map(Reply::Listed),
+                    None => unclaimed(),
+                },
+                Request::Sweep(limit) => match &claims.sweep {
+                    Some(sweep) => sweep(&self.store, limit).await.map(Reply::Swept),
+                    None => unclaimed(),
+                },
+                Request::Enumerate(after, limit) => match &claims.enumerate {
+                    Some(enumerate) => enumerate(&self.store, after.as_ref(), limit)
+                        .await
+                        .map(Reply::Page),
+                    None => unclaimed(),
+                },
+                request => of_record(&*self.store, request).await,
+            }
+        })
     }
 
-    fn create<'a>(&'a self, key: &'a Key, write: &'a Write) -> Answer<'a, Created> {
-        Box::pin(F::Store::create(&self.store, key, write))
+    fn place(&self) -> Option<Place> {
+        F::Store::place(&self.store)
     }
+}
 
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        old: &'a Stored,
-        write: &'a Write,
-    ) -> Answer<'a, Replaced> {
-        Box::pin(F::Store::replace(&self.store, key, old, write))
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, expires_at: UnixTime) -> Answer<'a, Touched> {
-        Box::pin(F::Store::touch(&self.store, key, expires_at))
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, old: &'a Stored) -> Answer<'a, Deleted> {
-        Box::pin(F::Store::delete(&self.store, key, old))
-    }
-
-    fn list<'a>(&'a self, subject: &'a str) -> Answer<'a, Vec<(Key, Stored)>> {
-        match &self.claims.directory {
-            Claim::Made(listing) => (listing.list)(&self.store, subject),
-            _ => unclaimed(),
+/// Performs an operation that every store has.
+async fn of_record(store: &impl Store, request: Request) -> Result<Reply, StoreError> {
+    match request {
+        Request::Load(key) => store.load(&key).await.map(Reply::Loaded),
+        Request::Create(key, write) => store.create(&key, &write).await.map(Reply::Created),
+        Request::Replace(key, old, write) => {
+            let answer = store.replace(&key, &old, &write).await;
+            answer.map(Reply::Replaced)
         }
-    }
-
-    fn sweep(&self, limit: usize) -> Answer<'_, usize> {
-        match &self.claims.sweep {
-            Claim::Made(sweep) => sweep(&self.store, limit),
-            _ => unclaimed(),
-        }
+        Request::Touch(key, end) => store.touch(&key, end).await.map(Reply::Touched),
+        Request::Delete(key, old) => store.delete(&key, &old).await.map(Reply::Deleted),
+        Request::List(..) | Request::Sweep(_) | Request::Enumerate(..) => unclaimed(),
     }
 }
 
@@ -145,40 +204,25 @@ struct Shared<F: Fixture> {
 }
 
 impl<F: Fixture> Operations for Shared<F> {
-    fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
-        Box::pin(self.shared.load(key))
-    }
-
-    fn create<'a>(&'a self, key: &'a Key, write: &'a Write) -> Answer<'a, Created> {
-        Box::pin(self.shared.create(key, write))
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        old: &'a Stored,
-        write: &'a Write,
-    ) -> Answer<'a, Replaced> {
-        Box::pin(self.shared.replace(key, old, write))
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, expires_at: UnixTime) -> Answer<'a, Touched> {
-        Box::pin(self.shared.touch(key, expires_at))
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, old: &'a Stored) -> Answer<'a, Deleted> {
-        Box::pin(self.shared.delete(key, old))
-    }
-
-    fn list<'a>(&'a self, subject: &'a str) -> Answer<'a, Vec<(Key, Stored)>> {
-        match &self.directory {
-            Some(directory) => Box::pin(directory.list(subject)),
-            None => unclaimed(),
+    fn perform(&self, request: Request) -> StoreFuture<'_, Reply> {
+        match request {
+            Request::List(subject, limit) => Box::pin(async move {
+                let Some(directory) = &self.directory else {
+                    return unclaimed();
+                };
+                let records = match limit {
+                    None => directory.list(&subject).await,
+                    Some(limit) => directory.list_some(&subject, limit).await,
+                };
+                records.map(Reply::Listed)
+            }),
+            Request::Sweep(_) | Request::Enumerate(..) => self.direct.perform(request),
+            request => Box::pin(of_record(&self.shared, request)),
         }
     }
 
-    fn sweep(&self, limit: usize) -> Answer<'_, usize> {
-        self.direct.sweep(limit)
+    fn place(&self) -> Option<Place> {
+        self.shared.place()
     }
 }
 
@@ -187,49 +231,15 @@ struct Alternating {
     turn: AtomicUsize,
 }
 
-impl Alternating {
-    fn next(&self) -> &Handle {
-        &self.handles[self.turn.fetch_add(1, Ordering::Relaxed) % 2]
-    }
-}
-
 impl Operations for Alternating {
-    fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
-        self.next().load(key)
-    }
-
-    fn create<'a>(&'a self, key: &'a Key, write: &'a Write) -> Answer<'a, Created> {
-        self.next().create(key, write)
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        old: &'a Stored,
-        write: &'a Write,
-    ) -> Answer<'a, Replaced> {
-        self.next().replace(key, old, write)
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, expires_at: UnixTime) -> Answer<'a, Touched> {
-        self.next().touch(key, expires_at)
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, old: &'a Stored) -> Answer<'a, Deleted> {
-        self.next().delete(key, old)
-    }
-
-    fn list<'a>(&'a self, subject: &'a str) -> Answer<'a, Vec<(Key, Stored)>> {
-        self.next().list(subject)
-    }
-
-    fn sweep(&self, limit: usize) -> Answer<'_, usize> {
-        self.next().sweep(limit)
+    fn perform(&self, request: Request) -> StoreFuture<'_, Reply> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.handles[turn % 2].perform(request)
     }
 }
 
-/// Not reached by a case, which asks for the ability before it uses it.
-fn unclaimed<T: Send + 'static>() -> Answer<'static, T> {
-    let error = StoreError::permanent("conformance", "the fixture does not claim this ability");
-    Box::pin(std::future::ready(Err(error)))
+/// Unreachable: cases ask for the ability first.
+fn unclaimed() -> Result<Reply, StoreError> {
+    let text = "the fixture does not claim this ability";
+    Err(StoreError::permanent("conformance", text))
 }

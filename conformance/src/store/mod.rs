@@ -1,6 +1,6 @@
 //! The suite for stores: implement [`Fixture`], then [`run`] it.
 //!
-//! Every case runs on a place of its own and in up to four ways, which the output names in brackets:
+//! Every case runs on its own place, in up to four ways. The output names the way in brackets:
 //!
 //! | way | how the case reaches the store | when |
 //! |---|---|---|
@@ -9,33 +9,39 @@
 //! | `handles` | through two handles in turns | [`Claims::handles_by_clone`], [`Claims::handles_by_open`] |
 //! | `processes` | in turns through a handle here and one in another process | [`Claims::shared`] |
 //!
-//! Cases about an ability run where the fixture [claims](Claims) it.
+//! Cases about an ability run only if the fixture [claims](Claims) it.
 
+mod ability;
 mod cases;
-mod claims;
 mod context;
+mod enumerating;
 mod fixture;
 mod handle;
+mod operation;
+mod place;
 mod race;
+mod stale;
 mod worker;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-pub use claims::{Ability, Claims};
-pub use fixture::{Attach, Fixture, FixtureError, Outage, Place};
+pub use ability::Ability;
+pub use fixture::{Attach, Claims, Fixture, Outage};
+pub use place::{FixtureError, Place};
 pub use worker::worker;
 
 use crate::case::Case;
-use crate::runner::{self, Suite, Trial};
+use crate::runner::{Suite, Trial};
 use context::{AnyFixture, Context, Typed, Via};
 
 /// Checks a store: for `main` in a test without a harness (`harness = false` in `Cargo.toml`).
 ///
-/// Prints one line for each case, what is required and why for each that fails, and on the last line how many passed, failed
-/// and were skipped. The exit status says failure if a case failed, if none ran, or, with `CONFORMANCE_REQUIRE=all` in the
-/// environment, if one was skipped. Takes the arguments that a test takes: parts of names to choose by, `--exact`, `--skip`,
-/// `--list`.
+/// Prints a line for each case, and the requirement and source of each failure. The last line has
+/// the sums. The exit status is 1 if a case failed, if none ran, or, with `CONFORMANCE_REQUIRE=all`
+/// in the environment, if one was skipped. Takes the arguments of a test program: parts of names to
+/// select, `--exact`, `--skip`, `--list`. A name must contain one of the parts, and each of those
+/// after `--only`.
 ///
 /// ```no_run
 /// use cloakroom_conformance::store::{self, Fixture};
@@ -47,16 +53,21 @@ use context::{AnyFixture, Context, Typed, Via};
 /// ```
 #[must_use]
 pub fn run(fixture: impl Fixture) -> ExitCode {
-    runner::main(suite(fixture))
+    suite(fixture).main()
 }
 
-/// The cases that check this store, for a runner of one's own.
+/// Returns the cases that check this store, for your own runner.
 ///
 /// ```
 /// use cloakroom_conformance::store::{self, Fixture};
 ///
 /// async fn passes(fixture: impl Fixture) -> bool {
-///     store::suite(fixture).run(|outcome| println!("{outcome}")).await.tally().failed == 0
+///     store::suite(fixture)
+///         .run(|outcome| println!("{outcome}"))
+///         .await
+///         .tally()
+///         .failed
+///         == 0
 /// }
 /// ```
 #[must_use]
@@ -87,10 +98,12 @@ pub fn suite<F: Fixture>(fixture: F) -> Suite {
             trials.push(Trial::new(check.case, on.clone(), start));
         }
     }
-    Suite::new(trials)
+    Suite::prepared(trials, move || {
+        Box::pin(async move { fixture.prepare().await })
+    })
 }
 
-/// Every case of the suite, in the order in which they run.
+/// Returns every case of the suite, in the order in which they run.
 ///
 /// ```
 /// use cloakroom_conformance::store;

@@ -1,19 +1,21 @@
 //! How two or more operations meet, without a clock: by choosing when each future is polled.
 
+use crate::case::Stop;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-/// The most polls after which an operation is interrupted. One that is not done by then waits for something that does not
-/// come while it is looked at.
+/// The most polls after which an operation is interrupted. One that is not done by then waits for
+/// something that does not come while it is looked at.
 pub(super) const POLLS: usize = 24;
 
-/// Polls `first` `polls` times, then `second` to its end while `first` rests, then `first` to its end. Says with the answers
-/// whether `first` was still in flight when `second` ran; if not, more polls show nothing new.
+/// Polls `first` `polls` times, then `second` to its end while `first` rests, then `first` to its
+/// end. Says with the answers whether `first` was still in flight when `second` ran; if not, more
+/// polls show nothing new.
 ///
-/// What interleaves with a single operation this way is everything that an implementation lets happen between two of its
-/// steps.
+/// This interleaves a single operation with everything that the implementation allows between two
+/// of its steps.
 pub(super) async fn overtake<A: Future, B: Future>(
     first: A,
     polls: usize,
@@ -23,7 +25,8 @@ pub(super) async fn overtake<A: Future, B: Future>(
     if let Some(one) = poll_times(first.as_mut(), polls).await {
         return (one, second.await, false);
     }
-    // The second may wait for a lock that the first holds while it rests; then the first must go on for it to get there.
+    // The second may wait for a lock that the first holds while it rests; then the first must go on
+    // for it to get there.
     let rest = Duration::from_millis(250);
     match tokio::time::timeout(rest, second.as_mut()).await {
         Ok(other) => (first.await, other, true),
@@ -34,7 +37,8 @@ pub(super) async fn overtake<A: Future, B: Future>(
     }
 }
 
-/// Polls a future until it is done or has been polled `polls` times, each time when it asked for it.
+/// Polls a future until it is done or has been polled `polls` times, each time when it asked for
+/// it.
 pub(super) async fn poll_times<F: Future>(
     mut future: Pin<&mut F>,
     polls: usize,
@@ -103,8 +107,24 @@ pub(super) async fn in_turns<F: Future>(futures: impl IntoIterator<Item = F>) ->
     running.into_iter().filter_map(Result::err).collect()
 }
 
-/// All to their end, each a task of its own: at the same time, on as many threads as there are. The outputs come in the order
-/// of the futures.
+/// All to their end: in turns, or in parallel.
+pub(super) async fn all<F, T>(
+    parallel: bool,
+    futures: impl IntoIterator<Item = F>,
+) -> Result<Vec<T>, Stop>
+where
+    F: Future<Output = Result<T, Stop>> + Send + 'static,
+    T: Send,
+{
+    let outcomes = match parallel {
+        true => in_parallel(futures).await,
+        false => in_turns(futures).await,
+    };
+    outcomes.into_iter().collect()
+}
+
+/// All to their end, each a task of its own: at the same time, on as many threads as there are. The
+/// outputs come in the order of the futures.
 pub(super) async fn in_parallel<F>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,

@@ -1,5 +1,5 @@
-//! A store that processes share: all records of a place in one file, read and written whole under a lock. Slow and correct, and
-//! with the fault of its kind.
+//! A store that processes share: all records of a place in one file, read and written whole under a
+//! lock. Slow and correct, and with the fault of its kind.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,7 +20,8 @@ pub(crate) enum Fault {
     None,
     /// Replaces are answered and not written.
     Behind,
-    /// One replace of each round is under way until the record is to be deleted, as on a server that is slow: no fault.
+    /// One replace of each round is under way until the record's delete, as on a slow server: no
+    /// fault.
     Late,
     /// The same, and then there is still another write.
     LateTwice,
@@ -30,7 +31,7 @@ pub(crate) struct Disk {
     file: PathBuf,
     clock: FakeClock,
     fault: Fault,
-    /// What was answered and not written.
+    /// Answered, and not yet written.
     behind: Mutex<Records>,
 }
 
@@ -58,7 +59,8 @@ impl Disk {
             .with_extension(key.as_str().rsplit(':').next().unwrap())
     }
 
-    /// Whether a replace of this record is slow. In the last round of the kill none is, because all answers are waited for.
+    /// Whether a replace of this record is slow. In the last round of the kill none is, because all
+    /// answers are waited for.
     fn is_slow(&self, key: &Key) -> bool {
         let late = matches!(self.fault, Fault::Late | Fault::LateTwice);
         let name = key.as_str();
@@ -72,7 +74,7 @@ impl Disk {
         self.is_slow(&slow).then(|| self.under_way(&slow))
     }
 
-    /// What was under way happens now.
+    /// Operations under way happen now.
     fn arrive(&self, key: &Key, records: &mut Records) {
         if !self.is_slow(key) {
             return;
@@ -111,7 +113,7 @@ fn encode(records: &Records) -> String {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        format!("{key} {} {bytes}\n", record.expires_at)
+        format!("{key} {} {bytes}\n", record.expires_at.as_secs())
     };
     records.iter().map(line).collect()
 }
@@ -157,12 +159,13 @@ impl Store for Disk {
         let name = key.as_str().to_owned();
         if self.is_slow(key) {
             let file = self.under_way(key);
-            let part = file.with_added_extension("part");
+            let mut part = file.clone().into_os_string();
+            part.push(".part");
             fs::write(&part, encode(&[(name, new)].into())).map_err(failed)?;
             fs::rename(part, file).map_err(failed)?;
             return std::future::pending().await;
         }
-        // Who has an answer of this round knows by it that the slow one is under way.
+        // An answer of this round implies that the slow one is under way.
         while self.slow_beside(key).is_some_and(|slow| !slow.exists()) {
             tokio::task::yield_now().await;
         }
@@ -205,7 +208,7 @@ impl Store for Disk {
     }
 }
 
-/// What a suite is run on.
+/// The implementation under test.
 pub(crate) trait Kind: Send + Sync + 'static {
     const NAME: &'static str;
     const FAULT: Fault;
@@ -239,6 +242,7 @@ impl<K: Kind> Fixture for Disks<K> {
             .survives_kill()
             .never(Ability::Directory, "not here")
             .never(Ability::Sweep, "not here")
+            .never(Ability::Enumerate, "it does not go through all its records")
             .never(Ability::Outage, "not here")
     }
 }

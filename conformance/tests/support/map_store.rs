@@ -1,4 +1,4 @@
-// A correct store, as small as one can be: what the examples of the documentation open.
+// A minimal correct store, for the examples of the documentation.
 
 /// Records in a map behind a lock, on the suite's clock.
 #[allow(missing_debug_implementations, reason = "the examples do not show it")]

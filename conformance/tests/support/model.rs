@@ -1,19 +1,22 @@
-//! A correct store with every ability, and what can be wrong with it. It yields before and between its steps, so that every
-//! race that a fault allows takes place in every run.
+//! A correct store with every ability, and its faults. It yields before and between its steps, so
+//! that every race that a fault permits occurs in every run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use cloakroom_conformance::FakeClock;
 use cloakroom_conformance::store::{Ability, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_store::{
-    Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Sweep, Touched,
-    UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Entry, Enumerate, Key, Page, Replaced, Store, StoreError,
+    Stored, Sweep, Touched, UnixTime, Write,
 };
+use tokio::sync::Semaphore;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
-/// What is wrong with the store.
+/// The store's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Nothing,
@@ -42,13 +45,20 @@ pub(crate) enum Fault {
     ErrorsAreNone,
     ErrorsTellKeys,
     CachePerHandle,
+    CancelledCloses,
     ListKeepsMoved,
     ListShowsExpired,
     ListMatchesPattern,
+    ListSomeIgnoresLimit,
+    ListSomeStopsEarly,
+    PlaceDiffers,
     ListMovesLater,
     SweepTakesAll,
     SweepIgnoresLimit,
     SweepChecksFirst,
+    EnumerateByPosition,
+    EnumerateShowsExpired,
+    EnumerateForgetsSubjects,
 }
 
 pub(crate) struct Model {
@@ -62,13 +72,54 @@ struct Shared {
     data: Mutex<Data>,
     clock: FakeClock,
     out: AtomicBool,
+    /// For the fault of connections that close.
+    pool: Pool,
+}
+
+/// Connections, of which each is open or not. One that is not is opened by the operation that gets
+/// it, and one whose operation is dropped half way is closed.
+struct Pool {
+    free: Semaphore,
+    open: Mutex<Vec<bool>>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            free: Semaphore::new(8),
+            open: Mutex::new(vec![true; 8]),
+        }
+    }
+}
+
+impl Pool {
+    async fn statement(&self) {
+        let _permit = self.free.acquire().await.unwrap();
+        let mut taken = Taken(self, false);
+        let is_open = self.open.lock().unwrap().pop();
+        if is_open == Some(false) {
+            // Longer than the case counts, so that a slow machine finds none open either.
+            sleep(Duration::from_secs(1)).await;
+        }
+        sleep(Duration::from_millis(4)).await;
+        taken.1 = true;
+    }
+}
+
+/// A connection in use, and whether its statement is done.
+struct Taken<'a>(&'a Pool, bool);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.open.lock().unwrap().push(self.1);
+    }
 }
 
 #[derive(Default)]
 struct Data {
     records: BTreeMap<Key, Record>,
     version: u64,
-    /// For the faults of the directory: what an index that goes wrong says beside the truth.
+    /// For the directory's faults: the entries that a faulty index adds to the truth.
     also_listed: BTreeSet<(String, Key)>,
     not_moved: BTreeMap<Key, Option<Box<str>>>,
 }
@@ -105,6 +156,9 @@ impl Model {
             };
             return Err(StoreError::transient("model", text));
         }
+        if self.is(Fault::CancelledCloses) {
+            self.shared.pool.statement().await;
+        }
         let text = key.as_str();
         let short = &text[..text.len().min(200)];
         Ok(match self.fault {
@@ -120,7 +174,7 @@ impl Model {
 
     fn lives(&self, expires_at: UnixTime) -> bool {
         let now = self.shared.clock.now();
-        let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
+        let days = |days: u64| Duration::from_secs(days * 86_400);
         match self.fault {
             Fault::ExpiryIgnored => true,
             Fault::ExpiryASecondLate => expires_at >= now,
@@ -168,6 +222,16 @@ impl Model {
 }
 
 impl Store for Model {
+    fn place(&self) -> Option<cloakroom_store::Place> {
+        static CALLS: AtomicU64 = AtomicU64::new(0);
+        let address = Arc::as_ptr(&self.shared) as usize;
+        let place = match self.is(Fault::PlaceDiffers) {
+            true => CALLS.fetch_add(1, Ordering::Relaxed).to_string(),
+            false => address.to_string(),
+        };
+        Some(cloakroom_store::Place::new("model", [&*place]))
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let name = match self.begin(key).await {
             Err(_) if self.is(Fault::ErrorsAreNone) => return Ok(None),
@@ -362,6 +426,21 @@ impl Directory for Model {
             .map(|(key, record)| (key.clone(), record.stored.clone()))
             .collect())
     }
+
+    async fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        let mut listed = self.list(subject).await?;
+        match self.is(Fault::ListSomeIgnoresLimit) {
+            true => {}
+            // The limit is for what it looks at, and not for what it finds.
+            false if self.is(Fault::ListSomeStopsEarly) => listed.truncate(limit / 2 + 1),
+            false => listed.truncate(limit),
+        }
+        Ok(listed)
+    }
 }
 
 impl Sweep for Model {
@@ -395,6 +474,41 @@ impl Sweep for Model {
             data.records.remove(key);
         }
         Ok(keys.len())
+    }
+}
+
+impl Enumerate for Model {
+    async fn enumerate(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        self.begin(&Key::new("enumerate").unwrap()).await?;
+        let data = self.data();
+        let after = after.map_or("", Cursor::as_str);
+        let skipped: usize = match self.is(Fault::EnumerateByPosition) {
+            true => after.parse().unwrap_or_default(),
+            false => data
+                .records
+                .keys()
+                .filter(|key| key.as_str() <= after)
+                .count(),
+        };
+        let lives = |record: &Record| {
+            self.is(Fault::EnumerateShowsExpired) || self.lives(record.stored.expires_at)
+        };
+        let (mut page, mut looked) = (Page::default(), skipped);
+        for (key, record) in data.records.iter().skip(skipped).take(limit.max(1)) {
+            looked += 1;
+            let subject = record.subject.as_deref();
+            let subject = subject.filter(|_| !self.is(Fault::EnumerateForgetsSubjects));
+            if lives(record) {
+                let entry = Entry::new(key.clone(), record.stored.clone(), subject.map(Box::from));
+                page.records.push(entry);
+            }
+            page.next = Some(match self.is(Fault::EnumerateByPosition) {
+                true => Cursor::new(looked.to_string()),
+                false => Cursor::new(key.as_str()),
+            });
+        }
+        page.next = page.next.filter(|_| looked < data.records.len());
+        Ok(page)
     }
 }
 
@@ -444,6 +558,7 @@ impl Fixture for Models {
             .outage()
             .directory()
             .sweep()
+            .enumerate()
             .never(Ability::Shared, reason)
             .never(Ability::SurvivesKill, reason)
     }

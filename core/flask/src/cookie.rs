@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use crate::Signer;
 
-/// The most that a payload may be inflated to, and so the most that is written. What fits in a cookie is rarely compressed to less
-/// than a tenth.
+/// The maximum size of an inflated payload, and so of a written one. A payload that fits in a
+/// cookie is rarely compressed to less than a tenth.
 const MAX_INFLATED: usize = 65_536;
 
-/// What `SecureCookieSessionInterface` does. The records are in tagged JSON.
+/// Does the same as `SecureCookieSessionInterface`. The records are in tagged JSON.
 pub(crate) struct SignedCookie {
     pub(crate) signer: Signer,
     pub(crate) lifetime: Duration,
@@ -31,14 +31,14 @@ impl Envelope for SignedCookie {
             return Ok(None);
         };
         let signed_at = UnixTime::from_secs(signed_at);
-        // Flask accepts the last second of the lifetime, and refuses what was signed in the future.
+        // Flask accepts the last second of the lifetime, and rejects signatures from the future.
         let last = signed_at + self.lifetime;
         if signed_at > now || now > last {
             return Ok(None);
         }
         let record = unpack(payload).ok_or(Error::Corrupt)?;
         let expires_at = last.max(now + Duration::from_secs(1));
-        Ok(Some(Stored::new(record, expires_at, 0)))
+        Ok(Some(Stored::new(record, expires_at, signed_at.as_secs())))
     }
 
     fn seal(
@@ -47,6 +47,8 @@ impl Envelope for SignedCookie {
         write: &Write,
         _random: &[u8; 32],
         now: UnixTime,
+        // Its times have whole seconds, and Flask rejects one from the future.
+        _newest: u64,
     ) -> Result<String, Error> {
         if write.bytes.len() > MAX_INFLATED {
             return Err(Error::TooLarge {
@@ -69,7 +71,7 @@ fn unpack(payload: &[u8]) -> Option<Vec<u8>> {
     (len <= MAX_INFLATED).then_some(inflated)
 }
 
-/// As itsdangerous does: compressed if that saves more than one byte.
+/// Compresses as itsdangerous does: only if that saves more than one byte.
 fn pack(record: &[u8]) -> String {
     let (mut compressed, mut encoder) =
         (Vec::new(), ZlibEncoder::new(record, Compression::default()));
@@ -79,7 +81,7 @@ fn pack(record: &[u8]) -> String {
     }
 }
 
-/// Flask's `NullSession`: reads are empty, a write is an error that names what is missing.
+/// Flask's `NullSession`: reads are empty, and a write is an error that names the missing setting.
 pub(crate) struct NoSessions {
     pub(crate) missing: &'static str,
 }
@@ -97,7 +99,7 @@ impl Envelope for NoSessions {
         Ok(None)
     }
 
-    fn seal(&self, _: &str, _: &Write, _: &[u8; 32], _: UnixTime) -> Result<String, Error> {
+    fn seal(&self, _: &str, _: &Write, _: &[u8; 32], _: UnixTime, _: u64) -> Result<String, Error> {
         self.unavailable()
     }
 

@@ -1,9 +1,9 @@
 use std::fmt;
 
-/// Why bytes are not a session, or why a session cannot be written in a format.
+/// The reason why bytes are not a session, or why a session cannot be written in a format.
 ///
-/// No error contains a value; the name of something that a pickle wanted to import or call is quoted, cut to 100 characters
-/// of printable ASCII.
+/// No error quotes what it read. The only exceptions are well-known names of what a pickle would
+/// import or call, such as `os.system` or `decimal.Decimal`.
 ///
 /// ```
 /// use cloakroom_flask::{FormatError, Serializer};
@@ -15,18 +15,18 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// Not of this format, cut short, or followed by something else.
+    /// The bytes are not of this format, are cut short, or are followed by something else.
     Malformed,
-    /// Containers within containers, deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
+    /// Containers are nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
     TooDeep,
-    /// It would take far more memory than it has bytes.
+    /// The value would take far more memory than it has bytes.
     TooLarge,
-    /// A pickle that would import or call something which is not plain data.
+    /// A pickle would import or call something that is not plain data.
     Refused {
-        /// What: a name such as `os.system`, or the kind of instruction.
+        /// What: a well-known name such as `os.system`, or the kind of thing.
         what: Box<str>,
     },
-    /// The format has no spelling for such a value, or would give it back as another type.
+    /// The format cannot represent such a value, or would return it as another type.
     Unsupported {
         /// The type.
         what: &'static str,

@@ -1,4 +1,4 @@
-//! A record as the whole dict that Flask sees.
+//! A record as the whole dict of a Flask session.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,13 +6,14 @@ use cloakroom_core::{Contents, Error, Format};
 
 use crate::{FormatError, Serializer, Value};
 
-/// The entry that says whether the session is permanent. In Flask: `session.permanent`.
+/// The entry that holds whether the session is permanent. In Flask: `session.permanent`.
 pub const PERMANENT: &str = "_permanent";
-/// The entry in which this library keeps what it needs to know of a session beyond its values, where it needs to: unpadded
-/// base64url. Flask code carries it along untouched.
+/// The entry for what this library keeps of a session beyond its values, where it needs to:
+/// unpadded base64url. Flask code carries it along untouched.
 pub const MARKS: &str = "_cloakroom";
 
-/// Where entries are kept whose keys cannot be names of a session: not a text, empty, too long, or like this one.
+/// The place for entries whose keys cannot be names of a session: not a text, empty, too long, or
+/// like this one.
 const OTHERS: &str = "\u{2}";
 const MAX_NAME: usize = 255;
 
@@ -35,7 +36,7 @@ impl Format for Dict {
                 }
                 (Value::Str(name), Value::Str(marks)) if name == MARKS => {
                     let marks = URL_SAFE_NO_PAD.decode(marks);
-                    contents.marks = Some(marks.map_err(|_| Error::Corrupt)?);
+                    contents.head = Some(marks.map_err(|_| Error::Corrupt)?);
                 }
                 (Value::Str(name), _) if name == MARKS => return Err(Error::Corrupt),
                 (Value::Str(name), value) if is_name(&name) => {
@@ -63,7 +64,7 @@ impl Format for Dict {
                 value => entries.push((name.as_str().into(), value)),
             }
         }
-        if let Some(marks) = &contents.marks {
+        if let Some(marks) = &contents.head {
             entries.push((MARKS.into(), URL_SAFE_NO_PAD.encode(marks).into()));
         }
         self.serializer
@@ -90,7 +91,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME && !name.starts_with(OTHERS)
 }
 
-/// What Python takes for true.
+/// Returns whether Python treats this as true.
 fn is_true(value: &Value) -> bool {
     match value {
         Value::None => false,

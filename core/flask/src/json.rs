@@ -1,14 +1,16 @@
-//! JSON as Python reads and writes it: integers of any size, floats that come back exactly, `dict`s in order.
+//! JSON as Python reads and writes it: integers of any size, floats that come back exactly, `dict`s
+//! in order.
 
 use crate::value::Depth;
 use crate::{FormatError, Integer, Value};
 
-/// Whose JSON it is. They differ in what they have beyond RFC 8259.
+/// A JSON dialect. They differ in their extensions of RFC 8259.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// msgspec's (Flask-Session): strict, UTF-8 as it is.
     Msgspec,
-    /// The standard library's with Flask's settings: `NaN` and `Infinity`, ASCII with escapes, keys sorted.
+    /// The standard library's with Flask's settings: `NaN` and `Infinity`, ASCII with escapes, keys
+    /// sorted.
     Flask,
 }
 
@@ -37,7 +39,7 @@ impl<'a> Reader<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// The next byte that is not white space.
+    /// Returns the next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         let rest = self.rest().as_bytes();
         let space = rest
@@ -340,7 +342,8 @@ fn put_units(c: char, out: &mut String) {
     }
 }
 
-/// As Python's `repr`: the shortest digits that give the same number, an exponent below 1e-4 and from 1e16.
+/// As Python's `repr`: the shortest digits that give the same number, an exponent below 1e-4 and
+/// from 1e16.
 pub(crate) fn put_float(value: f64, out: &mut String) {
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {

@@ -1,4 +1,5 @@
-//! msgpack as msgspec writes it (Flask-Session 0.8): `datetime` as the timestamp extension, no other extension of its own.
+//! msgpack as msgspec writes it (Flask-Session 0.8): `datetime` as the timestamp extension, no
+//! other extension of its own.
 
 use rmp::Marker;
 use rmp::encode as write;
@@ -98,7 +99,8 @@ impl<'a> Reader<'a> {
         Ok(Value::Bytes(self.take(len)?.to_vec()))
     }
 
-    /// Every item takes a byte at least, so a length beyond the rest is a lie; no memory is reserved for it.
+    /// Every item takes a byte at least, so a length beyond the rest is a lie; no memory is
+    /// reserved for it.
     fn expect_items(&self, len: usize) -> Result<(), FormatError> {
         if len > self.0.len() {
             Err(FormatError::Malformed)
@@ -143,7 +145,8 @@ fn hashable(key: Value) -> Value {
     }
 }
 
-/// The three lengths of a timestamp (msgpack's specification, "Timestamp extension type"). Python cuts nanoseconds.
+/// The three lengths of a timestamp (msgpack's specification, "Timestamp extension type"). Python
+/// cuts nanoseconds.
 fn timestamp(bytes: &[u8]) -> Option<DateTime> {
     let (seconds, nanoseconds) = match bytes.len() {
         4 => (u32::from_be_bytes(bytes.try_into().ok()?).into(), 0),

@@ -1,8 +1,8 @@
 //! Pickle, of plain data alone.
 //!
-//! A pickle is a program. This reader runs the instructions that build data, and knows a closed list of classes which are data
-//! too: `set`, `datetime` and the like. For those it does by itself what Python's constructor would do. Anything else that a
-//! pickle wants to import or call is refused by name; there is nothing here that could be called.
+//! A pickle is a program. This reader runs the instructions that build data. It knows a closed list
+//! of data classes, such as `set` and `datetime`, and does itself what their constructors do in
+//! Python. Any other import or call is refused by name. There is nothing here that could be called.
 
 mod nodes;
 mod opcode;

@@ -1,14 +1,18 @@
 use crate::json::{self, Dialect};
 use crate::{FormatError, Value, msgpack, pickle, tagged};
 
-/// How a session is spelled: the formats of Flask and Flask-Session.
+/// The formats of Flask and Flask-Session for a session.
 ///
-/// Whatever bytes are read: no panic, nothing is imported or called, and no more memory than a small multiple of their length.
+/// Reading accepts any bytes: no panic, nothing is imported or called, and no more memory than a
+/// small multiple of their length.
 ///
 /// ```
 /// use cloakroom_flask::{Serializer, Value};
 ///
-/// let session = Value::Dict(vec![("_permanent".into(), true.into()), ("user_id".into(), 42.into())]);
+/// let session = Value::Dict(vec![
+///     ("_permanent".into(), true.into()),
+///     ("user_id".into(), 42.into()),
+/// ]);
 /// let bytes = Serializer::Msgpack.dumps(&session)?;
 /// assert_eq!(bytes, b"\x82\xaa_permanent\xc3\xa7user_id\x2a");
 /// assert_eq!(Serializer::Msgpack.loads(&bytes)?, session);
@@ -20,7 +24,7 @@ use crate::{FormatError, Value, msgpack, pickle, tagged};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Serializer {
-    /// msgpack: Flask-Session from 0.6, unless configured otherwise.
+    /// msgpack: the default of Flask-Session from 0.6.
     Msgpack,
     /// JSON: Flask-Session with SESSION_SERIALIZATION_FORMAT `json`.
     Json,
@@ -28,8 +32,8 @@ pub enum Serializer {
     TaggedJson,
     /// pickle protocol 0: Flask-Session on Memcached up to 0.5. Plain data only.
     Pickle0,
-    /// pickle protocol 2, which every Python reads: Flask-Session up to 0.5, and on files. Plain data only. Protocols 0 to 5 are
-    /// read.
+    /// pickle protocol 2, which every Python reads: Flask-Session up to 0.5, and on files. Plain
+    /// data only. Protocols 0 to 5 are read.
     Pickle2,
 }
 
@@ -38,7 +42,8 @@ impl Serializer {
     ///
     /// # Errors
     ///
-    /// [`FormatError::Malformed`], [`TooDeep`](FormatError::TooDeep), [`TooLarge`](FormatError::TooLarge); for a pickle that is not plain data
+    /// [`FormatError::Malformed`], [`TooDeep`](FormatError::TooDeep),
+    /// [`TooLarge`](FormatError::TooLarge); for a pickle that is not plain data
     /// [`Refused`](FormatError::Refused).
     ///
     /// ```
@@ -55,8 +60,9 @@ impl Serializer {
         }
     }
 
-    /// Reads a value as Flask-Session 0.8 does: in this format; if it is not that, in the other of msgpack and JSON; then as a pickle.
-    /// So a store that was written by an older version, or with another setting, is still read.
+    /// Reads a value as Flask-Session 0.8 does: first in this format, then in the other of msgpack
+    /// and JSON, then as a pickle. So a store that an older version wrote, or another setting, can
+    /// still be read.
     ///
     /// # Errors
     ///
@@ -73,7 +79,7 @@ impl Serializer {
             Self::Msgpack => &[Self::Msgpack, Self::Json, Self::Pickle2],
             Self::Json => &[Self::Json, Self::Msgpack, Self::Pickle2],
             Self::TaggedJson => &[Self::TaggedJson],
-            // A store that a newer version wrote to for a while.
+            // For a store that a newer version wrote to for a while.
             Self::Pickle0 | Self::Pickle2 => &[Self::Msgpack, Self::Json, Self::Pickle2],
         };
         let mut answer = Err(FormatError::Malformed);
@@ -90,7 +96,8 @@ impl Serializer {
     ///
     /// # Errors
     ///
-    /// [`FormatError::Unsupported`] for what the format cannot keep or would give back as another type.
+    /// [`FormatError::Unsupported`] for a value that the format cannot keep or would return as
+    /// another type.
     ///
     /// ```
     /// # use cloakroom_flask::{Serializer, Value};

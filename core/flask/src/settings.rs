@@ -1,11 +1,11 @@
-//! The settings of a Flask application that concern its sessions.
+//! The settings of a Flask application for its sessions.
 
 mod cookie;
 mod keys;
 
 pub use keys::SettingsError;
 
-use cloakroom_core::{Builder, Config, ConfigError, KeyFormat, Lifetimes, SameSite};
+use cloakroom_core::{Config, ConfigBuilder, ConfigError, KeyFormat, Lifetimes, SameSite};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -25,8 +25,8 @@ use crate::{Serializer, Signer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionType {
-    /// No SESSION_TYPE: Flask's own session, in the cookie. There is no store then. Without a SECRET_KEY such a session is
-    /// empty, and writing to it is an error.
+    /// No SESSION_TYPE: Flask's own session, in the cookie, without a store. Without a SECRET_KEY
+    /// such a session is empty, and writing to it is an error.
     Cookie,
     /// `null`: nowhere. The session is empty, and writing to it is an error.
     Null,
@@ -44,6 +44,9 @@ pub enum SessionType {
 
 /// A SECRET_KEY: a text or bytes. Wiped when dropped; `Debug` does not show it.
 ///
+/// [`Settings::config`] rejects a text with quotes or white space around it. If Flask's key really
+/// has them, give it as bytes.
+///
 /// ```
 /// use cloakroom_flask::Secret;
 ///
@@ -51,11 +54,26 @@ pub enum SessionType {
 /// assert_eq!(format!("{secret:?}"), "Secret(..)");
 /// ```
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret {
+    bytes: Zeroizing<Vec<u8>>,
+    is_text: bool,
+}
+
+impl Secret {
+    fn check(&self, setting: &'static str) -> Result<(), ConfigError> {
+        match std::str::from_utf8(&self.bytes) {
+            Ok(text) if self.is_text => ConfigError::check_text(setting, text),
+            _ => Ok(()),
+        }
+    }
+}
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        Self(Zeroizing::new(text.into_bytes()))
+        Self {
+            is_text: true,
+            ..text.into_bytes().into()
+        }
     }
 }
 
@@ -67,7 +85,10 @@ impl From<&str> for Secret {
 
 impl From<Vec<u8>> for Secret {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self {
+            bytes: Zeroizing::new(bytes),
+            is_text: false,
+        }
     }
 }
 
@@ -77,8 +98,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The settings of a Flask application that concern its sessions, with Flask's and Flask-Session's names (in small letters) and
-/// defaults. [`config`](Settings::config) makes a configuration of them under which a Rust application shares the sessions.
+/// The settings of a Flask application for its sessions, with the names (in small letters) and
+/// defaults of Flask and Flask-Session. [`config`](Settings::config) builds a configuration from
+/// them, with which a Rust application shares the sessions.
 ///
 /// ```
 /// use cloakroom_flask::{SessionType, Settings};
@@ -99,76 +121,82 @@ pub struct Settings {
     pub secret_key_fallbacks: Vec<Secret>,
     /// SESSION_TYPE.
     pub session_type: SessionType,
-    /// SESSION_PERMANENT: whether new sessions are permanent. Default `true`. Of Flask-Session: without it, they are not.
+    /// SESSION_PERMANENT: whether new sessions are permanent. Default: `true`. A setting of
+    /// Flask-Session: Flask's own sessions start as not permanent.
     pub session_permanent: bool,
-    /// SESSION_USE_SIGNER: whether ids are signed. Default `false`.
+    /// SESSION_USE_SIGNER: whether ids are signed. Default: `false`.
     pub session_use_signer: bool,
-    /// SESSION_KEY_PREFIX. Default `session:`.
+    /// SESSION_KEY_PREFIX. Default: `session:`.
     pub session_key_prefix: String,
-    /// SESSION_ID_LENGTH: random bytes in the ids made here, 16 to 128. Default 32. Ids of the default length and UUIDs are
-    /// recognised as well.
+    /// SESSION_ID_LENGTH: random bytes in the ids made here, 16 to 128. Default: 32. Ids of the
+    /// default length and UUIDs are recognised as well.
     pub session_id_length: usize,
-    /// SESSION_ID_UUID, a key of this project: whether the ids made here are UUIDs of version 4, as those of Flask-Session before 0.6
-    /// (122 random bits). Default `false`: every version takes the longer ones too.
+    /// SESSION_ID_UUID, a key of this project: whether the ids made here are UUIDs of version 4
+    /// (122 random bits), like those of Flask-Session before 0.6. Default: `false`. Every version
+    /// accepts the longer ids too.
     pub session_id_uuid: bool,
-    /// SESSION_SERIALIZATION_FORMAT, or for the older versions of Flask-Session one of the pickles. `None`: as Flask-Session 0.8 has
-    /// it, pickle on files and msgpack elsewhere; files are pickled in any case. The other formats are read in any case.
+    /// SESSION_SERIALIZATION_FORMAT, or one of the pickles for older versions of Flask-Session.
+    /// `None`: as in Flask-Session 0.8, pickle on files and msgpack elsewhere. Files always hold
+    /// pickles. The other formats can always be read.
     pub session_serialization_format: Option<Serializer>,
     /// SESSION_REDIS, as a URL.
     pub session_redis: Option<String>,
     /// SESSION_MEMCACHED, as addresses or URLs.
     pub session_memcached: Vec<String>,
-    /// SESSION_MEMCACHED_CLIENT, a key of this project: which Python client spreads the sessions over several servers, `pylibmc`,
-    /// `python-memcached` or `pymemcache`.
+    /// SESSION_MEMCACHED_CLIENT, a key of this project: which Python client spreads the sessions
+    /// over several servers, `pylibmc`, `python-memcached` or `pymemcache`.
     pub session_memcached_client: Option<String>,
-    /// SESSION_FILE_DIR. Default `flask_session`, in the working directory.
+    /// SESSION_FILE_DIR. Default: `flask_session`, in the working directory.
     pub session_file_dir: String,
-    /// SESSION_FILE_THRESHOLD: how many files there are before some are removed. Default 500.
+    /// SESSION_FILE_THRESHOLD: the number of files above which some are removed. Default: 500.
     pub session_file_threshold: usize,
-    /// SESSION_FILE_MODE. Default 0o600.
+    /// SESSION_FILE_MODE. Default: 0o600.
     pub session_file_mode: u32,
     /// SESSION_MONGODB, as a URL.
     pub session_mongodb: Option<String>,
-    /// SESSION_MONGODB_DB. Default `flask_session`.
+    /// SESSION_MONGODB_DB. Default: `flask_session`.
     pub session_mongodb_db: String,
-    /// SESSION_MONGODB_COLLECT. Default `sessions`.
+    /// SESSION_MONGODB_COLLECT. Default: `sessions`.
     pub session_mongodb_collect: String,
     /// SESSION_SQLALCHEMY, as a URL.
     pub session_sqlalchemy: Option<String>,
-    /// SESSION_SQLALCHEMY_TABLE. Default `sessions`.
+    /// SESSION_SQLALCHEMY_TABLE. Default: `sessions`.
     pub session_sqlalchemy_table: String,
-    /// SESSION_CLEANUP_N_REQUESTS: after how many requests, on average, expired rows are removed.
+    /// SESSION_CLEANUP_N_REQUESTS: expired rows are removed once in this many requests, on average.
     pub session_cleanup_n_requests: Option<u32>,
-    /// SESSION_COOKIE_NAME. Default `session`.
+    /// SESSION_COOKIE_NAME. Default: `session`.
     pub session_cookie_name: String,
-    /// SESSION_COOKIE_DOMAIN. As Flask does: a port behind it and dots before it are left out.
+    /// SESSION_COOKIE_DOMAIN. As in Flask, a port after it and dots before it are left out.
     pub session_cookie_domain: Option<String>,
-    /// SESSION_COOKIE_PATH; otherwise APPLICATION_ROOT. As Flask does: what may not stand in a path is percent-encoded.
+    /// SESSION_COOKIE_PATH, otherwise APPLICATION_ROOT. As in Flask, characters that a path cannot
+    /// have are percent-encoded.
     pub session_cookie_path: Option<String>,
-    /// SESSION_COOKIE_HTTPONLY. Default `true`.
+    /// SESSION_COOKIE_HTTPONLY. Default: `true`.
     pub session_cookie_httponly: bool,
-    /// SESSION_COOKIE_SECURE. Default `false`, as in Flask: set it.
+    /// SESSION_COOKIE_SECURE. Default: `false`, as in Flask. Set it.
     pub session_cookie_secure: bool,
-    /// SESSION_COOKIE_SAMESITE. `None`: as in Flask there is no such attribute ([`SameSite::Absent`], with what browsers make of it);
-    /// set it to Lax, in both.
+    /// SESSION_COOKIE_SAMESITE. `None`: as in Flask there is no such attribute
+    /// ([`SameSite::Absent`] describes what browsers do then). Set it to Lax, in both.
     pub session_cookie_samesite: Option<SameSite>,
-    /// SESSION_COOKIE_PARTITIONED, with which the cookie is Secure. Default `false`. Flask-Session does not read it: with a SESSION_TYPE it
-    /// has no effect here either, or browsers would keep two cookies.
+    /// SESSION_COOKIE_PARTITIONED, which also makes the cookie Secure. Default: `false`.
+    /// Flask-Session does not read it. So with a SESSION_TYPE it has no effect here either:
+    /// otherwise browsers would keep two cookies.
     pub session_cookie_partitioned: bool,
-    /// PERMANENT_SESSION_LIFETIME. Default 31 days.
+    /// PERMANENT_SESSION_LIFETIME. Default: 31 days.
     pub permanent_session_lifetime: Duration,
-    /// How long a session lives that is not permanent. `None`: as long. The Redis snippet that older applications have copied says
-    /// one day.
+    /// The lifetime of a session that is not permanent. `None`: the same as for permanent ones. In
+    /// the Redis snippet that older applications have copied it is one day.
     pub transient_session_lifetime: Option<Duration>,
-    /// SESSION_REFRESH_EACH_REQUEST: whether each request that uses its session extends its life, and sends the cookie again if the
-    /// session is permanent. Default `true`. If not, only writing does. A request that does not use its session does nothing.
+    /// SESSION_REFRESH_EACH_REQUEST: whether each request that uses its session extends its life,
+    /// and sends the cookie again if the session is permanent. Default: `true`. With `false` only
+    /// writing does. A request that does not use its session does nothing.
     pub session_refresh_each_request: bool,
-    /// APPLICATION_ROOT. Default `/`.
+    /// APPLICATION_ROOT. Default: `/`.
     pub application_root: String,
 }
 
 impl Settings {
-    /// The defaults, with sessions in such a store.
+    /// Returns the defaults, with sessions in such a store.
     ///
     /// ```
     /// # use cloakroom_flask::{SessionType, Settings};
@@ -212,8 +240,10 @@ impl Settings {
         }
     }
 
-    /// The Redis sessions that many older applications have copied (flask.pocoo.org/snippets/75): pickles, and a session lives for one
-    /// day unless it is made permanent. Its `session.new` is [`Session::is_new`](cloakroom_core::Session::is_new).
+    /// Returns the settings of the Redis sessions that many older applications have copied
+    /// (flask.pocoo.org/snippets/75). They are pickles, and a session lives for one day unless it
+    /// is made permanent. The snippet's `session.new` is
+    /// [`Session::is_new`](cloakroom_core::Session::is_new).
     ///
     /// ```
     /// # use cloakroom_flask::{Serializer, Settings};
@@ -228,18 +258,24 @@ impl Settings {
         settings
     }
 
-    /// The format in which records are written.
+    /// Returns the format in which records are written.
     ///
     /// ```
     /// # use cloakroom_flask::{Serializer, SessionType, Settings};
-    /// assert_eq!(Settings::new(SessionType::Redis).serializer(), Serializer::Msgpack);
-    /// assert_eq!(Settings::new(SessionType::Filesystem).serializer(), Serializer::Pickle2);
+    /// assert_eq!(
+    ///     Settings::new(SessionType::Redis).serializer(),
+    ///     Serializer::Msgpack
+    /// );
+    /// assert_eq!(
+    ///     Settings::new(SessionType::Filesystem).serializer(),
+    ///     Serializer::Pickle2
+    /// );
     /// ```
     #[must_use]
     pub fn serializer(&self) -> Serializer {
         let default = match self.session_type {
             SessionType::Cookie => return Serializer::TaggedJson,
-            // Flask-Session's files hold pickles, whatever the format is set to.
+            // Flask-Session's files hold pickles, whatever the configured format.
             SessionType::Filesystem => {
                 return match self.session_serialization_format {
                     Some(Serializer::Pickle0) => Serializer::Pickle0,
@@ -251,7 +287,8 @@ impl Settings {
         self.session_serialization_format.unwrap_or(default)
     }
 
-    /// A configuration under which a Rust application shares the sessions of the Flask application with these settings.
+    /// Builds a configuration with which a Rust application shares the sessions of the Flask
+    /// application with these settings.
     ///
     /// # Errors
     ///
@@ -267,7 +304,7 @@ impl Settings {
         self.builder()?.build()
     }
 
-    /// The same, for those who set more than Flask knows of.
+    /// Returns a builder with the same settings, for options that Flask does not have.
     ///
     /// # Errors
     ///
@@ -275,10 +312,13 @@ impl Settings {
     ///
     /// ```
     /// # use cloakroom_flask::{SessionType, Settings};
-    /// let config = Settings::new(SessionType::Redis).builder()?.clear_site_data(true).build()?;
+    /// let config = Settings::new(SessionType::Redis)
+    ///     .builder()?
+    ///     .clear_site_data(true)
+    ///     .build()?;
     /// # Ok::<(), cloakroom_core::ConfigError>(())
     /// ```
-    pub fn builder(&self) -> Result<Builder, ConfigError> {
+    pub fn builder(&self) -> Result<ConfigBuilder, ConfigError> {
         let fail = |field, problem| Err(ConfigError::new(field, problem));
         if !(sid::MIN_BYTES..=sid::MAX_BYTES).contains(&self.session_id_length) {
             return fail(
@@ -292,6 +332,12 @@ impl Settings {
                 "has no effect on UUIDs; remove it, or SESSION_ID_UUID",
             );
         }
+        if let Some(secret) = &self.secret_key {
+            secret.check("SECRET_KEY")?;
+        }
+        for secret in &self.secret_key_fallbacks {
+            secret.check("SECRET_KEY_FALLBACKS")?;
+        }
         let builder = self.cookie(Config::builder())?;
         let signer = match (self.session_use_signer, self.signer(Signer::FLASK_SESSION)) {
             (true, None) => {
@@ -302,7 +348,7 @@ impl Settings {
             }
             (used, signer) => signer.filter(|_| used),
         };
-        // Flask's own sessions are not permanent until they are made so.
+        // Flask's own sessions are not permanent until the application makes them so.
         let permanent = self.session_permanent && self.session_type != SessionType::Cookie;
         let mut builder = builder
             .persistent(permanent)
@@ -311,9 +357,9 @@ impl Settings {
                 absolute: Lifetimes::UNLIMITED,
             })
             .extend_on_read(self.session_refresh_each_request)
-            .extend_after(Duration::ZERO)
+            .touch_interval(Duration::ZERO)
             .renew_cookie(true)
-            .delete_emptied(true)
+            .delete_when_empty(true)
             .format(Dict {
                 serializer: self.serializer(),
             });
@@ -357,15 +403,17 @@ impl Settings {
         built.map(|_| builder)
     }
 
-    /// A signer with the secret key and its fallbacks, if there is a key.
+    /// Returns a signer with the secret key and its fallbacks, if there is a key.
     pub(crate) fn signer(&self, salt: &str) -> Option<Signer> {
         let secret = self
             .secret_key
             .as_ref()
-            .filter(|secret| !secret.0.is_empty())?;
-        let signer = Signer::new(&*secret.0, salt);
+            .filter(|secret| !secret.bytes.is_empty())?;
+        let signer = Signer::new(&*secret.bytes, salt);
         let fallbacks = self.secret_key_fallbacks.iter();
-        Some(fallbacks.fold(signer, |signer, secret| signer.with_fallback(&*secret.0)))
+        Some(fallbacks.fold(signer, |signer, secret| {
+            signer.with_fallback(&*secret.bytes)
+        }))
     }
 }
 

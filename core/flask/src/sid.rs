@@ -1,5 +1,7 @@
 //! The ids of Flask-Session, signed or not, as tokens.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cloakroom_core::TokenScheme;
@@ -17,10 +19,11 @@ pub(crate) const MIN_BYTES: usize = 16;
 pub(crate) const DEFAULT_BYTES: usize = 32;
 const UUID_LEN: usize = 36;
 
-/// Recognises what any version of Flask-Session makes: a UUID (up to 0.5), or random bytes in base64url (since 0.6), of the
-/// default length or the configured one. Makes the latter, or UUIDs.
+/// Recognises the ids of every version of Flask-Session: a UUID (up to 0.5), or random bytes in
+/// base64url (since 0.6), of the default length or the configured one. Makes the latter or, if
+/// configured, UUIDs.
 pub(crate) struct Sids {
-    /// Random bytes of a new id.
+    /// The number of random bytes in a new id.
     pub(crate) bytes: usize,
     /// Whether new ids are UUIDs instead.
     pub(crate) uuid: bool,
@@ -48,12 +51,13 @@ impl TokenScheme for Sids {
         id.is_some_and(|id| self.is_sid(id))
     }
 
-    fn id<'t>(&self, presented: &'t [u8]) -> Option<&'t [u8]> {
+    fn id<'t>(&self, presented: &'t [u8]) -> Option<Cow<'t, [u8]>> {
         match &self.signer {
             None => Some(presented),
             Some(signer) => signer.unsign(presented),
         }
         .filter(|id| self.is_sid(id))
+        .map(Cow::Borrowed)
     }
 
     fn mint(&self, random: &[u8; 32]) -> (String, String) {
@@ -84,13 +88,13 @@ fn encoded_len(bytes: usize) -> usize {
     (bytes * 4).div_ceil(3)
 }
 
-/// The one spelling of that many bytes.
+/// Returns whether this is the one spelling of that many bytes.
 fn is_base64(id: &[u8], bytes: usize) -> bool {
     let mut buffer = [0; MAX_BYTES + 2];
     id.len() == encoded_len(bytes) && URL_SAFE_NO_PAD.decode_slice(id, &mut buffer) == Ok(bytes)
 }
 
-/// A UUID of version 4 (RFC 9562, section 5.4): 122 of the random bits.
+/// Makes a UUID of version 4 (RFC 9562, section 5.4) from 122 of the random bits.
 fn uuid(random: &[u8; 32]) -> String {
     let mut text = String::with_capacity(UUID_LEN);
     for (at, byte) in random.iter().take(16).enumerate() {
@@ -109,7 +113,7 @@ fn uuid(random: &[u8; 32]) -> String {
     text
 }
 
-/// Python's `str(uuid.uuid4())`.
+/// Returns whether this is Python's `str(uuid.uuid4())`.
 fn is_uuid(id: &[u8]) -> bool {
     id.len() == UUID_LEN
         && id.iter().enumerate().all(|(at, byte)| match at {
@@ -120,7 +124,8 @@ fn is_uuid(id: &[u8]) -> bool {
         })
 }
 
-/// The first of the random bytes; where more are wanted than there are, as many as are wanted, made of them all.
+/// Returns the first of the random bytes. If `len` exceeds their number, derives as many as needed
+/// from all of them.
 fn stretch(random: &[u8; 32], len: usize) -> Vec<u8> {
     let mut bytes = random.to_vec();
     let mut block = 0_u8;
@@ -130,7 +135,7 @@ fn stretch(random: &[u8; 32], len: usize) -> Vec<u8> {
         };
         mac.update(&[block]);
         if block == 0 {
-            // So that no byte of the key stands in the id.
+            // Keeps every byte of the key out of the id.
             bytes.clear();
         }
         bytes.extend_from_slice(&mac.finalize().into_bytes());

@@ -11,26 +11,33 @@ use zeroize::Zeroizing;
 /// The characters of a signature: 20 bytes as unpadded base64url.
 pub(crate) const SIGNATURE_LEN: usize = 27;
 
-/// Signs and verifies texts as `itsdangerous.Signer(secret, salt=…, key_derivation="hmac")` does, with SHA-1 and `.` between
-/// the value and its signature.
+/// Signs and verifies texts as `itsdangerous.Signer(secret, salt=…, key_derivation="hmac")` does,
+/// with SHA-1 and `.` between the value and its signature.
 ///
-/// SHA-1 is what Flask uses; as an HMAC it is not broken, but for sessions that no Flask application reads prefer this
-/// project's own.
+/// SHA-1 is Flask's choice. As an HMAC it is not broken, but for sessions that no Flask application
+/// reads prefer this project's own signatures.
 ///
 /// The keys are wiped when dropped, and `Debug` does not show them.
 ///
 /// ```
 /// use cloakroom_flask::Signer;
 ///
-/// let signer = Signer::new("dev-secret-key-0123456789abcdef", Signer::FLASK_SESSION);
+/// let signer =
+///     Signer::new("dev-secret-key-0123456789abcdef", Signer::FLASK_SESSION);
 /// let signed = signer.sign("2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11");
-/// assert_eq!(signed, "2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11.-g8TBAMdU3oMu2PgY5AUGdM4-U0");
-/// assert_eq!(signer.unsign(signed.as_bytes()), Some(&b"2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11"[..]));
+/// assert_eq!(
+///     signed,
+///     "2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11.-g8TBAMdU3oMu2PgY5AUGdM4-U0"
+/// );
+/// assert_eq!(
+///     signer.unsign(signed.as_bytes()),
+///     Some(&b"2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11"[..])
+/// );
 /// ```
 #[derive(Clone)]
 pub struct Signer {
     salt: Box<[u8]>,
-    /// Derived from secrets and salt; the first signs.
+    /// Derived from secrets and salt. The first one signs.
     keys: Vec<Zeroizing<[u8; 20]>>,
 }
 
@@ -40,7 +47,7 @@ impl Signer {
     /// The salt of Flask-Session's SESSION_USE_SIGNER.
     pub const FLASK_SESSION: &'static str = "flask-session";
 
-    /// Signs with this secret, for the purpose that the salt names.
+    /// Makes a signer with this secret, for the purpose that the salt names.
     ///
     /// ```
     /// # use cloakroom_flask::Signer;
@@ -56,7 +63,7 @@ impl Signer {
         }
     }
 
-    /// Also verifies what this secret signed, but does not sign with it: SECRET_KEY_FALLBACKS.
+    /// Accepts signatures by this older secret too (SECRET_KEY_FALLBACKS). Does not sign with it.
     ///
     /// ```
     /// # use cloakroom_flask::Signer;
@@ -72,7 +79,7 @@ impl Signer {
         self
     }
 
-    /// `value.signature`.
+    /// Returns `value.signature`.
     ///
     /// ```
     /// # use cloakroom_flask::Signer;
@@ -87,8 +94,9 @@ impl Signer {
         format!("{value}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The value, if one of the keys signed it. Constant time in the signature. Only the one spelling of a signature is
-    /// accepted, where itsdangerous also takes padding and other trailing bits.
+    /// Returns the value, if one of the keys signed it. Takes constant time in the signature.
+    /// Accepts only the one spelling of a signature, where itsdangerous also accepts padding and
+    /// other trailing bits.
     ///
     /// ```
     /// # use cloakroom_flask::Signer;
@@ -102,7 +110,7 @@ impl Signer {
         let (dot, signature) = rest.split_first()?;
         let mut bytes = [0; 20];
         let decoded = URL_SAFE_NO_PAD.decode_slice(signature, &mut bytes).ok()?;
-        // Every key is tried, so that the time does not tell which one fits.
+        // Every key is tried, so that the time does not reveal which one fits.
         let mut genuine = Choice::from(0);
         for key in &self.keys {
             genuine |= mac(key, value).ct_eq(&bytes);
@@ -110,12 +118,18 @@ impl Signer {
         (*dot == b'.' && decoded == bytes.len() && bool::from(genuine)).then_some(value)
     }
 
-    /// `value.timestamp.signature`, as `itsdangerous.TimestampSigner` signs at `seconds` after the epoch.
+    /// Returns `value.timestamp.signature`, as `itsdangerous.TimestampSigner` signs at `seconds`
+    /// after the epoch.
     ///
     /// ```
     /// # use cloakroom_flask::Signer;
-    /// let signer = Signer::new("dev-secret-key-0123456789abcdef", Signer::COOKIE_SESSION);
-    /// assert!(signer.sign_at("e30", 1_700_000_000).starts_with("e30.ZVPxAA."));
+    /// let signer =
+    ///     Signer::new("dev-secret-key-0123456789abcdef", Signer::COOKIE_SESSION);
+    /// assert!(
+    ///     signer
+    ///         .sign_at("e30", 1_700_000_000)
+    ///         .starts_with("e30.ZVPxAA.")
+    /// );
     /// ```
     #[must_use]
     pub fn sign_at(&self, value: &str, seconds: u64) -> String {
@@ -126,13 +140,17 @@ impl Signer {
         self.sign(&format!("{value}.{}", URL_SAFE_NO_PAD.encode(minimal)))
     }
 
-    /// The value and when it was signed, if one of the keys signed it. Judging its age is the caller's.
+    /// Returns the value and the time of its signature, if one of the keys signed it. The caller
+    /// judges its age.
     ///
     /// ```
     /// # use cloakroom_flask::Signer;
     /// let signer = Signer::new("secret", "salt");
     /// let signed = signer.sign_at("value", 1_700_000_000);
-    /// assert_eq!(signer.unsign_at(signed.as_bytes()), Some((&b"value"[..], 1_700_000_000)));
+    /// assert_eq!(
+    ///     signer.unsign_at(signed.as_bytes()),
+    ///     Some((&b"value"[..], 1_700_000_000))
+    /// );
     /// ```
     #[must_use]
     pub fn unsign_at<'a>(&self, signed: &'a [u8]) -> Option<(&'a [u8], u64)> {
@@ -161,7 +179,8 @@ fn mac(key: &Zeroizing<[u8; 20]>, value: &[u8]) -> [u8; 20] {
 }
 
 fn hmac<const N: usize>(key: &[u8], parts: [&[u8]; N]) -> [u8; 20] {
-    // HMAC takes keys of every length, so this cannot fail; and if it did, the MAC would match nothing of Flask's.
+    // HMAC takes keys of every length, so this cannot fail. If it did, the MAC would match nothing
+    // of Flask's.
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key) else {
         return [0; 20];
     };

@@ -1,4 +1,5 @@
-//! A value as Python has it: what all the formats are read into and written from.
+//! A value with Python's types: the common form that all the formats are read into and written
+//! from.
 
 mod cbor;
 mod integer;
@@ -19,13 +20,15 @@ pub const MAX_DEPTH: usize = 128;
 
 /// A value of a Flask session, with the type that Python sees.
 ///
-/// Plain Rust types go in and out of a session through serde as everywhere in this project; use this type where that is not
-/// enough: to write a tuple, a `datetime` or a `UUID`, or to read a value whatever it is. `Debug` shows the type alone.
+/// Plain Rust types pass through serde as everywhere in this project. Use this type where they are
+/// not enough: to write a tuple, a `datetime` or a `UUID`, or to read a value of unknown type.
+/// `Debug` shows only the type.
 ///
 /// ```
 /// use cloakroom_flask::Value;
 ///
-/// let flashed = Value::List(vec![Value::Tuple(vec!["message".into(), "Saved.".into()])]);
+/// let flashed =
+///     Value::List(vec![Value::Tuple(vec!["message".into(), "Saved.".into()])]);
 /// assert_eq!(format!("{flashed:?}"), "Value(list)");
 /// ```
 #[derive(Clone, PartialEq)]
@@ -37,11 +40,11 @@ pub enum Value {
     Bool(bool),
     /// `int`, within 64 bits.
     Int(i64),
-    /// `int`, beyond. Never holds one that `Int` can: [`Integer`] sees to it.
+    /// `int`, beyond 64 bits. Never holds one that fits `Int`: [`Integer`] ensures it.
     BigInt(Integer),
     /// `float`.
     Float(f64),
-    /// `str`. One with lone surrogates, which Python can have, is an `Object`.
+    /// `str`. A `str` with lone surrogates, which Python allows, is an `Object`.
     Str(String),
     /// `bytes`.
     Bytes(Vec<u8>),
@@ -53,7 +56,7 @@ pub enum Value {
     Set(Vec<Self>),
     /// `frozenset`, in any order.
     FrozenSet(Vec<Self>),
-    /// `dict`, in its order; of equal keys the last one counts.
+    /// `dict`, in its order. Of equal keys the last one counts.
     Dict(Vec<(Self, Self)>),
     /// `datetime.datetime`, with or without an offset from UTC.
     DateTime(DateTime),
@@ -67,14 +70,14 @@ pub enum Value {
     Uuid([u8; 16]),
     /// `markupsafe.Markup`: text that is HTML already.
     Markup(String),
-    /// One of a few types more, which pickles keep.
+    /// One of a few more types, which pickles keep.
     Object(Object),
-    /// An extension type of msgpack that has no meaning here: its code and bytes.
+    /// An extension type of msgpack without a meaning here: its code and bytes.
     Ext(i8, Vec<u8>),
 }
 
 impl Value {
-    /// Python's name of the type.
+    /// Returns Python's name of the type.
     ///
     /// ```
     /// # use cloakroom_flask::Value;
@@ -105,7 +108,7 @@ impl Value {
         }
     }
 
-    /// The value under a text key of a dict.
+    /// Returns the value under a text key of a dict.
     ///
     /// ```
     /// # use cloakroom_flask::Value;
@@ -166,7 +169,7 @@ impl fmt::Debug for Value {
     }
 }
 
-/// The levels that are left, for readers and writers that call themselves.
+/// The nesting levels that are left, for recursive readers and writers.
 #[derive(Clone, Copy)]
 pub(crate) struct Depth(usize);
 

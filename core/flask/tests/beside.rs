@@ -1,4 +1,5 @@
-//! What holds beside Flask: sign-ins and sign-outs that the other side sees, lost answers, and a writer that overwrites blindly.
+//! Sharing records with Flask: sign-ins and sign-outs that the other side sees, lost answers, and a
+//! writer that overwrites blindly.
 
 mod both;
 #[path = "../../tests/support/mod.rs"]
@@ -33,7 +34,7 @@ fn after_a_sign_in_flask_sees_the_subject_nowhere_but_keeps_it() {
         );
     });
 
-    // Flask clears the session and goes on with it: it belongs to nobody then.
+    // Flask clears the session and goes on with it, without a user.
     both.flask_writes(&sid, &dict([("theme", "light".into())]));
     both.world.see(&sid, |session| {
         assert_eq!(
@@ -56,10 +57,8 @@ fn a_retired_session_is_empty_for_flask_and_readable_for_rust_in_the_grace() {
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].0, MARKS.into());
     assert_eq!(both.world.number(SID, "user_id"), Some(42));
-    keeps(
-        &both.world.request(Some(SID), insert("n", 1)),
-        Fate::Superseded,
-    );
+    let late = both.world.begin(Some(SID), insert("n", 1));
+    assert_eq!(both.world.run(late), Err(Error::Superseded));
     both.world.later(31);
     assert!(both.world.see(SID, is_new));
     // Flask prolongs whatever it reads; that gives the old session no life in Rust.
@@ -69,7 +68,7 @@ fn a_retired_session_is_empty_for_flask_and_readable_for_rust_in_the_grace() {
 }
 
 #[test]
-fn what_flask_does_with_a_retired_session_is_a_session_again() {
+fn a_retired_session_that_flask_writes_is_a_session_again() {
     let mut both = Both::new();
     both.flask_writes(SID, &alice());
     both.world.issue(Some(SID), sign_in("ada"));
@@ -171,11 +170,11 @@ fn an_outcome_that_cannot_be_known_is_not_claimed() {
     for _ in 0..8 {
         both.world.request(Some(SID), count);
     }
-    assert_eq!(both.world.run(commit).map(drop), Err(Error::Uncertain));
+    assert_eq!(both.world.run(commit).map(drop), Err(Error::UnknownOutcome));
 }
 
-/// Beside Flask: increments of Rust add up, whatever Rust requests are in flight, and a write of Flask in between is not lost
-/// by them.
+/// Increments of Rust add up while other Rust requests are in flight, and a write of Flask in
+/// between loses none of them.
 #[test]
 fn beside_flask_rust_loses_nothing_that_flask_wrote() {
     // R53
@@ -205,9 +204,9 @@ fn beside_flask_rust_loses_nothing_that_flask_wrote() {
     });
 }
 
-/// Beside Flask: a Flask request that was under way writes what it had read, over whatever Rust did meanwhile. It loses Rust's
-/// changes, and it brings back a session that Rust has signed out. That is Flask-Session's way of writing; nothing on
-/// this side can prevent it.
+/// Beside Flask: a Flask request that was under way writes what it had read, over whatever Rust did
+/// meanwhile. It loses Rust's changes, and it brings back a session that Rust has signed out. That
+/// is Flask-Session's way of writing; nothing on this side can prevent it.
 #[test]
 fn beside_flask_a_flask_request_in_flight_overwrites() {
     let mut both = Both::new();
@@ -222,7 +221,7 @@ fn beside_flask_a_flask_request_in_flight_overwrites() {
     both.flask_writes(SID, &read_before);
     assert_eq!(both.world.number(SID, "user_id"), Some(42));
 
-    // What still holds then: the privilege of a sign-in in Rust is under another token, out of reach of the old one.
+    // The old token does not reach the privilege of a sign-in in Rust, which has another token.
     let sid = both.world.issue(Some(SID), sign_in("ada"));
     both.flask_writes(SID, &read_before);
     both.world
@@ -236,12 +235,14 @@ fn beside_flask_a_flask_request_in_flight_overwrites() {
 }
 
 #[test]
-fn a_lifetime_of_its_own_is_kept_beside_flask() {
+fn a_sessions_own_lifetime_survives_flask() {
     // R26
     let mut both = Both::new();
     both.flask_writes(SID, &alice());
     both.world.request(Some(SID), |session| {
-        session.set_expiry(Expiry::new().idle(std::time::Duration::from_secs(600)));
+        session
+            .set_expiry(Expiry::new().idle(std::time::Duration::from_secs(600)))
+            .expect("good");
     });
     // Flask writes it again, with its own lifetime in the store.
     let session = both.flask_reads(SID).unwrap();

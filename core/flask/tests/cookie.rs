@@ -32,7 +32,7 @@ fn signed(payload: &[u8], at: u64) -> String {
     signer.sign_at(&URL_SAFE_NO_PAD.encode(payload), at)
 }
 
-/// What Flask would read.
+/// Returns the dict that Flask would read.
 fn flask_reads(cookie: &str) -> (Value, u64) {
     let signer = Signer::new(SECRET, Signer::COOKIE_SESSION);
     let (payload, at) = signer.unsign_at(cookie.as_bytes()).unwrap();
@@ -49,7 +49,7 @@ fn flask_reads(cookie: &str) -> (Value, u64) {
 }
 
 #[test]
-fn rust_reads_what_flask_signed_and_no_store_is_called() {
+fn rust_reads_flasks_signed_cookie_and_calls_no_store() {
     let mut world = world();
     world.see(COOKIE, |session| {
         assert_eq!(session.get::<u64>("user_id").unwrap(), Some(42));
@@ -65,7 +65,7 @@ fn rust_reads_what_flask_signed_and_no_store_is_called() {
 }
 
 #[test]
-fn rust_writes_byte_for_byte_what_flask_would() {
+fn rust_writes_byte_for_byte_like_flask() {
     let mut world = world();
     let cookie = world.issue(Some(COOKIE), |session| {
         session.insert("user_id", 43).unwrap();
@@ -172,7 +172,7 @@ fn world_config() -> &'static cloakroom_core::Config {
 }
 
 #[test]
-fn what_is_genuine_and_cannot_be_read_is_an_error() {
+fn a_genuine_unreadable_cookie_is_an_error() {
     // R52
     for payload in [&b"[]"[..], b"{", b"{\"a\":{\" t\":1}}", b"\x80\x02}."] {
         let cookie = signed(payload, support::START);
@@ -193,7 +193,9 @@ fn permanent_and_its_refresh() {
     assert_eq!(max_age(&outcome.directive), None);
     let cookie = issued(&outcome).unwrap();
     let outcome = world.request(Some(&cookie), |session| {
-        session.set_expiry(Expiry::new().persistent());
+        session
+            .set_expiry(Expiry::new().persistent())
+            .expect("good");
     });
     assert_eq!(max_age(&outcome.directive), Some(LIFETIME));
     assert_eq!(
@@ -229,7 +231,7 @@ fn a_session_that_is_not_permanent_is_not_renewed_by_reading_and_ends_by_its_age
             Fate::Unchanged,
         );
     }
-    // A write signs it anew, still without an end for the browser.
+    // A write signs it again, still without an expiry for the browser.
     let outcome = world.request(Some(&cookie), insert("n", 2));
     let Directive::Issue(renewed) = outcome.directive else {
         panic!()
@@ -288,7 +290,7 @@ fn a_session_that_does_not_fit_is_an_error() {
 
 /// Else it would be an error at each request from then on.
 #[test]
-fn what_would_not_be_inflated_again_is_not_written() {
+fn a_cookie_too_large_to_inflate_is_not_written() {
     let mut world = world();
     let write = |world: &mut World, len: usize| {
         let commit = world.begin(None, |session| {
@@ -333,7 +335,7 @@ fn without_a_key_or_a_type_a_session_is_empty_and_refuses_writes() {
             session.clear();
         });
         keeps(&outcome, Fate::Unchanged);
-        // What cannot say so at once says so in the end.
+        // An error that a call cannot detect comes at the end.
         let commit = world.begin(None, |session| {
             assert!(!session.csrf_token([1; 32]).is_empty());
         });

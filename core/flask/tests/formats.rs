@@ -1,4 +1,4 @@
-//! What Flask, Flask-Session and Python's pickle wrote, and what they read again.
+//! Records that Flask, Flask-Session and Python's pickle wrote, and that they can read back.
 
 use cloakroom_flask::{FormatError, Integer, Object, Serializer, Signer, TimeDelta, Value};
 
@@ -133,14 +133,14 @@ fn timestamps_are_minimal_and_bounded() {
 }
 
 #[test]
-fn msgpack_is_byte_for_byte_what_flask_session_writes() {
+fn msgpack_is_byte_for_byte_flask_sessions() {
     let bytes = hex("83aa5f7065726d616e656e74c3a7757365725f69642aa46e616d65a45a6fc3ab");
     assert_eq!(Serializer::Msgpack.dumps(&small()).unwrap(), bytes);
     assert_eq!(Serializer::Msgpack.loads(&bytes).unwrap(), small());
 }
 
 #[test]
-fn json_is_byte_for_byte_what_the_two_write() {
+fn json_is_byte_for_byte_that_of_the_two() {
     let plain = r#"{"_permanent":true,"user_id":42,"name":"Zoë"}"#;
     assert_eq!(Serializer::Json.dumps(&small()).unwrap(), plain.as_bytes());
     let tagged = r#"{"_permanent":true,"name":"Zo\u00eb","user_id":42}"#;
@@ -197,7 +197,7 @@ fn python_2_pickles_are_read() {
 }
 
 #[test]
-fn what_another_version_wrote_is_read() {
+fn records_of_another_version_are_read() {
     let all = [
         Serializer::Msgpack,
         Serializer::Json,
@@ -213,7 +213,7 @@ fn what_another_version_wrote_is_read() {
 }
 
 #[test]
-fn what_a_format_would_change_is_an_error() {
+fn a_value_that_a_format_would_change_is_an_error() {
     let check = |serializer: Serializer, kept: &[&str]| {
         let Value::Dict(entries) = everything() else {
             panic!()
@@ -284,9 +284,10 @@ const PICKLES: [&str; 6] = [
     "800595e5010000000000007d94288c0a5f7065726d616e656e7494888c07757365725f6964944b2a8c046e616d65948c045a6fc3ab948c0463617274945d94288c03746561948c046d696c6b944b028694658c03626967948a090000000000000000408c036e6567948a090000000000000000c08c0270699447400c0000000000008c046e6f6e65944e8c0372617794430261ff948c05656d707479944300948c047768656e948c086461746574696d65948c086461746574696d65949394430a07e70b0e160d140000009468138c0874696d657a6f6e6594939468138c0974696d6564656c74619493944b004b004b008794529485945294869452948c056c6f63616c946815430a07e70b0e160d1400000594859452948c036461799468138c0464617465949394430407e70b0e94859452948c047370616e94681a4affffffff4b024b03879452948c056d6f6e6579948c07646563696d616c948c07446563696d616c9493948c04312e353094859452948c026964948c0475756964948c04555549449493942981947d948c03696e74948a11050000000000000000000000000000800073628c0468746d6c948c0a6d61726b757073616665948c064d61726b75709493948c033c623e94859481948c0474616773948f94288c016194908c0666726f7a656e94284b019194752e",
 ];
 
-/// Of these Python could not make the dict, or the set, and would fail at each request of that session.
+/// Of these Python could not make the dict, or the set, and would fail at each request of that
+/// session.
 #[test]
-fn what_python_cannot_hash_is_refused_as_a_key_and_in_a_set() {
+fn unhashable_values_are_refused_as_keys_and_in_sets() {
     let list = || Value::List(vec![1.into()]);
     let bytes = Value::Bytes(b"a".to_vec());
     let array = Value::Object(Object::new("bytearray", [bytes]).unwrap());

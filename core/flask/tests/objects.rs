@@ -1,4 +1,5 @@
-//! What only pickles keep: times, zones, byte arrays, complex numbers, texts with lone surrogates.
+//! Types that only pickles have: times, zones, byte arrays, complex numbers, texts with lone
+//! surrogates.
 
 use cloakroom_flask::{FormatError, Object, Serializer, TimeDelta, Value};
 
@@ -132,7 +133,7 @@ fn other_formats_say_that_they_cannot_keep_them() {
 }
 
 #[test]
-fn only_what_python_would_make_is_an_object() {
+fn only_pythons_own_objects_are_read() {
     for (class, arguments) in [
         ("os.system", vec!["true".into()]),
         ("builtins.getattr", vec!["a".into(), "b".into()]),
@@ -181,7 +182,8 @@ fn a_getattr_of_anything_else_is_refused() {
 // R51
 #[test]
 fn calls_that_copy_their_arguments_again_and_again_are_refused() {
-    // A text of 100 kB, and 20,000 calls that would each make bytes, a byte array, a `Markup` of it: 2 GB.
+    // A text of 100 kB, and 20,000 calls that would each make bytes, a byte array, a `Markup` of
+    // it: 2 GB.
     let calls: [&[u8]; 3] = [
         b"c_codecs\nencode\n(h\x00Vlatin1\ntR0",
         b"cbuiltins\nbytearray\n(h\x01tR0",

@@ -8,7 +8,7 @@ fn of<const N: usize>(entries: [(&str, Value); N]) -> Result<Settings, SettingsE
     Settings::from_map(entries)
 }
 
-/// The key that is named, and what is said of it.
+/// The named key and the rest of the error.
 fn refused<const N: usize>(entries: [(&str, Value); N]) -> (String, String) {
     let error = of(entries).unwrap_err();
     (error.key().to_owned(), error.to_string())
@@ -240,7 +240,7 @@ fn the_cookies_attributes_are_those_of_werkzeug() {
 }
 
 #[test]
-fn what_contradicts_itself_is_named() {
+fn contradicting_settings_are_named() {
     let redis = || ("SESSION_TYPE", Value::from("redis"));
     let secret = || ("SECRET_KEY", Value::from("secret"));
     let cases = [
@@ -379,6 +379,53 @@ fn the_environment_is_read_as_flask_reads_it() {
     assert_eq!(unknown.key(), "SESSION_TYP");
 }
 
+// A key with the quotes or the newline of its env file is not Flask's, and all are strangers.
+#[test]
+fn texts_in_quotes_are_refused() {
+    const KEY: &str = "kFp0c7-dev-secret-key";
+    let wrapped = [
+        format!("\"{KEY}\""),
+        format!("'{KEY}'"),
+        format!("{KEY}\n"),
+        format!("\"{KEY}\"\r\n"),
+        format!(" {KEY}"),
+    ];
+    let refused = |error: cloakroom_flask::SettingsError, key: &str| {
+        assert_eq!(error.key(), key);
+        assert!(error.to_string().contains("; remove"), "{error}");
+        assert!(!error.to_string().contains(KEY), "the error has the key");
+    };
+    for text in &wrapped {
+        let map = [("SECRET_KEY", Value::from(&**text))];
+        refused(Settings::from_map(map).unwrap_err(), "SECRET_KEY");
+        let older = Value::List(vec![Value::from(KEY), Value::from(&**text)]);
+        let map = [("SECRET_KEY", KEY.into()), ("SECRET_KEY_FALLBACKS", older)];
+        refused(Settings::from_map(map).unwrap_err(), "SECRET_KEY_FALLBACKS");
+        let env = [("SECRET_KEY", &**text)];
+        refused(Settings::from_env(env).unwrap_err(), "SECRET_KEY");
+        let env = [("SESSION_TYPE", "redis"), ("SESSION_KEY_PREFIX", text)];
+        refused(Settings::from_env(env).unwrap_err(), "SESSION_KEY_PREFIX");
+        for fallback in [false, true] {
+            let mut settings = Settings::new(SessionType::Cookie);
+            let keys = [KEY, text].map(cloakroom_flask::Secret::from);
+            let [good, bad] = keys;
+            let (first, second) = if fallback { (good, bad) } else { (bad, good) };
+            settings.secret_key = Some(first);
+            settings.secret_key_fallbacks = vec![second];
+            let error = settings.config().unwrap_err();
+            let field = ["SECRET_KEY", "SECRET_KEY_FALLBACKS"][usize::from(fallback)];
+            assert_eq!(error.field(), field);
+        }
+        // Flask's key really has them.
+        let mut settings = Settings::new(SessionType::Cookie);
+        settings.secret_key = Some(text.as_bytes().to_vec().into());
+        assert!(settings.config().is_ok());
+    }
+    // Flask takes the quotes away here, and nowhere else.
+    assert!(Settings::from_env([("FLASK_SECRET_KEY", "\"dev\"")]).is_ok());
+    assert!(Settings::from_env([("FLASK_SECRET_KEY", "'dev'")]).is_err());
+}
+
 #[test]
 fn files_of_settings_are_read_through_serde() {
     let toml = r#"
@@ -412,4 +459,18 @@ fn files_hold_pickles_whatever_the_format_is_set_to() {
     };
     assert_eq!(files("msgpack"), Serializer::Pickle2);
     assert_eq!(files("pickle0"), Serializer::Pickle0);
+}
+
+// R89: Flask cannot read them.
+#[test]
+fn sealed_values_are_refused() {
+    for kind in ["redis", "memcached", "filesystem", "mongodb", "sqlalchemy"] {
+        let settings = of([("SESSION_TYPE", kind.into())]).unwrap();
+        let sealed = settings.builder().unwrap().seal_values(true).build();
+        let error = sealed.unwrap_err().to_string();
+        assert!(
+            error.contains("seal_values") && error.contains("another format"),
+            "{error}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Sessions that a Flask application and this library share: who sees what.
+//! Sessions that a Flask application and this library share.
 
 mod both;
 #[path = "../../tests/support/mod.rs"]
@@ -12,7 +12,7 @@ use support::{clear, insert, issued, keeps, sign_in};
 const SIGNED: &str = "2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11.-g8TBAMdU3oMu2PgY5AUGdM4-U0";
 
 #[test]
-fn rust_reads_what_flask_wrote() {
+fn rust_reads_flasks_records() {
     let mut both = Both::new();
     both.flask_writes(SID, &alice());
     both.world.see(SID, |session| {
@@ -28,7 +28,7 @@ fn rust_reads_what_flask_wrote() {
 }
 
 #[test]
-fn flask_reads_what_rust_wrote_and_nothing_else() {
+fn flask_reads_exactly_rusts_values() {
     let mut both = Both::new();
     let outcome = both.world.request(None, insert("user_id", 42));
     let sid = issued(&outcome).unwrap();
@@ -92,7 +92,7 @@ fn rust_changes_one_key_and_flasks_others_survive_with_their_types() {
 }
 
 #[test]
-fn what_the_format_cannot_keep_is_an_error_where_it_is_set() {
+fn a_value_that_the_format_cannot_hold_fails_in_insert() {
     let mut both = Both::new();
     both.world.request(None, |session| {
         let tuple = Value::Tuple(vec![1.into()]);
@@ -211,13 +211,15 @@ fn a_session_with_nothing_in_it_is_not_stored() {
     let mut both = Both::new();
     both.world.take_calls();
     let outcome = both.world.request(None, |session| {
-        session.set_expiry(Expiry::new().persistent());
+        session
+            .set_expiry(Expiry::new().persistent())
+            .expect("good");
         session.insert("a", 1).unwrap();
         session.remove("a");
     });
     keeps(&outcome, Fate::Unchanged);
     assert!(both.world.take_calls().is_empty());
-    // A session of somebody is kept, though it has no values.
+    // A signed-in session is kept even without values.
     let sid = both.world.issue(None, sign_in("ada"));
     both.world.request(Some(&sid), insert("a", 1));
     keeps(&both.world.request(Some(&sid), clear), Fate::Saved);
@@ -242,7 +244,9 @@ fn permanent_sets_the_entry_and_the_cookies_age() {
     // As `session.permanent = False` does.
     let sid = issued(&outcome).unwrap();
     let outcome = both.world.request(Some(&sid), |session| {
-        session.set_expiry(Expiry::new().until_closed());
+        session
+            .set_expiry(Expiry::new().session_cookie())
+            .expect("good");
     });
     assert_eq!(max_age(&outcome.directive), None);
     assert_eq!(issued(&outcome).unwrap(), sid);
@@ -254,7 +258,9 @@ fn permanent_sets_the_entry_and_the_cookies_age() {
     assert_eq!(max_age(&outcome.directive), None);
     let sid = issued(&outcome).unwrap();
     let outcome = both.world.request(Some(&sid), |session| {
-        session.set_expiry(Expiry::new().persistent());
+        session
+            .set_expiry(Expiry::new().persistent())
+            .expect("good");
     });
     assert_eq!(max_age(&outcome.directive), Some(LIFETIME));
     let wanted = dict([(PERMANENT, true.into()), ("n", 1.into())]);
@@ -343,13 +349,15 @@ fn a_session_that_is_not_permanent_may_live_shorter() {
     let end = |both: &Both| both.world.records[&key].expires_at.as_secs() - both.world.now;
     assert_eq!(end(&both), DAYS);
     both.world.request(Some(&sid), |session| {
-        session.set_expiry(Expiry::new().persistent());
+        session
+            .set_expiry(Expiry::new().persistent())
+            .expect("good");
     });
     assert_eq!(end(&both), LIFETIME);
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_and_left_as_it_is() {
+fn an_unreadable_record_is_an_error_and_stays() {
     // R52
     let mut both = Both::new();
     for (bytes, wanted) in [

@@ -14,6 +14,26 @@ fn key(byte: u8) -> SealingKey {
     SealingKey::new([byte; 32])
 }
 
+// A key with the quotes of its env file is none, and the error has the reason.
+#[test]
+fn a_sealing_key_in_quotes_is_refused() {
+    const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
+    assert!(KEY.parse::<SealingKey>().is_ok());
+    for wrapped in [
+        format!("\"{KEY}\""),
+        format!("'{KEY}'"),
+        format!("{KEY}\n"),
+        format!(" {KEY}"),
+    ] {
+        let error = wrapped.parse::<SealingKey>().unwrap_err();
+        assert!(error.to_string().contains("; remove"), "{error}");
+        assert!(!error.to_string().contains(KEY), "the error has the key");
+        assert!(SealingKey::from_base64(&wrapped).is_none());
+    }
+    let short = KEY[1..].parse::<SealingKey>().unwrap_err();
+    assert!(short.to_string().contains("43 characters"), "{short}");
+}
+
 fn config(sealed: Sealed) -> Config {
     Config::builder().envelope(sealed).build().unwrap()
 }
@@ -94,7 +114,7 @@ fn a_value_moved_to_another_cookie_fails() {
 
 #[test]
 fn the_expiry_is_inside() {
-    // R47, R12: at t-1, t and t+1, whatever the cookie's own attributes were.
+    // R47, R12: at t-1, t and t+1, whatever the cookie's own attributes say.
     let mut world = world();
     let cookie = world.issue(None, insert("a", 1));
     for (seconds, dead) in [(1_799, false), (1_800, true), (1_801, true)] {
@@ -148,7 +168,7 @@ fn a_new_epoch_ends_all_sessions() {
     let cookie = world.issue(None, ada);
     let mut next = under(&world, config(Sealed::new(key(1)).epoch(1)));
     assert!(next.see(&cookie, is_new));
-    // What the next one seals, a node that has not been updated opens.
+    // A node without the new key opens the cookies of a node that has it.
     let newer = next.issue(None, ada);
     assert!(!world.see(&newer, is_new));
 }
@@ -166,7 +186,7 @@ fn nonces_never_repeat() {
 }
 
 #[test]
-fn a_session_that_does_not_fit_is_an_error_that_says_so() {
+fn a_session_that_does_not_fit_is_an_error_with_its_size() {
     // R31
     let mut world = world();
     let fits = world.issue(None, |session| {
@@ -184,7 +204,7 @@ fn a_session_that_does_not_fit_is_an_error_that_says_so() {
 }
 
 #[test]
-fn a_sign_in_starts_anew_and_a_sign_out_clears_the_cookie() {
+fn a_sign_in_issues_a_token_and_a_sign_out_clears_the_cookie() {
     let mut world = world();
     let cookie = world.issue(None, insert("cart", 1));
     let csrf = world.see(&cookie, |session| session.csrf_token([3; 32]));
@@ -209,7 +229,7 @@ fn a_sign_in_starts_anew_and_a_sign_out_clears_the_cookie() {
         (outcome.directive, outcome.fate),
         (Directive::Clear, Fate::Saved)
     );
-    // R66: what is set after the sign-out is a new session.
+    // R66: values set after the sign-out go to a new session.
     let outcome = world.request(Some(&bob), |session| {
         session.sign_out();
         session.insert("theme", "dark").unwrap();
@@ -229,21 +249,109 @@ fn a_sign_out_without_a_session_creates_nothing() {
     assert_eq!(outcome.directive, Directive::Clear);
 }
 
+/// Returns the value `a` that a request with all of these cookies sees.
+fn seen(world: &mut World, values: &[&str]) -> Option<u64> {
+    let values = values.iter().map(|value| value.as_bytes());
+    let mut exchange = world.open_all(values).unwrap();
+    let seen = exchange.session().unwrap().get("a");
+    seen.unwrap()
+}
+
 #[test]
-fn of_two_living_sessions_none_is_trusted_whatever_their_order() {
-    // R36
+fn of_two_sessions_the_newest_counts_whatever_their_order() {
+    // R36, R76
     let mut world = world();
-    let (one, two) = (world.issue(None, ada), world.issue(None, insert("a", 1)));
-    let is_new = |world: &mut World, values: &[&str]| {
-        let values = values.iter().map(|value| value.as_bytes());
-        let mut exchange = world.open_all(values).unwrap();
-        exchange.session().unwrap().is_new()
-    };
-    assert!(is_new(&mut world, &[&one, &two]) && is_new(&mut world, &[&two, &one]));
-    assert!(!is_new(&mut world, &[&one, "garbage", &one]));
+    let one = world.issue(None, insert("a", 1));
+    let two = world.issue(Some(&one), insert("a", 2));
+    let three = world.later(1).issue(None, insert("a", 3));
+    for (values, newest) in [([&one, &two], 2), ([&two, &three], 3), ([&one, &three], 3)] {
+        let [first, second] = values;
+        assert_eq!(seen(&mut world, &[first, second]), Some(newest));
+        assert_eq!(seen(&mut world, &[second, first]), Some(newest));
+    }
+    assert_eq!(seen(&mut world, &[&one, "garbage", &one]), Some(1));
     let long = "x".repeat(70_000);
-    assert!(!is_new(&mut world, &[&long, &one]));
-    assert!(is_new(&mut world, &[&one, "a", "b", "c", "d"]));
+    assert_eq!(seen(&mut world, &[&long, &one]), Some(1));
+    // It counts when it has expired, too.
+    let long = |session: &mut cloakroom_core::Session<'_>| {
+        let day = Duration::from_secs(86_400);
+        session
+            .set_expiry(Expiry::new().idle(day).absolute(day))
+            .unwrap();
+        session.insert("a", 4).unwrap();
+    };
+    let four = world.issue(None, long);
+    let five = world.issue(Some(&four), |session| {
+        session.set_expiry(None).unwrap();
+        session.insert("a", 5).unwrap();
+    });
+    world.later(1_799);
+    assert_eq!(seen(&mut world, &[&four, &five]), Some(5));
+    world.later(1);
+    assert_eq!(seen(&mut world, &[&four, &five]), None);
+    assert_eq!(seen(&mut world, &[&four]), Some(4));
+}
+
+fn present(
+    world: &mut World,
+    values: &[&str],
+    handler: fn(&mut cloakroom_core::Session<'_>),
+) -> Result<cloakroom_core::Outcome, Error> {
+    let values = values.iter().map(|value| value.as_bytes());
+    let mut exchange = world.open_all(values).unwrap();
+    handler(&mut exchange.session().unwrap());
+    let commit = exchange.finish(world.now());
+    world.run(commit)
+}
+
+#[test]
+fn a_sign_out_outranks_all_that_were_presented() {
+    // R76
+    let mut world = world();
+    let (one, two) = (world.issue(None, ada), world.issue(None, ada));
+    let outcome = present(&mut world, &[&one, &two], sign_out).unwrap();
+    let Directive::Issue(out) = outcome.directive else {
+        panic!("{:?}", outcome.directive)
+    };
+    // As long as what it outranks.
+    assert_eq!(out.max_age, Some(Duration::from_secs(1_800)));
+    let out = out.token.expose();
+    for values in [[&*one, out], [out, &*two]] {
+        let outcome = present(&mut world, &values, |session| {
+            assert_eq!(session.subject(), None);
+            assert!(session.is_empty());
+        });
+        keeps(&outcome.unwrap(), Fate::Unchanged);
+    }
+    // A single one is removed, and with Clear-Site-Data all are.
+    let outcome = present(&mut world, &[&one], sign_out).unwrap();
+    assert_eq!(outcome.directive, Directive::Clear);
+    let clearing = Config::builder()
+        .clear_site_data(true)
+        .envelope(Sealed::new(key(1)));
+    let mut clearing = under(&world, clearing.build().unwrap());
+    let outcome = present(&mut clearing, &[&one, &two], sign_out).unwrap();
+    assert_eq!(outcome.directive, Directive::Clear);
+}
+
+#[test]
+fn more_than_sixteen_values_are_none_and_end_nothing() {
+    // R94
+    let mut world = world();
+    let many: Vec<_> = (0..17).map(|_| world.issue(None, ada)).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    assert_eq!(
+        present(&mut world, &many, |session| assert!(session.is_new()))
+            .unwrap()
+            .fate,
+        Fate::Unchanged
+    );
+    for handler in [sign_out as fn(&mut cloakroom_core::Session<'_>), ada] {
+        let error = present(&mut world, &many, handler).unwrap_err();
+        assert_eq!(error, Error::TooManyTokens { limit: 16 });
+    }
+    let outcome = present(&mut world, &many[1..], sign_out).unwrap();
+    assert!(matches!(outcome.directive, Directive::Issue(_)));
 }
 
 #[test]
@@ -252,7 +360,9 @@ fn a_lifetime_of_its_own_survives() {
     let mut world = world();
     let day = Duration::from_secs(86_400);
     let outcome = world.request(None, |session| {
-        session.set_expiry(Expiry::new().idle(day).absolute(2 * day).persistent());
+        session
+            .set_expiry(Expiry::new().idle(day).absolute(2 * day).persistent())
+            .expect("good");
         session.insert("a", 1).unwrap();
     });
     let Directive::Issue(first) = outcome.directive else {
@@ -267,9 +377,9 @@ fn a_lifetime_of_its_own_survives() {
     assert_eq!(second.max_age, Some(day + Duration::from_secs(1)));
 }
 
-/// What the documentation says does not hold without a store: a copy outlives the sign-out, and the last response wins.
+/// The documented limits without a store: a copy outlives the sign-out, and the last response wins.
 #[test]
-fn what_a_cookie_cannot_do() {
+fn a_cookies_limits() {
     let mut world = world();
     let cookie = world.issue(None, ada);
     world.request(Some(&cookie), sign_out);
@@ -289,7 +399,7 @@ fn clearing_keeps_the_session_unless_configured_otherwise() {
     let cookie = world.issue(None, insert("a", 1));
     assert!(issued(&world.request(Some(&cookie), clear)).is_some());
     let deleting = Config::builder()
-        .delete_emptied(true)
+        .delete_when_empty(true)
         .envelope(Sealed::new(key(1)));
     let mut deleting = under(&world, deleting.build().unwrap());
     assert_eq!(

@@ -1,28 +1,33 @@
-//! For living beside another system that has the same sessions.
+//! Settings for sharing sessions with another system.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Builder;
-use crate::format::Shared;
+use super::ConfigBuilder;
+use crate::shared::Shared;
 use crate::{Envelope, Format, TokenScheme};
 
-impl Builder {
-    /// Another idle timeout for sessions whose cookie ends with the browser's session. Default: the same.
+impl ConfigBuilder {
+    /// Sets another idle timeout for sessions whose cookie ends with the browser's session.
+    /// Default: the same.
     ///
     /// ```
     /// # use cloakroom_core::Config;
     /// let day = std::time::Duration::from_secs(86_400);
-    /// let config = Config::builder().lifetimes(cloakroom_core::Lifetimes { idle: 31 * day, absolute: 31 * day });
+    /// let config = Config::builder().lifetimes(cloakroom_core::Lifetimes {
+    ///     idle: 31 * day,
+    ///     absolute: 31 * day,
+    /// });
     /// let config = config.idle_timeout_until_closed(day).build()?;
     /// # Ok::<(), cloakroom_core::ConfigError>(())
     /// ```
     pub fn idle_timeout_until_closed(mut self, timeout: Duration) -> Self {
-        self.idle_timeout_until_closed = Some(timeout);
+        self.fields.idle_timeout_until_closed = Some(timeout);
         self
     }
 
-    /// Whether reading extends a session's life (see [`extend_after`](Builder::extend_after)), or only writing does. Default `true`.
+    /// Sets whether reading extends a session's life, or only writing does. Default: true. See
+    /// [`touch_interval`](ConfigBuilder::touch_interval).
     ///
     /// ```
     /// # use cloakroom_core::Config;
@@ -30,33 +35,42 @@ impl Builder {
     /// # Ok::<(), cloakroom_core::ConfigError>(())
     /// ```
     pub fn extend_on_read(mut self, extend: bool) -> Self {
-        self.extend_on_read = extend;
+        self.fields.extend_on_read = extend;
         self
     }
 
-    /// How much of the idle timeout has to pass before a request extends a session's life again, and renews its cookie if that is
-    /// [configured](Builder::renew_cookie); whole seconds, less than the idle timeout. Default: a tenth of it, as also for a session that has a shorter
-    /// idle timeout of its own. With 0 each request that
-    /// uses its session does so, at the price of a `touch` each time; not twice within a second.
+    /// Sets how much of the idle timeout has to pass before a request extends a session's life
+    /// again. Whole seconds, less than the idle timeout. Default: a tenth of it.
+    ///
+    /// The extension also renews the cookie, if that is [configured](ConfigBuilder::renew_cookie).
+    /// A session with a shorter idle timeout of its own uses a tenth of that. With 0 each request
+    /// that uses its session extends it, at the price of a `touch` each time, but not twice within
+    /// a second.
     ///
     /// ```
     /// # use cloakroom_core::Config;
-    /// let config = Config::builder().extend_after(std::time::Duration::ZERO).build()?;
+    /// let config = Config::builder()
+    ///     .touch_interval(std::time::Duration::ZERO)
+    ///     .build()?;
     /// # Ok::<(), cloakroom_core::ConfigError>(())
     /// ```
-    pub fn extend_after(mut self, passed: Duration) -> Self {
-        self.extend_after = Some(passed);
+    pub fn touch_interval(mut self, passed: Duration) -> Self {
+        self.fields.touch_interval = Some(passed);
         self
     }
 
-    /// Whether a cookie with a Max-Age is sent again when the session's life is extended, or its expiry is set. Its Max-Age is
-    /// the idle timeout then. Default `false`: it is sent once, with what is left of the absolute timeout.
+    /// Sets whether a cookie with a Max-Age is sent again when the session's life is extended, or
+    /// its expiry is set. Default: false, it is sent once, with the rest of the absolute timeout.
     ///
-    /// Before a request that only reads renews it, it looks whether its token still is the session's: one store call more. Yet its
-    /// response, if it arrives after that of a sign-in on another request, gives the client back the older token, which is dead
-    /// once the grace is over. So prefer the default, unless a system beside this one sends its cookies so.
+    /// With true its Max-Age is the idle timeout. Before a read-only request renews it, one more
+    /// store call checks that its token still is the session's.
     ///
-    /// A session in the [cookie itself](Builder::envelope) is then extended by reading only if its cookie has a Max-Age.
+    /// A renewing response that arrives after a concurrent sign-in's gives the client the older
+    /// token again. That token is dead once the grace is over. So prefer the default, unless a
+    /// system that shares the sessions renews its cookies.
+    ///
+    /// A session in the [cookie itself](ConfigBuilder::envelope) is then extended by reading only
+    /// if its cookie has a Max-Age.
     ///
     /// ```
     /// # use cloakroom_core::Config;
@@ -64,20 +78,20 @@ impl Builder {
     /// # Ok::<(), cloakroom_core::ConfigError>(())
     /// ```
     pub fn renew_cookie(mut self, renew: bool) -> Self {
-        self.renew_cookie = renew;
+        self.fields.renew_cookie = renew;
         self
     }
 
-    /// Whether a session that a request leaves without values (and that belongs to nobody) is deleted, and its cookie cleared.
-    /// Default `false`: it stays.
+    /// Sets whether a session is deleted, and its cookie cleared, when a request leaves it without
+    /// values and it belongs to no subject. Default: false, it stays.
     ///
     /// ```
     /// # use cloakroom_core::Config;
-    /// let config = Config::builder().delete_emptied(true).build()?;
+    /// let config = Config::builder().delete_when_empty(true).build()?;
     /// # Ok::<(), cloakroom_core::ConfigError>(())
     /// ```
-    pub fn delete_emptied(mut self, delete: bool) -> Self {
-        self.delete_emptied = delete;
+    pub fn delete_when_empty(mut self, delete: bool) -> Self {
+        self.fields.delete_when_empty = delete;
         self
     }
 
@@ -90,35 +104,39 @@ impl Builder {
     /// }
     /// ```
     pub fn format(mut self, format: impl Format) -> Self {
-        self.format = Some(Shared(Arc::new(format)));
+        self.fields.format = Some(Shared(Arc::new(format)));
         self
     }
 
-    /// Keeps sessions in the cookie itself, and none in a store: see [`Envelope`], also for what such sessions cannot do. The
-    /// settings of tokens and keys have no effect then.
+    /// Keeps sessions in the cookie itself, and none in a store. See [`Envelope`], also for what
+    /// such sessions cannot do. The settings of tokens and keys are then an error.
     ///
     /// ```
     /// # use cloakroom_core::{Config, Envelope};
-    /// fn with(envelope: impl Envelope) -> Result<Config, cloakroom_core::ConfigError> {
+    /// fn with(
+    ///     envelope: impl Envelope,
+    /// ) -> Result<Config, cloakroom_core::ConfigError> {
     ///     Config::builder().envelope(envelope).build()
     /// }
     /// ```
     pub fn envelope(mut self, envelope: impl Envelope) -> Self {
-        self.envelope = Some(Shared(Arc::new(envelope)));
+        self.fields.envelope = Some(Shared(Arc::new(envelope)));
         self
     }
 
-    /// Makes and recognises tokens in another way than this library's own: see [`TokenScheme`]. The token's format and the
-    /// signing keys have no effect then.
+    /// Makes and recognises tokens in another way than this library's own: see [`TokenScheme`]. A
+    /// token format and signing keys are then an error.
     ///
     /// ```
     /// # use cloakroom_core::{Config, TokenScheme};
-    /// fn with(scheme: impl TokenScheme) -> Result<Config, cloakroom_core::ConfigError> {
+    /// fn with(
+    ///     scheme: impl TokenScheme,
+    /// ) -> Result<Config, cloakroom_core::ConfigError> {
     ///     Config::builder().token_scheme(scheme).build()
     /// }
     /// ```
     pub fn token_scheme(mut self, scheme: impl TokenScheme) -> Self {
-        self.token_scheme = Some(Shared(Arc::new(scheme)));
+        self.fields.token_scheme = Some(Shared(Arc::new(scheme)));
         self
     }
 }

@@ -1,42 +1,57 @@
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, ConfigError, CookieSettings, Lifetimes, Limits, SameSite, Settings, check};
-use crate::Envelope;
-use crate::format::{Format, Shared};
-use crate::token::{KeyFormat, SigningKey, TokenFormat, TokenRules, TokenScheme};
+use super::{CookieScope, Lifetimes, SameSite};
+use crate::format::Format;
+use crate::shared::Shared;
+use crate::token::{KeyFormat, SigningKey, TokenFormat, TokenScheme};
+use crate::{Envelope, Limits};
 
-/// Collects a configuration; [`build`](Builder::build) validates it.
+/// Collects a configuration. [`build`](ConfigBuilder::build) validates it.
 ///
-/// Also the form in which an application's settings are read: [`Config`] implements `Deserialize` through it, with the names
-/// of the methods as fields (the two of `lifetimes` one by one), times in whole seconds, unknown fields refused.
+/// Also the form in which an application's settings are read: [`Config`](crate::Config) implements
+/// `Deserialize` through it. The fields are named like the methods (the two of `lifetimes` one by
+/// one), times are whole seconds, and unknown fields are errors.
 ///
 /// ```
 /// use cloakroom_core::{Config, SameSite};
 ///
-/// let config = Config::builder().cookie_name("__Secure-shop").domain("example.org").same_site(SameSite::Strict).build()?;
+/// let config = Config::builder()
+///     .cookie_name("__Secure-shop")
+///     .domain("example.org")
+///     .same_site(SameSite::Strict)
+///     .build()?;
 /// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct ConfigBuilder {
+    pub(super) fields: Fields,
+}
+
+/// The settings that a builder collects, and settings files name.
 #[derive(Clone, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[must_use]
-pub struct Builder {
+pub(super) struct Fields {
     pub(super) cookie_name: Option<String>,
+    #[serde(rename = "carrier", deserialize_with = "super::carrier::carrier")]
+    pub(super) header: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) path: String,
     pub(super) http_only: bool,
     pub(super) same_site: SameSite,
     pub(super) partitioned: bool,
+    #[serde(rename = "former_scope")]
+    pub(super) former_scopes: Vec<CookieScope>,
     pub(super) insecure_for_development: bool,
     pub(super) persistent: bool,
     #[serde(deserialize_with = "optional_seconds")]
     pub(super) idle_timeout_until_closed: Option<Duration>,
     pub(super) extend_on_read: bool,
     #[serde(deserialize_with = "optional_seconds")]
-    pub(super) extend_after: Option<Duration>,
+    pub(super) touch_interval: Option<Duration>,
     pub(super) renew_cookie: bool,
-    pub(super) delete_emptied: bool,
+    pub(super) delete_when_empty: bool,
     #[serde(deserialize_with = "seconds")]
     pub(super) idle_timeout: Duration,
     #[serde(deserialize_with = "seconds")]
@@ -46,11 +61,18 @@ pub struct Builder {
     pub(super) token_format: TokenFormat,
     pub(super) key_format: KeyFormat,
     pub(super) key_prefix: Option<String>,
-    #[serde(deserialize_with = "signing_keys")]
+    #[serde(deserialize_with = "super::keys::signing_keys")]
     pub(super) signing_keys: Vec<SigningKey>,
+    pub(super) seal_values: bool,
+    pub(super) public_values: Vec<String>,
     pub(super) limits: Limits,
     pub(super) save_on_server_error: bool,
+    pub(super) drop_superseded: bool,
+    pub(super) cache_private: bool,
     pub(super) clear_site_data: bool,
+    pub(super) reset_unreadable: bool,
+    #[serde(deserialize_with = "optional_seconds")]
+    pub(super) end_all_within: Option<Duration>,
     #[serde(skip)]
     pub(super) format: Option<Shared<dyn Format>>,
     #[serde(skip)]
@@ -59,23 +81,25 @@ pub struct Builder {
     pub(super) token_scheme: Option<Shared<dyn TokenScheme>>,
 }
 
-impl Default for Builder {
+impl Default for Fields {
     fn default() -> Self {
         let lifetimes = Lifetimes::default();
         Self {
             cookie_name: None,
+            header: None,
             domain: None,
             path: "/".into(),
             http_only: true,
             same_site: SameSite::default(),
             partitioned: false,
+            former_scopes: Vec::new(),
             insecure_for_development: false,
             persistent: false,
             idle_timeout_until_closed: None,
             extend_on_read: true,
-            extend_after: None,
+            touch_interval: None,
             renew_cookie: false,
-            delete_emptied: false,
+            delete_when_empty: false,
             idle_timeout: lifetimes.idle,
             absolute_timeout: lifetimes.absolute,
             rotation_grace: Duration::from_secs(30),
@@ -83,9 +107,15 @@ impl Default for Builder {
             key_format: KeyFormat::default(),
             key_prefix: None,
             signing_keys: Vec::new(),
+            seal_values: false,
+            public_values: Vec::new(),
             limits: Limits::default(),
             save_on_server_error: false,
+            drop_superseded: false,
+            cache_private: true,
             clear_site_data: false,
+            reset_unreadable: false,
+            end_all_within: None,
             format: None,
             envelope: None,
             token_scheme: None,
@@ -93,10 +123,12 @@ impl Default for Builder {
     }
 }
 
-impl Builder {
-    /// The cookie's name: a token of RFC 9110. Default `__Host-session`. The rules of the prefixes `__Secure-`, `__Host-`, `__Http-`
-    /// and `__Host-Http-` are checked without regard to case, as user agents do (RFC 10025, section 5.4; the two with `Http-` are younger:
-    /// draft-ietf-httpbis-layered-cookies).
+impl ConfigBuilder {
+    /// Sets the cookie's name: a token of RFC 9110. Default: `__Host-session`.
+    ///
+    /// The rules of the prefixes `__Secure-`, `__Host-`, `__Http-` and `__Host-Http-` are checked
+    /// without regard to case, as user agents do (RFC 10025, section 5.4). The two with `Http-` are
+    /// younger: draft-ietf-httpbis-layered-cookies.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -106,38 +138,47 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
-        self.cookie_name = Some(name.into());
+        self.fields.cookie_name = Some(name.into());
         self
     }
 
-    /// The cookie's Domain: also sent to all subdomains, so each of them can read and replace it. Default: none, the host
-    /// alone.
+    /// Sets the cookie's Domain. Default: none, which means this host alone.
+    ///
+    /// With a Domain the cookie is also sent to all subdomains, and each of them can read and
+    /// replace it.
     ///
     /// ```
     /// # use cloakroom_core::*;
     /// # use std::time::Duration;
-    /// let config = Config::builder().cookie_name("__Secure-shop").domain("example.org").build()?;
+    /// let config = Config::builder()
+    ///     .cookie_name("__Secure-shop")
+    ///     .domain("example.org")
+    ///     .build()?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
-        self.domain = Some(domain.into());
+        self.fields.domain = Some(domain.into());
         self
     }
 
-    /// The cookie's Path. Default `/`. It is no protection between applications on one host.
+    /// Sets the cookie's Path. Default: `/`. It does not protect applications on one host from each
+    /// other.
     ///
     /// ```
     /// # use cloakroom_core::*;
     /// # use std::time::Duration;
-    /// let config = Config::builder().cookie_name("__Secure-shop").path("/shop").build()?;
+    /// let config = Config::builder()
+    ///     .cookie_name("__Secure-shop")
+    ///     .path("/shop")
+    ///     .build()?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
+        self.fields.path = path.into();
         self
     }
 
-    /// Whether scripts are kept from reading the cookie. Default: they are.
+    /// Sets whether scripts are kept from reading the cookie. Default: true.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -146,11 +187,11 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn http_only(mut self, http_only: bool) -> Self {
-        self.http_only = http_only;
+        self.fields.http_only = http_only;
         self
     }
 
-    /// The cookie's SameSite. Default Lax.
+    /// Sets the cookie's SameSite. Default: Lax.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -159,26 +200,54 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn same_site(mut self, same_site: SameSite) -> Self {
-        self.same_site = same_site;
+        self.fields.same_site = same_site;
         self
     }
 
-    /// Whether the cookie is kept apart for each top-level site that embeds this one (CHIPS). Default: no.
+    /// Sets whether the cookie is kept apart for each top-level site that embeds this one (CHIPS).
+    /// Default: false.
     ///
     /// ```
     /// # use cloakroom_core::*;
     /// # use std::time::Duration;
-    /// let config = Config::builder().same_site(SameSite::None).partitioned(true).build()?;
+    /// let config = Config::builder()
+    ///     .same_site(SameSite::None)
+    ///     .partitioned(true)
+    ///     .build()?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn partitioned(mut self, partitioned: bool) -> Self {
-        self.partitioned = partitioned;
+        self.fields.partitioned = partitioned;
         self
     }
 
-    /// Sends the cookie without Secure, under the default name `session`: **for development only**, on plain HTTP where
-    /// the browser does not take loopback for secure. Adapters warn once. Not needed behind a proxy that ends TLS, nor on
-    /// `localhost` in current browsers.
+    /// Adds a scope that the cookie once had, before its Domain, Path or Partitioned was changed.
+    /// Default: none. At most eight.
+    ///
+    /// A browser keeps the old cookie beside the new one, and sends both. Each response that issues
+    /// or clears the session's cookie then also removes the old ones: with a sign-in, a sign-out, a
+    /// rotation, a new session. Keep the setting for as long as the old cookies can live. While old
+    /// and new nodes run side by side, name the other's scope on both. In settings it is a list of
+    /// tables `former_scope` with the fields `domain`, `path` and `partitioned`.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// // The Path was `/shop`, and is `/` now.
+    /// let config = Config::builder()
+    ///     .cookie_name("__Secure-shop")
+    ///     .former_scope(CookieScope::new().path("/shop"))
+    ///     .build()?;
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    pub fn former_scope(mut self, scope: CookieScope) -> Self {
+        self.fields.former_scopes.push(scope);
+        self
+    }
+
+    /// Sends the cookie without Secure, under the default name `session`: **for development only**.
+    ///
+    /// It is for plain HTTP, in browsers that do not treat loopback as secure. Adapters warn once.
+    /// You need it neither behind a proxy that ends TLS, nor on `localhost` in current browsers.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -189,12 +258,12 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn insecure_for_development(mut self) -> Self {
-        self.insecure_for_development = true;
+        self.fields.insecure_for_development = true;
         self
     }
 
-    /// Whether cookies have a Max-Age (the rest of the absolute timeout), so that browsers keep them when they are closed.
-    /// Default: no; the server's expiry is what counts either way.
+    /// Sets whether cookies have a Max-Age (the rest of the absolute timeout), so that browsers
+    /// keep them after closing. Default: false. The server's expiry decides either way.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -203,12 +272,12 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn persistent(mut self, persistent: bool) -> Self {
-        self.persistent = persistent;
+        self.fields.persistent = persistent;
         self
     }
 
-    /// How long a session lives without a request; whole seconds. Default 30 minutes (OWASP Session Management Cheat
-    /// Sheet: 15 to 30 for low-risk applications).
+    /// Sets the idle timeout: how long a session lives without a request. Whole seconds. Default:
+    /// 30 minutes (OWASP Session Management Cheat Sheet: 15 to 30 for low-risk applications).
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -217,24 +286,27 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = timeout;
+        self.fields.idle_timeout = timeout;
         self
     }
 
-    /// How long a session lives at all; whole seconds. Default 12 hours.
+    /// Sets the absolute timeout: how long a session lives at all. Whole seconds. Default: 12
+    /// hours.
     ///
     /// ```
     /// # use cloakroom_core::*;
     /// # use std::time::Duration;
-    /// let config = Config::builder().absolute_timeout(Duration::from_secs(86_400)).build()?;
+    /// let config = Config::builder()
+    ///     .absolute_timeout(Duration::from_secs(86_400))
+    ///     .build()?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
-        self.absolute_timeout = timeout;
+        self.fields.absolute_timeout = timeout;
         self
     }
 
-    /// Both timeouts at once, for the presets.
+    /// Sets both timeouts at once, for the presets.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -247,9 +319,12 @@ impl Builder {
             .absolute_timeout(lifetimes.absolute)
     }
 
-    /// How long an old token still reads the old data after a rotation or sign-in, so that requests in flight do not
-    /// break; whole seconds, at most one hour. Default 30 seconds. Should be longer than any request takes. With 0 the old token is
-    /// dead at once.
+    /// Sets how long an old token can be presented after a rotation or sign-in. Default: 30
+    /// seconds.
+    ///
+    /// Whole seconds, at most one hour. It should be longer than any request takes. After a plain
+    /// rotation the old token stands for the session until then. After a sign-in it only reads the
+    /// old data. With 0 the old token is dead at once.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -258,11 +333,11 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn rotation_grace(mut self, grace: Duration) -> Self {
-        self.rotation_grace = grace;
+        self.fields.rotation_grace = grace;
         self
     }
 
-    /// How tokens are made. Default: 256 random bits.
+    /// Sets how tokens are made. Default: 256 random bits.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -271,11 +346,11 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn token_format(mut self, format: TokenFormat) -> Self {
-        self.token_format = format;
+        self.fields.token_format = format;
         self
     }
 
-    /// How store keys are made from tokens. Default: SHA-256.
+    /// Sets how store keys are made from tokens. Default: SHA-256.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -284,26 +359,34 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn key_format(mut self, format: KeyFormat) -> Self {
-        self.key_format = format;
+        self.fields.key_format = format;
         self
     }
 
-    /// What store keys begin with. Default: the cookie's name without `__Host-` and the like, and a colon; so two cookies
-    /// in one store do not see each other's sessions.
+    /// Sets the prefix of store keys. Default: the cookie's whole name and a colon, as in
+    /// `__Host-session:`.
+    ///
+    /// Two cookies in one store do not see each other's sessions, also if their names differ in
+    /// `__Host-` or `__Secure-` alone. Another name hides the sessions of the old one, so set the
+    /// old prefix here if you rename the cookie.
     ///
     /// ```
     /// # use cloakroom_core::*;
-    /// # use std::time::Duration;
-    /// let config = Config::builder().key_prefix("shop/session/").build()?;
+    /// let config = Config::builder()
+    ///     .cookie_name("__Host-shop")
+    ///     .key_prefix("__Secure-shop:")
+    ///     .build()?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.key_prefix = Some(prefix.into());
+        self.fields.key_prefix = Some(prefix.into());
         self
     }
 
-    /// Keys that sign tokens: the first signs, all verify. Default: none. With keys, a forged token costs no store call; a
-    /// token made before the first key was set is not recognised any more.
+    /// Sets the keys that sign tokens: the first signs, all verify. Default: none.
+    ///
+    /// With keys, a forged token costs no store call. Tokens from before the first key was set are
+    /// no longer recognised.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -313,24 +396,30 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn signing_keys(mut self, keys: impl IntoIterator<Item = SigningKey>) -> Self {
-        self.signing_keys = keys.into_iter().collect();
+        self.fields.signing_keys = keys.into_iter().collect();
         self
     }
 
-    /// Caps on one session.
+    /// Sets the caps on one session.
     ///
     /// ```
     /// # use cloakroom_core::*;
     /// # use std::time::Duration;
-    /// let config = Config::builder().limits(Limits { values: 100, ..Limits::default() }).build()?;
+    /// let config = Config::builder()
+    ///     .limits(Limits {
+    ///         values: 100,
+    ///         ..Limits::default()
+    ///     })
+    ///     .build()?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.fields.limits = limits;
         self
     }
 
-    /// Whether the changes of a request are saved even if its response has a 5xx status. Default: they are dropped.
+    /// Sets whether the changes of a request are saved even if its response has a 5xx status.
+    /// Default: false, they are dropped.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -340,12 +429,50 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn save_on_server_error(mut self, save: bool) -> Self {
-        self.save_on_server_error = save;
+        self.fields.save_on_server_error = save;
         self
     }
 
-    /// Whether a sign-out also sends `Clear-Site-Data: "cache", "cookies", "storage"` (OWASP Session Management Cheat Sheet). Default: no:
-    /// it clears everything of the origin, other applications' cookies included.
+    /// Drops changes that a sign-in overtook, and lets the response stand as it is. Default: false,
+    /// which fails the request with [`Error::Superseded`](crate::Error::Superseded) (409 over
+    /// HTTP).
+    ///
+    /// It affects requests that present the token from before a sign-in. They were in flight while
+    /// the visitor signed in, or came within the rotation grace. Their changes never reach the
+    /// signed-in session. Set it if such changes do not matter, as with a counter of page views.
+    /// The outcome then has the fate [`Superseded`](crate::Fate::Superseded). A plain rotation
+    /// drops nothing in either case.
+    ///
+    /// ```
+    /// # use cloakroom_core::Config;
+    /// let config = Config::builder().drop_superseded(true).build()?;
+    /// # Ok::<(), cloakroom_core::ConfigError>(())
+    /// ```
+    pub fn drop_superseded(mut self, drop: bool) -> Self {
+        self.fields.drop_superseded = drop;
+        self
+    }
+
+    /// Sets whether responses that depend on a session carry `Cache-Control: private` where the
+    /// application chose nothing (RFC 9111, section 5.2.2.7). Default: true.
+    ///
+    /// `Vary: Cookie` alone lets a shared cache store one page per visitor, and show it again after
+    /// the sign-out. A response with `private`, `public`, `no-store`, `no-cache` or `s-maxage`
+    /// keeps its own directive.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// let config = Config::builder().cache_private(false).build()?;
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    pub fn cache_private(mut self, private: bool) -> Self {
+        self.fields.cache_private = private;
+        self
+    }
+
+    /// Sets whether a sign-out also sends `Clear-Site-Data: "cache", "cookies", "storage"` (OWASP
+    /// Session Management Cheat Sheet). Default: false, because it clears everything of the origin,
+    /// other applications' cookies included.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -354,106 +481,41 @@ impl Builder {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn clear_site_data(mut self, clear: bool) -> Self {
-        self.clear_site_data = clear;
+        self.fields.clear_site_data = clear;
         self
     }
 
-    /// Validates.
+    /// Sets whether typed guards and extractors remove values of another type. Default: false, they
+    /// fail.
     ///
-    /// # Errors
-    ///
-    /// Names the field and what to change: prefix rules, `SameSite=None` or Partitioned without Secure, a name, path or
-    /// domain that cannot be in a cookie, sizes over what user agents take (4,096 bytes for name and value, 1,024 for an
-    /// attribute, 400 days), timeouts of zero or in the wrong order, keys over 250 bytes.
+    /// For an application whose types change between two versions: visitors keep their sessions and
+    /// lose the values that cannot be read. See
+    /// [`Session::typed_or_reset`](crate::Session::typed_or_reset).
     ///
     /// ```
     /// # use cloakroom_core::*;
-    /// # use std::time::Duration;
-    /// assert!(Config::builder().same_site(SameSite::None).build().is_ok());
-    /// assert!(Config::builder().idle_timeout(Duration::ZERO).build().is_err());
+    /// let config = Config::builder().reset_unreadable(true).build()?;
+    /// assert!(config.resets_unreadable());
     /// # Ok::<(), ConfigError>(())
     /// ```
-    pub fn build(self) -> Result<Config, ConfigError> {
-        let name = self.cookie_name.clone().unwrap_or_else(|| {
-            if self.insecure_for_development {
-                "session".into()
-            } else {
-                "__Host-session".into()
-            }
-        });
-        check::cookie(&self, &name)?;
-        check::times(&self)?;
-        let prefix = self
-            .key_prefix
-            .clone()
-            .unwrap_or_else(|| format!("{}:", check::without_prefix(&name)));
-        let tokens = TokenRules {
-            format: self.token_format,
-            key_format: self.key_format,
-            prefix: prefix.into_boxed_str(),
-            signing_keys: self.signing_keys.clone(),
-            scheme: self.token_scheme.clone(),
-        };
-        check::sizes(&self, &name, &tokens)?;
-        Ok(Config(Arc::new(Settings {
-            cookie: CookieSettings {
-                attributes: self.attributes().into_boxed_str(),
-                name: name.into_boxed_str(),
-                insecure: self.insecure_for_development,
-            },
-            tokens,
-            lifetimes: Lifetimes {
-                idle: self.idle_timeout,
-                absolute: self.absolute_timeout,
-            },
-            grace: self.rotation_grace,
-            persistent: self.persistent,
-            idle_until_closed: self.idle_timeout_until_closed,
-            extend_on_read: self.extend_on_read,
-            extend_after: self.extend_after,
-            renew_cookie: self.renew_cookie,
-            delete_emptied: self.delete_emptied,
-            format: self.format.clone(),
-            envelope: self.envelope.clone(),
-            limits: self.limits,
-            save_on_server_error: self.save_on_server_error,
-            clear_site_data: self.clear_site_data,
-        })))
-    }
-
-    /// The attributes, as they stand behind the value in every Set-Cookie line: `; HttpOnly; SameSite=Lax; …`.
-    fn attributes(&self) -> String {
-        let mut cookie = cookie::Cookie::new("", "");
-        cookie.set_path(&*self.path);
-        if let Some(domain) = &self.domain {
-            cookie.set_domain(&**domain);
-        }
-        cookie.set_secure(!self.insecure_for_development);
-        cookie.set_http_only(self.http_only);
-        cookie.set_same_site(match self.same_site {
-            SameSite::Strict => Some(cookie::SameSite::Strict),
-            SameSite::Lax => Some(cookie::SameSite::Lax),
-            SameSite::None => Some(cookie::SameSite::None),
-            SameSite::Absent => None,
-        });
-        cookie.set_partitioned(self.partitioned);
-        cookie.to_string().split_off("=".len())
+    pub fn reset_unreadable(mut self, reset: bool) -> Self {
+        self.fields.reset_unreadable = reset;
+        self
     }
 }
 
-impl TryFrom<Builder> for Config {
-    type Error = ConfigError;
-
-    fn try_from(builder: Builder) -> Result<Self, ConfigError> {
-        builder.build()
-    }
-}
-
-impl fmt::Debug for Builder {
+impl fmt::Debug for ConfigBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("cookie_name", &self.cookie_name)
+        f.debug_struct("ConfigBuilder")
+            .field("cookie_name", &self.fields.cookie_name)
             .finish_non_exhaustive()
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for ConfigBuilder {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = super::read::quietly(deserializer)?;
+        Ok(Self { fields })
     }
 }
 
@@ -466,15 +528,4 @@ fn optional_seconds<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Option<Duration>, D::Error> {
     let seconds: Option<u64> = serde::Deserialize::deserialize(deserializer)?;
     Ok(seconds.map(Duration::from_secs))
-}
-
-fn signing_keys<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<SigningKey>, D::Error> {
-    let texts: Vec<zeroize::Zeroizing<String>> = serde::Deserialize::deserialize(deserializer)?;
-    // Their length is checked in `build`: a reader of settings would quote the line, and the secret with it.
-    let keys = texts
-        .iter()
-        .map(|text| SigningKey::unchecked(text.as_bytes()));
-    Ok(keys.collect())
 }

@@ -1,15 +1,20 @@
 use std::fmt;
 
-/// Why a configuration is refused: the field, and what to change.
+/// The reason why a configuration is rejected: the field, and what to change.
 ///
 /// ```
 /// use cloakroom_core::Config;
 ///
-/// let error = Config::builder().cookie_name("__Host-s").path("/app").build().unwrap_err();
+/// let error = Config::builder()
+///     .cookie_name("__Host-s")
+///     .path("/app")
+///     .build()
+///     .unwrap_err();
 /// assert_eq!(error.field(), "path");
 /// assert_eq!(
 ///     error.to_string(),
-///     "session configuration, `path`: a `__Host-` cookie has Path=/; remove the path or use another prefix",
+///     "session configuration, `path`: a `__Host-` cookie has Path=/; \
+///      remove the path or use another prefix",
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,23 +24,31 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error of a configuration that is made of other settings than the builder's: for profiles and adapters.
+    /// Creates an error for a configuration that is built from other settings than the builder's:
+    /// for profiles and adapters.
     ///
     /// ```
     /// # use cloakroom_core::ConfigError;
     /// let error = ConfigError::new("SECRET_KEY", "must be set");
-    /// assert_eq!(error.to_string(), "session configuration, `SECRET_KEY`: must be set");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "session configuration, `SECRET_KEY`: must be set"
+    /// );
     /// ```
     #[must_use]
     pub const fn new(field: &'static str, problem: &'static str) -> Self {
         Self { field, problem }
     }
 
-    /// The same problem, of a setting that has another name.
+    /// Returns the same problem for a setting that has another name.
     ///
     /// ```
     /// # use cloakroom_core::Config;
-    /// let error = Config::builder().cookie_name("a b").build().unwrap_err().with_field("SESSION_COOKIE_NAME");
+    /// let error = Config::builder()
+    ///     .cookie_name("a b")
+    ///     .build()
+    ///     .unwrap_err()
+    ///     .with_field("SESSION_COOKIE_NAME");
     /// assert_eq!(error.field(), "SESSION_COOKIE_NAME");
     /// ```
     #[must_use]
@@ -44,22 +57,32 @@ impl ConfigError {
         self
     }
 
-    /// What is wrong, and what to change.
+    /// Returns what is wrong, and what to change.
     ///
     /// ```
     /// # use cloakroom_core::ConfigError;
-    /// assert_eq!(ConfigError::new("SECRET_KEY", "must be set").problem(), "must be set");
+    /// assert_eq!(
+    ///     ConfigError::new("SECRET_KEY", "must be set").problem(),
+    ///     "must be set"
+    /// );
     /// ```
     #[must_use]
     pub const fn problem(&self) -> &'static str {
         self.problem
     }
 
-    /// The field of the builder, and of the settings, that is to be changed.
+    /// Returns the field of the builder (and of the settings) to change.
     ///
     /// ```
     /// # use cloakroom_core::Config;
-    /// assert_eq!(Config::builder().cookie_name("a b").build().unwrap_err().field(), "cookie_name");
+    /// assert_eq!(
+    ///     Config::builder()
+    ///         .cookie_name("a b")
+    ///         .build()
+    ///         .unwrap_err()
+    ///         .field(),
+    ///     "cookie_name"
+    /// );
     /// ```
     #[must_use]
     pub fn field(&self) -> &'static str {

@@ -1,9 +1,10 @@
-//! What each answer leads to.
+//! The transitions from each answer to the next question.
 
 use crate::commit::{
     Create, Delete, DeleteStep, Mint, Reload, ReloadStep, Replace, ReplaceStep, Target, Touch,
 };
-use crate::exchange::Issue;
+use crate::pending::TokenChange;
+use crate::seal::Opener;
 use crate::{
     Commit, Created, Deleted, Directive, Error, Fate, Key, Replaced, Stored, Touched, UnixTime,
     Write,
@@ -11,15 +12,48 @@ use crate::{
 
 use super::{Machine, New};
 
-/// How many tokens are tried before the randomness is given up for broken.
+/// How many tokens are tried before the machine treats the randomness as broken.
 const MAX_MINTS: u32 = 8;
 
 impl Mint {
-    /// 64 bytes from a cryptographically secure generator, used for this alone.
+    /// Returns whether the first 48 bytes of [`with`](Self::with) become secrets: a token, the seed
+    /// of CSRF tokens, or the nonce of a sealed cookie or of sealed values.
+    ///
+    /// A save over a record makes none. It only marks the write, so that a lost answer can be told
+    /// from a lost write. [`with`](Self::with) then ignores the first 48 bytes, and a driver can
+    /// save the call to the system's generator.
+    ///
+    /// ```
+    /// # use cloakroom_core::*;
+    /// fn bytes(mint: &Mint, fill: fn(&mut [u8]), mark: [u8; 16]) -> [u8; 64] {
+    ///     let mut bytes = [0; 64];
+    ///     if mint.needs_secrets() {
+    ///         fill(&mut bytes[..48]);
+    ///     }
+    ///     bytes[48..].copy_from_slice(&mark);
+    ///     bytes
+    /// }
+    /// ```
+    #[must_use]
+    pub fn needs_secrets(&self) -> bool {
+        let (settings, pending) = (self.machine.config.settings(), &self.machine.pending);
+        // Another format's records may lack a seed, which the save then adds.
+        settings.envelope.is_some()
+            || settings.format.is_some()
+            || settings.seal_values
+            || pending.token_change != TokenChange::No
+            || pending.base.is_none()
+    }
+
+    /// Continues with 64 bytes. The first 48 come from a cryptographically secure generator, and
+    /// must not be used again. The last 16 mark the write: they are no secret, but must differ from
+    /// those of every other write.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] if the session is over a limit; nothing was written then.
+    /// [`Error::TooLarge`] if the session is over a limit, [`Error::TooManyTokens`] and
+    /// [`Error::Superseded`] if a sign-in or sign-out cannot end what it should. Nothing was
+    /// written then.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -32,26 +66,39 @@ impl Mint {
     /// ```
     pub fn with(self, entropy: [u8; 64]) -> Result<Commit, Error> {
         let mut machine = self.machine;
+        if let Some(error) = machine.refused.take() {
+            return Err(error);
+        }
         let part = |start: usize| move |n: usize| entropy[start + n];
         machine.writer = std::array::from_fn(part(48));
+        if machine.config.settings().seal_values {
+            machine.nonces.begin(&entropy);
+        }
         machine.seed = std::array::from_fn(part(32));
         if machine.config.settings().envelope.is_some() {
             return machine.seal(&std::array::from_fn(part(0)));
         }
-        if machine.work.issue == Issue::No && machine.work.base.is_some() {
+        if machine.pending.token_change == TokenChange::No && machine.pending.base.is_some() {
             return machine.save();
         }
         let rules = &machine.config.settings().tokens;
         let (token, key) = rules
             .mint(&std::array::from_fn(part(0)))
-            .ok_or(Error::Misuse)?;
-        machine.new = Some(New { token, key });
+            .ok_or(Error::ProtocolMisuse)?;
+        let settings = machine.config.settings();
+        let opens = settings.seal_values || machine.resumes;
+        let sealed = opens.then(|| token.as_bytes());
+        let id = sealed.and_then(|token| settings.tokens.id(token));
+        let opener = id.and_then(|id| Opener::of_id(&id));
+        // Derived once, for all that this commit writes.
+        let opener = opener.map(|opener| Opener::Secret(opener.secret(&key)));
+        machine.new = Some(New { token, key, opener });
         machine.create()
     }
 }
 
 impl Create {
-    /// The store's answer, and the time.
+    /// Continues with the store's answer, at this time.
     ///
     /// # Errors
     ///
@@ -68,18 +115,11 @@ impl Create {
         machine.now = now;
         match answer {
             Created::Stored => machine.created(),
-            Created::Taken => {
-                machine.mints += 1;
-                if machine.mints == MAX_MINTS {
-                    Err(Error::Contended)
-                } else {
-                    Ok(Commit::Mint(Mint { machine }))
-                }
-            }
+            Created::Taken => machine.again(),
         }
     }
 
-    /// The store failed, and whether it created the record is unknown.
+    /// Continues after an error of the store: the record may or may not have been created.
     ///
     /// # Errors
     ///
@@ -106,7 +146,7 @@ impl Create {
 }
 
 impl Replace {
-    /// The store's answer, and the time.
+    /// Continues with the store's answer, at this time.
     ///
     /// # Errors
     ///
@@ -115,7 +155,8 @@ impl Replace {
     /// ```
     /// # use cloakroom_core::*;
     /// fn changed(replace: Replace, now: UnixTime) -> Result<Commit, Error> {
-    ///     replace.then(Replaced::Changed, now) // it will be loaded again, and the changes replayed
+    ///     // The machine loads the record again and replays the changes.
+    ///     replace.then(Replaced::Changed, now)
     /// }
     /// ```
     pub fn then(self, answer: Replaced, now: UnixTime) -> Result<Commit, Error> {
@@ -127,7 +168,8 @@ impl Replace {
             (Replaced::Stored, ReplaceStep::Retire) => machine.issue(),
             (Replaced::Stored, step) => machine.rewritten(step),
             (Replaced::Gone, ReplaceStep::Retire) => machine.reloaded_retire(None, None),
-            (Replaced::Gone, _) => machine.save_gone(),
+            (Replaced::Gone, ReplaceStep::Save) => machine.save_gone(),
+            (Replaced::Gone, step) => machine.new_gone(step),
             (Replaced::Changed, _) => {
                 machine.conflict()?;
                 let lost = machine.uncertain.then_some(self.write);
@@ -136,7 +178,7 @@ impl Replace {
         }
     }
 
-    /// The store failed, and whether it replaced the record is unknown.
+    /// Continues after an error of the store: the record may or may not have been replaced.
     ///
     /// # Errors
     ///
@@ -159,12 +201,13 @@ impl Replace {
 }
 
 impl Reload {
-    /// What the store found, and the time.
+    /// Continues with the record that the store found, at this time.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`], [`Error::NewerRecord`]: the record cannot be read, and was left as it is. [`Error::Uncertain`], [`Error::Late`],
-    /// [`Error::Contended`]; an error of an update that had to run again.
+    /// [`Error::Corrupt`], [`Error::NewerRecord`]: the record cannot be read, and was left as it
+    /// is. [`Error::UnknownOutcome`], [`Error::GraceExpired`], [`Error::Contended`]; an error of an
+    /// update that had to run again.
     ///
     /// ```
     /// # use cloakroom_core::*;
@@ -175,48 +218,55 @@ impl Reload {
     pub fn then(self, found: Option<Stored>, now: UnixTime) -> Result<Commit, Error> {
         let (mut machine, key) = (self.machine, self.key);
         machine.now = now;
+        let opener = machine.opener(&key);
         match self.step {
             ReloadStep::Created(write) => {
                 let landed = found.is_some_and(|found| found.bytes == write.bytes);
                 machine.uncertain = false;
                 match landed {
                     true => machine.created(),
-                    // Under another token: should the lost create still happen, later, nobody can reach what it creates,
-                    // whereas a second one under this token could come back after a sign-out.
+                    // A new token, because the lost create may still happen later. Under a token
+                    // that nobody has, its record stays out of reach. Under the same token it could
+                    // come back after a sign-out.
                     false => Ok(machine.mint()),
                 }
             }
             ReloadStep::Save(lost) => {
-                let found = machine.config.existing(found, &key, now)?;
+                let found = machine.config.existing(found, &key, opener, now)?;
                 machine.reloaded_save(found, lost)
             }
             ReloadStep::Retire(lost) => {
-                let found = machine.config.existing(found, &key, now)?;
+                let found = machine.config.existing(found, &key, opener, now)?;
                 machine.reloaded_retire(found, lost)
             }
             ReloadStep::New(step, lost) => machine.reloaded_new(key, found, step, lost),
-            ReloadStep::Withdraw(fate) => match found {
+            ReloadStep::Withdraw(then) => match found {
                 Some(old) => Ok(Commit::Delete(Delete {
                     machine,
                     target: Target::Other(Box::new((key, old))),
-                    step: DeleteStep::Withdraw(fate),
+                    step: DeleteStep::Withdraw(then),
                 })),
-                None => Ok(machine.done(fate, Directive::Keep)),
+                None => machine.withdrawn(then),
             },
             ReloadStep::Emptied => {
-                let found = machine.config.existing(found, &key, now)?;
+                let found = machine.config.existing(found, &key, opener, now)?;
                 machine.reloaded_emptied(found)
             }
             ReloadStep::Renew => {
-                let found = machine.config.existing(found, &key, now)?;
+                let found = machine.config.existing(found, &key, opener, now)?;
                 Ok(machine.reloaded_renewal(found))
             }
+            ReloadStep::Follow(secret) => {
+                let opener = secret.map(Opener::Secret);
+                let found = machine.config.existing(found, &key, opener, now)?;
+                machine.followed_up(found)
+            }
             ReloadStep::SignOut => {
-                let found = machine.config.existing(found, &key, now)?;
+                let found = machine.config.existing(found, &key, opener, now)?;
                 machine.reloaded_sign_out(found)
             }
             ReloadStep::Chain => {
-                let found = machine.config.existing(found, &key, now)?;
+                let found = machine.config.existing(found, &key, opener, now)?;
                 machine.reloaded_chain(key, found)
             }
         }
@@ -224,7 +274,7 @@ impl Reload {
 }
 
 impl Touch {
-    /// The store's answer, and the time.
+    /// Continues with the store's answer, at this time.
     ///
     /// # Errors
     ///
@@ -249,7 +299,7 @@ impl Touch {
         })
     }
 
-    /// The store failed. It is asked again: a touch does no harm twice.
+    /// Continues after an error of the store, and asks again: repeating a touch is harmless.
     ///
     /// # Errors
     ///
@@ -268,16 +318,17 @@ impl Touch {
 }
 
 impl Delete {
-    /// The store's answer, and the time.
+    /// Continues with the store's answer, at this time.
     ///
     /// # Errors
     ///
-    /// [`Error::Late`], [`Error::Contended`].
+    /// [`Error::GraceExpired`], [`Error::Contended`].
     ///
     /// ```
     /// # use cloakroom_core::*;
     /// fn changed(delete: Delete, now: UnixTime) -> Result<Commit, Error> {
-    ///     delete.then(Deleted::Changed, now) // it will be followed to where it lives now
+    ///     // The machine loads the record again and follows it to its successor.
+    ///     delete.then(Deleted::Changed, now)
     /// }
     /// ```
     pub fn then(self, answer: Deleted, now: UnixTime) -> Result<Commit, Error> {
@@ -289,7 +340,7 @@ impl Delete {
                 machine.conflict()?;
                 Ok(machine.reload_deleted(key, step))
             }
-            (_, DeleteStep::Withdraw(fate)) => Ok(machine.done(fate, Directive::Keep)),
+            (_, DeleteStep::Withdraw(then)) => machine.withdrawn(then),
             (_, DeleteStep::Emptied) => machine.reloaded_emptied(None),
             (Deleted::Gone, DeleteStep::SignOut) => machine.found_gone(),
             (Deleted::Deleted, DeleteStep::SignOut) | (_, DeleteStep::ChainStart) => {
@@ -300,7 +351,7 @@ impl Delete {
         }
     }
 
-    /// The store failed, and whether it deleted the record is unknown.
+    /// Continues after an error of the store: the record may or may not have been deleted.
     ///
     /// # Errors
     ///
@@ -322,6 +373,16 @@ impl Delete {
 }
 
 impl Machine {
+    /// Another token, for one that cannot be used.
+    pub(super) fn again(mut self: Box<Self>) -> Result<Commit, Error> {
+        self.mints += 1;
+        if self.mints == MAX_MINTS {
+            Err(Error::Contended)
+        } else {
+            Ok(self.mint())
+        }
+    }
+
     fn reload(self: Box<Self>, key: Key, step: ReplaceStep, lost: Option<Write>) -> Commit {
         let step = match step {
             ReplaceStep::Save => ReloadStep::Save(lost),
@@ -340,7 +401,7 @@ impl Machine {
             DeleteStep::SignOut | DeleteStep::ChainStart => ReloadStep::SignOut,
             DeleteStep::Chain => ReloadStep::Chain,
             DeleteStep::Emptied => ReloadStep::Emptied,
-            DeleteStep::Withdraw(fate) => ReloadStep::Withdraw(fate),
+            DeleteStep::Withdraw(then) => ReloadStep::Withdraw(then),
         };
         Commit::Reload(Reload {
             machine: self,

@@ -1,12 +1,13 @@
 //! A session under a new token: creation, rotation and sign-in.
 
 use crate::commit::{Create, Reload, ReloadStep, Replace, ReplaceStep, Target};
-use crate::config::Limits;
-use crate::exchange::{Base, Issue, Work};
-use crate::record::{Changes, Head, Record, Retired};
+use crate::limits::Limits;
+use crate::pending::{Loaded, Pending, TokenChange};
+use crate::record::{Changes, Head, Record, Retired, SUCCESSOR};
 use crate::{Commit, Directive, Error, Fate, Issued, Key, Stored, UnixTime, Write};
 
-use super::Machine;
+use super::following::Withdrawn;
+use super::{Machine, New, Place};
 
 impl Machine {
     /// Creates the new record of a creation, rotation or sign-in.
@@ -22,7 +23,7 @@ impl Machine {
 
     /// The new record is there: now the old one is retired, if there is one.
     pub(super) fn created(self: Box<Self>) -> Result<Commit, Error> {
-        match &self.work.base {
+        match &self.pending.base {
             Some(base) if base.record.retired.is_none() => self.retire(),
             _ => self.issue(),
         }
@@ -30,13 +31,15 @@ impl Machine {
 
     /// Replaces the old record by a retired one: its data, read-only, and the key of its successor.
     fn retire(mut self: Box<Self>) -> Result<Commit, Error> {
-        let (Some(base), Some(new)) = (&self.work.base, &self.new) else {
-            return Err(Error::Misuse);
+        let seal = self.seal_base()?;
+        let (Some(base), Some(new)) = (&self.pending.base, &self.new) else {
+            return Err(Error::ProtocolMisuse);
         };
         let (record, grace) = (&base.record, self.config.settings().grace);
         let retired = Retired {
             successor: new.key.clone(),
             until: self.now + grace,
+            signs_in: matches!(self.pending.token_change, TokenChange::SignIn(_)),
         };
         let head = Head {
             writer: self.writer,
@@ -47,53 +50,70 @@ impl Machine {
             retired: Some(&retired),
             expiry: record.expiry,
             seed: record.seed().unwrap_or(self.seed),
+            epoch: record.epoch,
+            assurance: record.assurance(),
             marked: true,
         };
         let values = Some(record).filter(|_| !grace.is_zero());
+        // Rule successor: the old token opens the values of the session that it stands for. Across
+        // a sign-in it does not.
+        let opener = new.opener.as_ref().filter(|_| !retired.signs_in);
+        let secret = opener.map(|opener| opener.secret(&new.key));
+        let secret = secret.as_ref().filter(|_| seal.is_some());
+        let carried = secret.map(|secret| (SUCCESSOR.as_bytes(), Some(&secret.as_bytes()[..])));
+        let changes: Changes<'_> = carried.into_iter().collect();
         let bytes = self
             .config
-            .write(&head, values, &Changes::new(), Limits::NONE)?;
-        // Rule shortgrace: it outlasts every request that was in flight. No subject: a directory lists the new one.
+            .write(&head, values, &changes, Limits::NONE, seal)?;
+        // Rule: it outlasts every request that was in flight. No subject: a directory lists the new
+        // one.
         let write = Write::new(bytes, self.now + self.config.kept(), None);
         self.uncertain = false;
         self.replace_base(write, ReplaceStep::Retire)
     }
 
-    /// What became of the old record that was to be retired.
+    /// Continues after the reload of the old record that was to be retired.
     pub(super) fn reloaded_retire(
         mut self: Box<Self>,
-        found: Option<Box<Base>>,
+        found: Option<Box<Loaded>>,
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
-        let signs_in = matches!(self.work.issue, Issue::SignIn(_));
         let Some(current) = found else {
-            // Signed out meanwhile. A sign-in has credentials of its own and goes on, without the old data.
-            let step = match signs_in {
-                true => ReloadStep::New(ReplaceStep::Strip, None),
-                false => ReloadStep::Withdraw(Fate::Gone),
-            };
-            return self.reload_new(step);
+            return self.retire_gone();
         };
         if let Some(retired) = &current.record.retired {
-            // By this very exchange, or another rotation was first: two sign-ins are two sessions.
             let own = self
                 .new
                 .as_ref()
                 .is_some_and(|new| new.key == retired.successor);
-            return match own || signs_in {
+            return match own {
                 true => self.issue(),
-                false => self.reload_new(ReloadStep::Withdraw(Fate::Superseded)),
+                false => self.follow(current),
             };
         }
         let unchanged =
-            self.work.base.as_ref().is_some_and(|base| {
+            self.pending.base.as_ref().is_some_and(|base| {
                 base.record.as_stored().bytes == current.record.as_stored().bytes
             });
-        self.work.base = Some(current);
+        self.pending.base = Some(current);
         match lost {
             Some(write) if unchanged => self.replace_base(write, ReplaceStep::Retire),
-            _ => self.reload_new(ReloadStep::New(ReplaceStep::Rewrite, None)),
+            _ => self.rewrite_new(),
         }
+    }
+
+    /// The old record is gone: the session was signed out meanwhile.
+    pub(super) fn retire_gone(self: Box<Self>) -> Result<Commit, Error> {
+        match self.pending.token_change {
+            // A sign-in has credentials of its own and goes on, without the old data.
+            TokenChange::SignIn(_) => self.reload_new(ReloadStep::New(ReplaceStep::Strip, None)),
+            _ => self.withdraw(Withdrawn::Ended),
+        }
+    }
+
+    /// The new record takes over the session as it is by now.
+    pub(super) fn rewrite_new(self: Box<Self>) -> Result<Commit, Error> {
+        self.reload_new(ReloadStep::New(ReplaceStep::Rewrite, None))
     }
 
     /// Writes the new record again, over what it is.
@@ -105,18 +125,13 @@ impl Machine {
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
         let Some(old) = found else {
-            return Ok(self.done(Fate::Gone, Directive::Keep));
+            return self.new_gone(step);
         };
         let write = match lost {
             Some(write) if write.bytes == old.bytes => return self.rewritten(step),
             Some(write) => write,
             None => {
-                if step == ReplaceStep::Strip {
-                    self.work.base = None;
-                }
-                let carried = carried(&self.work).map(|base| base.record.clone());
-                let limits = self.config.settings().limits;
-                self.work.journal.replay(carried.as_ref(), limits)?;
+                self.carry(step)?;
                 self.new_record()?
             }
         };
@@ -128,6 +143,23 @@ impl Machine {
         }))
     }
 
+    /// The changes over what the new record takes over by now.
+    fn carry(&mut self, step: ReplaceStep) -> Result<(), Error> {
+        if step == ReplaceStep::Strip {
+            self.pending.base = None;
+        }
+        let carried = carried(&self.pending).map(|base| base.record.clone());
+        let limits = self.config.settings().limits;
+        self.pending.journal.replay(carried.as_ref(), limits)
+    }
+
+    /// The store dropped the new record before anybody had its token. Another one takes its place.
+    pub(super) fn new_gone(mut self: Box<Self>, step: ReplaceStep) -> Result<Commit, Error> {
+        self.conflict()?;
+        self.carry(step)?;
+        self.again()
+    }
+
     pub(super) fn rewritten(self: Box<Self>, step: ReplaceStep) -> Result<Commit, Error> {
         if step == ReplaceStep::Strip {
             self.issue()
@@ -136,7 +168,7 @@ impl Machine {
         }
     }
 
-    fn reload_new(self: Box<Self>, step: ReloadStep) -> Result<Commit, Error> {
+    pub(super) fn reload_new(self: Box<Self>, step: ReloadStep) -> Result<Commit, Error> {
         let key = self.new_key()?;
         Ok(Commit::Reload(Reload {
             machine: self,
@@ -147,7 +179,8 @@ impl Machine {
 
     /// The client gets the new token.
     pub(super) fn issue(mut self: Box<Self>) -> Result<Commit, Error> {
-        let token = self.new.take().ok_or(Error::Misuse)?.token;
+        let New { token, key, opener } = self.new.take().ok_or(Error::ProtocolMisuse)?;
+        self.place = self.resumes.then(|| Box::new(Place { key, opener }));
         let (created, expiry) = self.new_times();
         let max_age = self.max_age(created, expiry);
         Ok(self.done(Fate::Saved, Directive::Issue(Issued { token, max_age })))
@@ -157,18 +190,18 @@ impl Machine {
         self.new
             .as_ref()
             .map(|new| new.key.clone())
-            .ok_or(Error::Misuse)
+            .ok_or(Error::ProtocolMisuse)
     }
 
     pub(super) fn new_times(&self) -> (UnixTime, Option<crate::Expiry>) {
-        let carried = carried(&self.work).map(|base| &base.record);
-        let created = match (&self.work.issue, carried) {
-            (Issue::Rotate, Some(record)) => record.created,
+        let carried = carried(&self.pending).map(|base| &base.record);
+        let created = match (&self.pending.token_change, carried) {
+            (TokenChange::Rotate, Some(record)) => record.created,
             _ => self.now,
         };
         (
             created,
-            self.work
+            self.pending
                 .journal
                 .expiry
                 .unwrap_or_else(|| carried.and_then(|record| record.expiry)),
@@ -176,25 +209,27 @@ impl Machine {
     }
 
     pub(super) fn new_record(&mut self) -> Result<Write, Error> {
+        let seal = self.seal_new()?;
         let (carried, journal) = (
-            carried(&self.work).map(|base| &base.record),
-            &self.work.journal,
+            carried(&self.pending).map(|base| &base.record),
+            &self.pending.journal,
         );
-        let rotated = carried.filter(|_| self.work.issue == Issue::Rotate);
-        let subject = match (&journal.subject, &self.work.issue) {
+        let rotated = carried.filter(|_| self.pending.token_change == TokenChange::Rotate);
+        let subject = match (&journal.subject, &self.pending.token_change) {
             (Some(subject), _) => subject.as_deref(),
-            (None, Issue::SignIn(subject)) => Some(&**subject),
+            (None, TokenChange::SignIn(subject)) => Some(&**subject),
             (None, _) => carried.and_then(Record::subject),
         };
         let (created, expiry) = self.new_times();
-        let authenticated = match self.work.issue {
-            Issue::SignIn(_) => Some(self.opened),
+        let authenticated = match self.pending.token_change {
+            TokenChange::SignIn(_) => Some(self.opened),
             _ => rotated.and_then(|record| record.authenticated),
         };
         let seed = self
-            .work
+            .pending
             .seed
             .or_else(|| rotated.and_then(Record::seed))
+            .or_else(|| self.pending.inherited_seed(&self.config))
             .unwrap_or(self.seed);
         let head = Head {
             writer: self.writer,
@@ -205,25 +240,38 @@ impl Machine {
             retired: None,
             expiry,
             seed,
-            marked: self.work.seed.is_some() || rotated.is_some_and(Record::is_marked),
+            epoch: self.pending.epoch,
+            assurance: match self.pending.token_change {
+                TokenChange::SignIn(_) => self.pending.assurance.as_deref(),
+                _ => rotated.and_then(Record::assurance),
+            },
+            marked: self.pending.seed.is_some()
+                || self.pending.form.is_some()
+                || rotated.is_some_and(Record::is_marked),
         };
         let bytes = self.config.write(
             &head,
             journal.base(carried),
             &journal.changes(),
             self.config.settings().limits,
+            seal,
         )?;
-        let expires_at = self.config.lifetime(expiry).expires_at(created, self.now);
+        let lifetime = self.config.lifetime(expiry);
+        let signs_in = matches!(self.pending.token_change, TokenChange::SignIn(_));
+        let expires_at = match self.unpresented && signs_in {
+            true => lifetime.unpresented_until(created, self.now),
+            false => lifetime.expires_at(created, self.now),
+        };
         Ok(Write::new(bytes, expires_at, subject.map(Box::from)))
     }
 }
 
-/// The record whose data the new session takes over.
-fn carried(work: &Work) -> Option<&Base> {
-    let base = work.base.as_ref()?;
-    match (&work.issue, base.record.subject()) {
-        (Issue::SignIn(subject), Some(owner)) if owner != &**subject => None,
-        (Issue::No, _) => None,
+/// Returns the record whose data the new session takes over.
+fn carried(pending: &Pending) -> Option<&Loaded> {
+    let base = pending.base.as_ref()?;
+    match (&pending.token_change, base.record.subject()) {
+        (TokenChange::SignIn(subject), Some(owner)) if owner != &**subject => None,
+        (TokenChange::No, _) => None,
         _ => Some(base),
     }
 }

@@ -1,10 +1,12 @@
-//! A session that stays: saved, touched, or deleted because it was emptied; and when its cookie is sent again.
+//! A session that stays: saved, touched, or deleted because it was emptied; and when its cookie is
+//! sent again.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::commit::{DeleteStep, ReplaceStep, Touch};
 use crate::config::MAX_MAX_AGE;
-use crate::exchange::Base;
+use crate::pending::Loaded;
 use crate::record::Head;
 use crate::{Commit, Config, Directive, Error, Fate, Issued, UnixTime, Write};
 
@@ -13,8 +15,17 @@ use super::Machine;
 impl Machine {
     /// Replaces the session's record by its changed self.
     pub(super) fn save(mut self: Box<Self>) -> Result<Commit, Error> {
-        if self.is_emptied() {
-            let base = self.work.base.take().ok_or(Error::Misuse)?;
+        if self
+            .pending
+            .base
+            .as_ref()
+            .is_some_and(|base| base.record.retired.is_some())
+        {
+            return self.superseded();
+        }
+        self.note_claim();
+        if self.claim.is_none() && self.is_emptied() {
+            let base = self.pending.base.take().ok_or(Error::ProtocolMisuse)?;
             return Ok(self.delete_base(base, DeleteStep::Emptied));
         }
         let write = self.changed_record()?;
@@ -22,11 +33,12 @@ impl Machine {
         self.replace_base(write, ReplaceStep::Save)
     }
 
-    pub(super) fn changed_record(&self) -> Result<Write, Error> {
-        let (Some(base), limits) = (&self.work.base, self.config.settings().limits) else {
-            return Err(Error::Misuse);
+    pub(super) fn changed_record(&mut self) -> Result<Write, Error> {
+        let seal = self.seal_base()?;
+        let (Some(base), limits) = (&self.pending.base, self.config.settings().limits) else {
+            return Err(Error::ProtocolMisuse);
         };
-        let (record, journal) = (&base.record, &self.work.journal);
+        let (record, journal) = (&base.record, &self.pending.journal);
         let subject = journal
             .subject
             .as_ref()
@@ -40,74 +52,90 @@ impl Machine {
             subject,
             retired: None,
             expiry,
-            seed: record.seed().or(self.work.seed).unwrap_or(self.seed),
-            marked: self.work.seed.is_some() || journal.has_updates(),
+            seed: record.seed().or(self.pending.seed).unwrap_or(self.seed),
+            epoch: record.epoch,
+            assurance: record.assurance(),
+            marked: self.pending.seed.is_some() || journal.has_updates() || self.claim.is_some(),
         };
         let bytes = self.config.write(
             &head,
             journal.base(Some(record)),
             &journal.changes(),
             limits,
+            seal,
         )?;
-        let expires_at = self
-            .config
-            .lifetime(expiry)
-            .expires_at(record.created, self.now);
+        let lifetime = self.config.lifetime(expiry);
+        let expires_at = match self.background && journal.expiry.is_none() {
+            true => record.stored.expires_at,
+            false => lifetime.expires_at(record.created, self.now),
+        };
         Ok(Write::new(bytes, expires_at, subject.map(Box::from)))
     }
 
-    /// What became of the record that was to be replaced by its changed self.
+    /// Continues after the reload of the record that was to be replaced.
     pub(super) fn reloaded_save(
         mut self: Box<Self>,
-        found: Option<Box<Base>>,
+        found: Option<Box<Loaded>>,
         lost: Option<Write>,
     ) -> Result<Commit, Error> {
         let Some(current) = found else {
             return self.save_gone();
         };
         if let Some(write) = lost.filter(|_| self.uncertain) {
-            let base = self.work.base.as_ref().ok_or(Error::Misuse)?;
+            let base = self.pending.base.as_ref().ok_or(Error::ProtocolMisuse)?;
             let now = &current.record.as_stored().bytes;
             if current.record.written_by(&self.writer) || *now == write.bytes {
+                self.pending.base = Some(current);
                 return Ok(self.kept(Fate::Saved));
             }
             if *now == base.record.as_stored().bytes {
-                self.work.base = Some(current);
+                self.pending.base = Some(current);
                 return self.replace_base(write, ReplaceStep::Save);
             }
-            // Only if the record still remembers the writer before this one, all writers since are known, and this one is
-            // not among them.
+            // Only if the record still remembers the writer before this one, all writers since are
+            // known, and this one is not among them.
             if !current.record.written_by(&base.record.writer()) && !current.record.knows_all() {
-                return Err(Error::Uncertain);
+                return Err(Error::UnknownOutcome);
             }
         }
         if current.record.retired.is_some() {
-            return Ok(self.done(Fate::Superseded, Directive::Keep));
+            return self.follow(current);
+        }
+        self.replay(current)
+    }
+
+    /// Saves the changes over the session as it is by now.
+    pub(super) fn replay(mut self: Box<Self>, current: Box<Loaded>) -> Result<Commit, Error> {
+        // Rule claim: of any number of requests one takes the value.
+        if self.lost_claim(&current) {
+            self.pending.base = Some(current);
+            return Ok(self.done(Fate::Unchanged, Directive::Keep));
         }
         let limits = self.config.settings().limits;
-        self.work.journal.replay(Some(&current.record), limits)?;
-        self.work.base = Some(current);
+        self.pending.journal.replay(Some(&current.record), limits)?;
+        self.pending.base = Some(current);
         self.save()
     }
 
     /// The record that was to be replaced is not there.
     pub(super) fn save_gone(self: Box<Self>) -> Result<Commit, Error> {
-        // A write of unknown outcome may have been seen until it was gone with its session; or it lives on under a successor, and the
-        // retired record that leads there has expired, or was evicted.
+        // A write of unknown outcome may have been visible before its session ended. Or it lives on
+        // under a successor, and the retired record that leads there has expired or was evicted.
         if self.uncertain {
-            Err(Error::Uncertain)
+            Err(Error::UnknownOutcome)
         } else {
-            Ok(self.done(Fate::Gone, Directive::Keep))
+            self.ended_meanwhile()
         }
     }
 
-    /// Whether this request leaves nothing behind, under a configuration that wants such a session deleted.
+    /// Returns whether this request empties the session and the configuration deletes empty
+    /// sessions.
     pub(super) fn is_emptied(&self) -> bool {
-        let (Some(base), journal) = (&self.work.base, &self.work.journal) else {
+        let (Some(base), journal) = (&self.pending.base, &self.pending.journal) else {
             return false;
         };
         let record = &base.record;
-        self.config.settings().delete_emptied
+        self.config.settings().delete_when_empty
             && record.count() > 0
             && journal.values(Some(record)).next().is_none()
             && record.authenticated.is_none()
@@ -118,26 +146,33 @@ impl Machine {
                 .is_none()
     }
 
-    /// What became of a record that was to be deleted because it was empty.
+    /// Continues after the reload of an emptied record that was to be deleted.
     pub(super) fn reloaded_emptied(
         mut self: Box<Self>,
-        found: Option<Box<Base>>,
+        found: Option<Box<Loaded>>,
     ) -> Result<Commit, Error> {
         if found.is_some() {
             return self.reloaded_save(found, None);
         }
         // After the grace it may live on under a newer token.
         if self.is_late() {
-            return Ok(self.done(Fate::Gone, Directive::Keep));
+            return Err(Error::GraceExpired);
         }
-        self.work.base = None;
+        self.pending.base = None;
         let directive = self.clear();
         Ok(self.done(Fate::Saved, directive))
     }
 
+    /// Returns the new expiry if a touch is due. A request that could not read its session does not
+    /// extend it.
+    pub(super) fn touch_due(&self, base: &Loaded, now: UnixTime) -> Option<UnixTime> {
+        let unread = self.pending.unread.load(Ordering::Relaxed);
+        self.config.touch_due(base, now).filter(|_| !unread)
+    }
+
     pub(super) fn touch(self: Box<Self>) -> Commit {
-        if let Some(base) = &self.work.base
-            && let Some(expires_at) = self.config.touch_due(base, self.now)
+        if let Some(base) = &self.pending.base
+            && let Some(expires_at) = self.touch_due(base, self.now)
         {
             let key = base.key.clone();
             return Commit::Touch(Touch {
@@ -155,23 +190,28 @@ impl Machine {
         self.done(fate, directive)
     }
 
-    /// What became meanwhile of the session whose cookie is to be sent again.
-    pub(super) fn reloaded_renewal(mut self: Box<Self>, found: Option<Box<Base>>) -> Commit {
+    /// Continues after the reload of the session whose cookie is to be renewed.
+    pub(super) fn reloaded_renewal(mut self: Box<Self>, found: Option<Box<Loaded>>) -> Commit {
         match found {
             None => self.done(Fate::Gone, Directive::Keep),
             Some(found) if found.record.retired.is_none() => self.kept(Fate::Unchanged),
             found => {
-                self.work.base = found;
+                self.pending.base = found;
                 self.done(Fate::Unchanged, Directive::Keep)
             }
         }
     }
 
     pub(super) fn renewed(&self) -> Option<Issued> {
-        let (base, token) = (self.work.base.as_deref()?, self.token.as_deref()?);
-        let (record, changed) = (&base.record, self.work.journal.expiry);
+        let base = self
+            .pending
+            .base
+            .as_deref()
+            .filter(|base| !base.is_superseded())?;
+        let token = self.token.as_deref()?;
+        let (record, changed) = (&base.record, self.pending.journal.expiry);
         let max_age = self.max_age(record.created, changed.unwrap_or(record.expiry));
-        let due = max_age.is_some() && self.config.lags(base, self.now).is_some();
+        let due = max_age.is_some() && self.config.touch_overdue(base, self.now).is_some();
         let token = token.clone();
         (due || changed.is_some()).then_some(Issued { token, max_age })
     }
@@ -192,17 +232,20 @@ impl Machine {
 }
 
 impl Config {
-    /// Until when the record is to be prolonged, if that is worth a store call.
-    pub(super) fn touch_due(&self, base: &Base, now: UnixTime) -> Option<UnixTime> {
+    /// Returns the new expiry if it is worth a store call.
+    fn touch_due(&self, base: &Loaded, now: UnixTime) -> Option<UnixTime> {
         let settings = self.settings();
-        let due = self.lags(base, now).filter(|_| settings.extend_on_read)?;
-        // A cookie that holds the session ends with the browser's session, or is renewed; one of the two.
+        let due = self
+            .touch_overdue(base, now)
+            .filter(|_| settings.extend_on_read)?;
+        // A cookie that holds the session ends with the browser's session, or is renewed; one of
+        // the two.
         let ends_otherwise = settings.renew_cookie && settings.envelope.is_some();
         (!ends_otherwise || self.lifetime(base.record.expiry).persistent).then_some(due)
     }
 
     /// When the record is to end, if it has an expiry that is far off.
-    fn lags(&self, base: &Base, now: UnixTime) -> Option<UnixTime> {
+    fn touch_overdue(&self, base: &Loaded, now: UnixTime) -> Option<UnixTime> {
         let (record, lifetime) = (&base.record, self.lifetime(base.record.expiry));
         let due = lifetime.touch_due(record.created, record.stored.expires_at, now);
         due.filter(|_| record.retired.is_none())

@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 
-use super::MAX_NAME;
+use super::cbor::MAX_NAME;
 
 /// A name in the order of the bytes, and the first eight of them, with which most is decided.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Name<'a> {
-    /// As a number in the order of the bytes; what a short name lacks is zero.
+    /// The first eight bytes as a big-endian number. A short name is padded with zeros.
     pub(super) start: u64,
     pub(super) text: &'a [u8],
 }

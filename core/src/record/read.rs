@@ -1,16 +1,43 @@
-//! What a record says, from its bytes.
+//! Decodes records.
 
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use crate::UnixTime;
+use crate::assurance;
+use crate::epoch::MAX_EPOCH;
 
+use super::cbor::{ARRAY, BYTES, EPOCH, FALSE, NULL, SIMPLE, TEXT, TRUE, UINT};
 use super::name::{NOT_ASCII, Name, STARTS};
-use super::{BYTES, Entry, FALSE, NULL, SIMPLE, TEXT, TRUE, UINT};
 
-/// Reads CBOR of definite lengths: all that `encode` writes. By hand, because it is the hot path of every request that has
-/// a session.
+/// Returns the number in an epoch's record.
+pub(crate) fn decode_epoch(bytes: &[u8]) -> Option<u64> {
+    let mut cursor = Cursor::new(bytes, 0);
+    (cursor.len(ARRAY)? == 2 && cursor.text()? == EPOCH).then_some(())?;
+    let number = cursor.uint().filter(|number| *number <= MAX_EPOCH)?;
+    cursor.rest.is_empty().then_some(number)
+}
+
+/// Returns the level and the methods of a sign-in, from the part of a record that has them.
+pub(crate) fn decode_assurance(bytes: &[u8]) -> Option<(u8, SmallVec<[&str; 4]>)> {
+    let mut cursor = Cursor::new(bytes, 0);
+    let methods = cursor.len(ARRAY)?.checked_sub(1)?;
+    let level = cursor.uint()?.try_into().ok()?;
+    let methods = (0..methods.min(assurance::MAX_METHODS)).map(|_| cursor.text());
+    Some((level, methods.collect::<Option<_>>()?))
+}
+
+/// Where a value's entry is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Entry {
+    /// The first four bytes of the name, with which most is decided. See `Name`.
+    pub(super) start: u32,
+    pub(super) at: u32,
+}
+
+/// Reads CBOR of definite lengths: all that `encode` writes. By hand, because it is the hot path of
+/// every request that has a session.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
     /// Of the whole record.
@@ -31,7 +58,7 @@ impl<'a> Cursor<'a> {
         self.len - self.rest.len()
     }
 
-    /// The argument of the next item, if that is of this major type (RFC 8949, section 3).
+    /// Returns the argument of the next item, if that is of this major type (RFC 8949, section 3).
     #[inline(always)]
     fn item(&mut self, major: u8) -> Option<u64> {
         let (first, rest) = self.rest.split_first()?;
@@ -90,9 +117,29 @@ impl<'a> Cursor<'a> {
         Some(string)
     }
 
+    /// The epoch's number, and where the sign-in's level and methods are.
+    #[cold]
+    pub(super) fn standing(&mut self) -> Option<(u64, Option<Range<usize>>)> {
+        let epoch = self.uint().filter(|epoch| *epoch <= MAX_EPOCH)?;
+        let assurance = self.optional(|cursor| {
+            let (start, before) = (cursor.at(), cursor.rest);
+            let mut methods = cursor.len(ARRAY)?.checked_sub(1)?;
+            u8::try_from(cursor.uint()?).ok()?;
+            (methods <= assurance::MAX_METHODS).then_some(())?;
+            while methods > 0 {
+                assurance::is_method(cursor.text()?).then_some(())?;
+                methods -= 1;
+            }
+            let len = before.len() - cursor.rest.len();
+            Some(start..start + len)
+        })?;
+        Some((epoch, assurance))
+    }
+
     /// Checks all values, and finds where their entries begin.
     pub(super) fn entries(&mut self, count: usize) -> Option<SmallVec<[Entry; 16]>> {
-        // Hostile counts get no memory: an entry has two bytes at least. And all that follows is within four bytes' reach.
+        // Hostile counts get no memory: an entry has two bytes at least. And all that follows is
+        // within four bytes' reach.
         if count > self.rest.len() / 2 || u32::try_from(self.len).is_err() {
             return None;
         }
@@ -116,8 +163,8 @@ impl<'a> Cursor<'a> {
         Some(entries)
     }
 
-    /// Most entries: an ASCII name of at most eight bytes whose start is above this, and a value of less than 256 bytes. With what
-    /// follows the entry.
+    /// Most entries: an ASCII name of at most eight bytes whose start is above this, and a value of
+    /// less than 256 bytes. With what follows the entry.
     #[inline(always)]
     fn short_entry(&self, previous: u64) -> Option<(Name<'a>, &'a [u8])> {
         let (name, rest) = self.short_name()?;

@@ -1,22 +1,24 @@
-//! A record's bytes from what it says.
+//! Encodes records.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::config::Limits;
+use crate::limits::Limits;
 use crate::{Error, UnixTime};
 
-use super::{
-    ARRAY, BYTES, FALSE, FIELDS, Head, MAP, NONCE_LEN, NULL, Nonce, RECENT, Record, SIMPLE, Seed,
-    TEXT, TRUE, UINT, VERSION,
+use super::cbor::{
+    ARRAY, BYTES, EPOCH, FALSE, MAP, NONCE_LEN, NULL, PLAIN, PLAIN_FIELDS, RECENT, SIMPLE,
+    STANDING, STANDING_FIELDS, TEXT, TRUE, UINT,
 };
+use super::view::{Head, Nonce, Record, Seed};
 
-/// Names and what they are set to, in ascending order of the names' bytes.
+/// Names and their new values, in ascending order of the names' bytes.
 pub(crate) type Changes<'a> = SmallVec<[(&'a [u8], Option<&'a [u8]>); 4]>;
 
-/// Encodes a record: the values of `base` with these changes. What lies between changes is copied as it is.
+/// Encodes a record: the values of `base` with these changes. Unchanged stretches are copied.
 pub(crate) fn encode(
     head: &Head<'_>,
     base: Option<&Record>,
@@ -40,23 +42,21 @@ pub(crate) fn encode(
             limit: limits.values,
         });
     }
-    let mut length = Output(Length(0));
-    length.head(head, count);
-
     let set = changes
         .iter()
         .filter_map(|(name, value)| Some((name, (*value)?)));
     let added: usize = set
         .map(|(name, value)| string_len(name.len()) + string_len(value.len()))
         .sum();
-    let size = length.0.0 + (old.len() - first - cut) + added;
+    let size = head_len(head, count) + (old.len() - first - cut) + added;
     if size > limits.record_bytes {
         return Err(Error::TooLarge {
             what: "the session's record is",
             limit: limits.record_bytes,
         });
     }
-    // Of the exact size: a vector with room to spare costs another allocation when it is turned into `Bytes`.
+    // Of the exact size: a vector with room to spare costs another allocation when it is turned
+    // into `Bytes`.
     let (mut out, mut from) = (Output(Vec::with_capacity(size)), first);
     out.head(head, count);
     for ((name, value), cut) in changes.iter().zip(&cuts) {
@@ -72,7 +72,33 @@ pub(crate) fn encode(
     Ok(Bytes::from(out.0))
 }
 
-/// A record that says nothing.
+impl Record {
+    /// The bytes of this record if it had no values.
+    pub(crate) fn without_values(&self) -> Vec<u8> {
+        let mut header = Output(Length(0));
+        header.len(MAP, self.count());
+        let head = self.offset(0).checked_sub(header.0.0);
+        let head = head.and_then(|head| self.stored.bytes.get(..head));
+        let mut out = Output(head.unwrap_or_default().to_vec());
+        out.len(MAP, 0);
+        out.0
+    }
+
+    /// The bytes of this record, which has no values, with these.
+    pub(crate) fn with_values(&self, values: &BTreeMap<String, Vec<u8>>) -> Bytes {
+        let head = self.stored.bytes.len().saturating_sub(1);
+        let head = self.stored.bytes.get(..head).unwrap_or_default();
+        let mut out = Output(head.to_vec());
+        out.len(MAP, values.len());
+        for (name, value) in values {
+            out.name(name.as_bytes());
+            out.bytes(value);
+        }
+        out.0.into()
+    }
+}
+
+/// An empty record.
 pub(crate) fn unmarked() -> Result<Bytes, Error> {
     let head = Head {
         writer: Nonce::default(),
@@ -83,24 +109,50 @@ pub(crate) fn unmarked() -> Result<Bytes, Error> {
         retired: None,
         expiry: None,
         seed: Seed::default(),
+        epoch: 0,
+        assurance: None,
         marked: false,
     };
     encode(&head, None, &Changes::new(), Limits::NONE)
 }
 
-/// Names and encoded values as one CBOR map.
-pub(crate) fn map<'a>(values: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
+/// Encodes how a subject signed in.
+pub(crate) fn encode_assurance<'a>(
+    level: u8,
+    methods: impl ExactSizeIterator<Item = &'a str>,
+) -> Box<[u8]> {
     let mut out = Output(Vec::new());
-    out.len(MAP, values.clone().count());
-    for (name, value) in values {
-        out.name(name);
-        out.0.extend_from_slice(value);
+    out.len(ARRAY, 1 + methods.len());
+    out.uint(level.into());
+    for method in methods {
+        out.name(method.as_bytes());
     }
-    out.0
+    out.0.into_boxed_slice()
 }
 
-/// How many bytes a string of this length takes.
-fn string_len(len: usize) -> usize {
+/// Encodes the record of an epoch.
+pub(crate) fn encode_epoch(number: u64) -> Bytes {
+    let mut out = Output(Vec::new());
+    out.len(ARRAY, 2);
+    out.name(EPOCH.as_bytes());
+    out.uint(number);
+    out.0.into()
+}
+
+/// How many bytes a value takes with its name.
+pub(crate) fn entry_len(name: &str, value: &[u8]) -> usize {
+    string_len(name.len()) + string_len(value.len())
+}
+
+/// How many bytes everything before the values takes.
+pub(crate) fn head_len(head: &Head<'_>, count: usize) -> usize {
+    let mut length = Output(Length(0));
+    length.head(head, count);
+    length.0.0
+}
+
+/// Returns how many bytes a string of this length takes.
+pub(super) fn string_len(len: usize) -> usize {
     len + match len as u64 {
         0..24 => 1,
         24..0x100 => 2,
@@ -124,7 +176,7 @@ impl Buffer for Vec<u8> {
 }
 
 /// How much would be written.
-pub(super) struct Length(pub(super) usize);
+struct Length(usize);
 
 impl Buffer for Length {
     #[inline(always)]
@@ -138,8 +190,13 @@ impl<B: Buffer> Output<B> {
     fn head(&mut self, head: &Head<'_>, count: usize) {
         let older = head.after.map_or(&[][..], Record::recent);
         let older = older.get(..(RECENT - 1) * NONCE_LEN).unwrap_or(older);
-        self.len(ARRAY, FIELDS);
-        self.uint(VERSION);
+        let plain = head.epoch == 0 && head.assurance.is_none();
+        let (fields, version) = match plain {
+            true => (PLAIN_FIELDS, PLAIN),
+            false => (STANDING_FIELDS, STANDING),
+        };
+        self.len(ARRAY, fields);
+        self.uint(version);
         self.len(BYTES, NONCE_LEN + older.len());
         self.0.append(&head.writer);
         self.0.append(older);
@@ -147,9 +204,10 @@ impl<B: Buffer> Output<B> {
         self.optional(head.authenticated, |out, at| out.uint(at.as_secs()));
         self.optional(head.subject, |out, subject| out.name(subject.as_bytes()));
         self.optional(head.retired, |out, retired| {
-            out.len(ARRAY, 2);
+            out.len(ARRAY, 3);
             out.name(retired.successor.as_bytes());
             out.uint(retired.until.as_secs());
+            out.item(SIMPLE, if retired.signs_in { TRUE } else { FALSE });
         });
         self.optional(head.expiry, |out, expiry| {
             out.len(ARRAY, 3);
@@ -164,12 +222,16 @@ impl<B: Buffer> Output<B> {
             };
             out.item(SIMPLE, persistent);
         });
+        if !plain {
+            self.uint(head.epoch);
+            self.optional(head.assurance, |out, encoded| out.0.append(encoded));
+        }
         self.bytes(&head.seed);
         self.len(MAP, count);
     }
 
     #[inline]
-    fn item(&mut self, major: u8, argument: u64) {
+    pub(super) fn item(&mut self, major: u8, argument: u64) {
         let major = major << 5;
         let bytes = argument.to_be_bytes();
         let (short, len) = match argument {

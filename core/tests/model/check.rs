@@ -1,8 +1,9 @@
-//! What must hold in every state: the properties of the protocol's model, and some that only the real machine can have.
+//! The properties of every state: those of the protocol's model, and some of the real machine
+//! alone.
 
 use cloakroom_core::Fate;
 
-use super::tree::{Node, Op, Pending, Slot, Told, Tree};
+use super::tree::{BEGIN, Node, Op, Pending, Slot, Told, Tree};
 use super::{Phase, Run, Scenario, State};
 
 /// More answers than this to one request: it does not end.
@@ -11,8 +12,8 @@ const LONG: u32 = 48;
 /// Notes a sign-out that has just been acknowledged.
 pub(super) fn acknowledge(tree: &Tree, node: u32, state: &mut State) {
     let node = &tree.nodes[node as usize];
-    if let (Op::SignOut, Pending::Done(fate, _), Some(seen)) =
-        (node.request.op, &node.pending, node.seen)
+    if let (true, Pending::Done(fate, _), Some(seen)) =
+        (node.request.op.signs_out(), &node.pending, node.seen)
     {
         state.any_ended |= *fate != Fate::Unchanged;
         state.first_ended |= *fate == Fate::Saved && seen.first;
@@ -34,7 +35,7 @@ pub(super) fn violation(
     }
     let signs_in = scenario.ops.iter().filter(|op| op.signs_in()).count();
     let rotates = signs_in > 0 || scenario.ops.contains(&Op::Rotate);
-    let signs_out = scenario.ops.contains(&Op::SignOut);
+    let signs_out = scenario.ops.iter().any(|op| op.signs_out());
     let answer_lost = state.runs.iter().any(|run| run.phase == Phase::Lost);
     let crashed = state.runs.iter().any(|run| run.phase == Phase::Crashed);
 
@@ -59,8 +60,31 @@ pub(super) fn violation(
     if live().filter(|(_, content)| content.session.first).count() > 1 {
         return Some("two tokens reach one session");
     }
+    // Only who presents what a sign-in issued ends the session that began with it.
+    let ended_by_holder = state
+        .runs
+        .iter()
+        .filter_map(nodes)
+        .any(|node| node.request.op.signs_out() && node.seen.is_some_and(|seen| !seen.first));
+    let began = |run: &Run| match nodes(run).map(|node| (node.request.op, &node.pending)) {
+        Some((op, Pending::Done(Fate::Saved, Told::Token(slot)))) if op.signs_in() => Some(*slot),
+        _ => None,
+    };
+    let gone = |slot: Slot| state.now == BEGIN && state.get(slot).is_none();
+    if !ended_by_holder && state.runs.iter().filter_map(began).any(gone) {
+        return Some("a token from before the sign-in ended the session after it");
+    }
     if !signs_out && !contents().any(|(_, content)| !content.retired && content.base) {
         return Some("data is lost");
+    }
+    // R79. Two sign-ins with one token make two sessions, each with its own copy.
+    let claimed = state.runs.iter().filter_map(nodes);
+    let claimed = claimed.filter(|node| node.claimed).count();
+    if claimed > signs_in.max(1) {
+        return Some("a value was claimed twice");
+    }
+    if claimed > 0 && signs_in < 2 && live().any(|(_, content)| content.c) {
+        return Some("a claimed value is still there");
     }
     if !state.is_over() {
         return None;
@@ -70,12 +94,13 @@ pub(super) fn violation(
         let runs = state.runs.iter().filter_map(nodes);
         runs.filter(|node| {
             node.request.op == op
-                && node.request.token.is_some()
+                && node.seen.is_some()
                 && matches!(node.pending, Pending::Done(Fate::Saved, _))
         })
         .count() as u64
     };
-    // Who never got the answer with the new token has lost the session after the grace: so in every design that rotates.
+    // A client without the response that carries the new token loses the session after the grace,
+    // as in every design that rotates.
     let token_lost = rotates && (answer_lost || crashed);
     if !signs_out && !token_lost {
         if saved(Op::WriteA) > 0 && !live().any(|(_, content)| content.a)
@@ -83,14 +108,20 @@ pub(super) fn violation(
         {
             return Some("an acknowledged write is lost");
         }
+        let unsure = |node: &Node| matches!(node.pending, Pending::Uncertain);
+        let unsure = state.runs.iter().filter_map(nodes).any(unsure);
+        if claimed == 0 && !crashed && !unsure && !live().any(|(_, content)| content.c) {
+            return Some("a value is gone, and no request has claimed it");
+        }
         // Two sign-ins are two sessions, so each may have counted on.
-        let (least, unknown) = (saved(Op::Count), if crashed { 1 } else { 0 });
+        let least = saved(Op::Count) + saved(Op::OldCount);
+        let unknown = if crashed { 1 } else { 0 };
         let within = |n: u64| least <= n && n <= least + unknown;
         if signs_in < 2 && !live().any(|(_, content)| within(content.n)) {
             return Some("a counter is not what was counted");
         }
     }
-    let counted = scenario.ops.iter().filter(|op| **op == Op::Count).count() as u64;
+    let counted = scenario.ops.iter().filter(|op| op.counts()).count() as u64;
     if contents().any(|(_, content)| content.n > counted) {
         return Some("a change was doubled");
     }
@@ -107,7 +138,9 @@ pub(super) fn violation(
             return Some("no sign-in succeeded");
         }
         match cookie() {
-            Some((_, content)) if content.session.signed_in || has(Op::Rotate) => {}
+            Some((_, content)) if content.session.signed_in => {}
+            // The answer to a rotation that came first may arrive last.
+            _ if has(Op::Rotate) => {}
             _ => return Some("signed in, yet the browser holds something else"),
         }
     }
@@ -115,7 +148,7 @@ pub(super) fn violation(
         return Some("the browser is left with a dead token");
     }
     let ended = |node: &Node| {
-        node.request.op == Op::SignOut
+        node.request.op.signs_out()
             && matches!(node.pending, Pending::Done(Fate::Saved | Fate::Gone, _))
     };
     if signs_in == 0
@@ -127,7 +160,55 @@ pub(super) fn violation(
     None
 }
 
-/// What must hold of one request.
+/// The properties of a browser with two living sessions of one name.
+pub(super) fn two(
+    tree: &Tree,
+    scenario: &Scenario,
+    second: Slot,
+    state: &State,
+) -> Option<&'static str> {
+    for (run, op) in state.runs.iter().zip(&scenario.ops) {
+        let Some(node) = tree.nodes.get(run.node as usize) else {
+            continue;
+        };
+        let issues = matches!(node.pending, Pending::Done(_, Told::Token(_)));
+        let wrong = match &node.pending {
+            Pending::Failed => Some("a request failed"),
+            Pending::Uncertain if !tree.lost(run.node) => Some("a request is uncertain"),
+            Pending::Done(_, Told::Clear) if !op.signs_out() => Some("a cookie was cleared"),
+            Pending::Done(..) if issues && *op == Op::Read => Some("a read issued a cookie"),
+            _ if node.depth > LONG => Some("a request does not end"),
+            _ => None,
+        };
+        if wrong.is_some() {
+            return wrong;
+        }
+        let ended = match node.pending {
+            Pending::Done(Fate::Saved, Told::Token(_)) => op.signs_in(),
+            Pending::Done(Fate::Saved | Fate::Gone, _) => op.signs_out(),
+            _ => false,
+        };
+        let lives = |slot: Slot| {
+            let record = state.get(slot).map(|record| tree.content(record));
+            record.is_some_and(|content| !content.retired)
+        };
+        // A request that found one of them dead already may have trusted the other, and rotated it.
+        let presented = node.request.token.into_iter().chain(node.request.second);
+        if ended && node.seen.is_none() && presented.into_iter().any(lives) {
+            return Some(
+                "a session that was presented beside another outlives a sign-in or sign-out",
+            );
+        }
+        if ended && op.signs_in() && lives(second) {
+            return Some(
+                "signed in, and the other cookie's session lives: the next visit is a stranger's",
+            );
+        }
+    }
+    None
+}
+
+/// The properties of one request.
 fn one(
     tree: &Tree,
     scenario: &Scenario,
@@ -143,22 +224,39 @@ fn one(
         if run.after_first && seen.first {
             return Some("read after an acknowledged sign-out");
         }
-        if op == Op::OldRead && seen.signed_in != scenario.signed_in {
+        if matches!(op, Op::OldRead | Op::OldCount) && seen.signed_in != scenario.signed_in {
             return Some("the old token reached the new privilege");
         }
     }
     match &node.pending {
         Pending::Failed => Some("a request failed"),
         // A write whose answer was lost may have been in the session until it was signed out.
-        Pending::Uncertain => (!tree.lost(run.node) || !scenario.ops.contains(&Op::SignOut))
-            .then_some("a request is uncertain of what can be seen"),
+        Pending::Uncertain => (!tree.lost(run.node)
+            || !scenario.ops.iter().any(|op| op.signs_out()))
+        .then_some("a request is uncertain of what can be seen"),
+        // R78: changes that cross no sign-in are kept.
+        Pending::Refused => (!scenario.ops.iter().any(|op| op.signs_in()))
+            .then_some("a request is refused, and nobody signed in"),
         Pending::Load(_) => None,
+        Pending::Done(Fate::Superseded, _) => Some("a change was dropped, and not refused"),
+        Pending::Done(Fate::Unchanged, _) if op.counts() => {
+            Some("a change was dropped, and the answer is a success")
+        }
+        Pending::Done(Fate::Gone, _)
+            if (op.writes() || op.claims()) && !scenario.ops.iter().any(|op| op.signs_out()) =>
+        {
+            Some("a change was dropped, and nobody signed out")
+        }
+        // A claim has a value or none: another request took it, or the session has ended.
+        Pending::Done(fate, _) if node.claimed != (op.claims() && *fate == Fate::Saved) => {
+            Some("a claim has another fate than its value")
+        }
         Pending::Done(fate, told) => match told {
-            Told::Clear if op != Op::SignOut => Some("a cookie was cleared without a sign-out"),
-            Told::Token(_) if op.writes() && node.seen.is_some() => {
+            Told::Clear if !op.signs_out() => Some("a cookie was cleared without a sign-out"),
+            Told::Token(_) if (op.writes() || op.claims()) && node.seen.is_some() => {
                 Some("a plain write issued a cookie")
             }
-            Told::Token(_) if matches!(op, Op::Read | Op::OldRead | Op::SignOut) => {
+            Told::Token(_) if matches!(op, Op::Read | Op::OldRead) || op.signs_out() => {
                 Some("a cookie was issued for nothing")
             }
             Told::Token(slot) => {
@@ -166,10 +264,14 @@ fn one(
                 let presented = |run: &Run| {
                     let node = tree.nodes.get(run.node as usize);
                     node.is_some_and(|node| {
-                        node.request.op == Op::SignOut && node.request.token.is_some()
+                        node.request.op.signs_out() && node.request.token.is_some()
                     })
                 };
-                let old_data = |record| tree.content(record).base;
+                // Of a retired record only the successor's data can be seen.
+                let old_data = |record| {
+                    let content = tree.content(record);
+                    content.base && !content.retired
+                };
                 (after_sign_out
                     && state.runs.iter().any(presented)
                     && state.get(*slot).is_some_and(old_data))

@@ -1,4 +1,5 @@
-//! Every interleaving of a few requests of one browser, store action by store action, on the real machine.
+//! Every interleaving of a few requests of one browser, store action by store action, on the real
+//! machine.
 
 mod check;
 pub(crate) mod tree;
@@ -10,12 +11,13 @@ use cloakroom_core::{Config, UnixTime};
 
 use tree::{BEGIN, Input, NodeId, Op, Pending, RecordId, Request, Slot, Told, Tree};
 
-/// What may go wrong, and how often.
+/// The faults, and how often each may happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Faults {
     /// A request ends between two store actions.
     pub(crate) crashes: u8,
-    /// A store's answer to a write is lost: it was carried out, was not, or will be at some later time.
+    /// A store's answer to a write is lost: it was carried out, was not, or will be at some later
+    /// time.
     pub(crate) replies: u8,
     /// The response does not reach the browser.
     pub(crate) answers: u8,
@@ -65,7 +67,7 @@ impl Faults {
     }
 }
 
-/// What the store does; all but the first are wrong, to see that the check finds it.
+/// The store's behaviour. All but the first are wrong, to show that the check detects them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Habit {
     Contract,
@@ -80,6 +82,9 @@ pub(crate) struct Scenario {
     pub(crate) ops: Vec<Op>,
     /// Whether the session is a signed-in one when it begins.
     pub(crate) signed_in: bool,
+    /// Whether the browser presents another session too, in a cookie of another scope that no
+    /// answer replaces.
+    pub(crate) two: bool,
     pub(crate) faults: Faults,
     pub(crate) habit: Habit,
 }
@@ -138,7 +143,7 @@ impl State {
     }
 }
 
-/// What was found out.
+/// The findings.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) states: usize,
@@ -149,7 +154,7 @@ pub(crate) struct Explorer {
     tree: Tree,
 }
 
-/// Who did what; nobody: the end of the grace, or a late write.
+/// The actor of a step. `None`: the end of the grace, or a late write.
 type Label = (Option<usize>, &'static str);
 
 struct Trail {
@@ -172,6 +177,7 @@ impl Explorer {
             self.tree.first(true);
         }
         let (slot, record) = self.tree.first(scenario.signed_in);
+        let second = scenario.two.then(|| self.tree.first(!scenario.signed_in));
         let waiting = Run {
             phase: Phase::Waiting,
             node: NodeId::MAX,
@@ -179,7 +185,7 @@ impl Explorer {
             after_any: false,
         };
         let first = State {
-            store: vec![(slot, record)],
+            store: [(slot, record)].into_iter().chain(second).collect(),
             runs: vec![waiting; scenario.ops.len()],
             cookie: Some(slot),
             now: BEGIN,
@@ -198,11 +204,16 @@ impl Explorer {
         let mut moves = Vec::new();
         while next < trail.len() {
             let state = trail[next].state.clone();
-            if let Some(wrong) = check::violation(&self.tree, scenario, slot, &state) {
+            let wrong = match second {
+                Some((second, _)) => check::two(&self.tree, scenario, second, &state),
+                None => check::violation(&self.tree, scenario, slot, &state),
+            };
+            if let Some(wrong) = wrong {
                 found.violations.push(told(scenario, wrong, &trail, next));
                 break;
             }
-            self.moves(scenario, slot, &state, &mut moves);
+            let second = second.map(|(second, _)| second);
+            self.moves(scenario, (slot, second), &state, &mut moves);
             for (label, state) in moves.drain(..) {
                 if seen.insert(state.clone()) {
                     trail.push(Trail {
@@ -220,7 +231,7 @@ impl Explorer {
     fn moves(
         &mut self,
         scenario: &Scenario,
-        first: Slot,
+        (first, second): (Slot, Option<Slot>),
         state: &State,
         moves: &mut Vec<(Label, State)>,
     ) {
@@ -242,6 +253,7 @@ impl Explorer {
                         } else {
                             state.cookie
                         },
+                        second,
                         now: state.now,
                     });
                     let mut next = state.clone();
@@ -252,12 +264,14 @@ impl Explorer {
                 Phase::Running => {
                     let told = match self.tree.nodes[run.node as usize].pending {
                         Pending::Done(_, told) => Some(told),
-                        Pending::Uncertain => Some(Told::Nothing),
+                        Pending::Uncertain | Pending::Refused => Some(Told::Nothing),
                         _ => None,
                     };
                     if let Some(told) = told {
                         let mut next = state.clone();
                         next.cookie = match told {
+                            // It is not the browser that kept the old token and writes with it.
+                            _ if scenario.ops[at] == Op::OldCount => state.cookie,
                             Told::Nothing => state.cookie,
                             Told::Clear => None,
                             Told::Token(slot) => Some(slot),
@@ -320,7 +334,7 @@ impl Explorer {
         }
     }
 
-    /// Carries out what a node asks for.
+    /// Performs a node's question on the store.
     fn act(&mut self, habit: Habit, node: NodeId, state: &mut State) -> (&'static str, Input) {
         let forgets = habit == Habit::ForgetsRetiredRecords;
         match self.tree.nodes[node as usize].pending.clone() {
@@ -352,7 +366,9 @@ impl Explorer {
                 Some(_) => ("cannot delete", Input::Deleted(Some(false))),
                 None => ("finds nothing to delete", Input::Deleted(None)),
             },
-            Pending::Done(..) | Pending::Uncertain | Pending::Failed => panic!("nothing is asked"),
+            Pending::Done(..) | Pending::Uncertain | Pending::Refused | Pending::Failed => {
+                panic!("nothing is asked")
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The real machine, unfolded: what an exchange asks next depends on nothing but what it was told so far, so each sequence of
-//! answers is played to the machine once, and remembered.
+//! The real machine, unfolded. An exchange's next question depends only on the answers so far. So
+//! each sequence of answers is played once and remembered.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(crate) type NodeId = u32;
 pub(crate) const CREATED: u64 = 1_700_000_000;
 pub(crate) const BEGIN: u64 = CREATED + 10;
 
-/// What a request does.
+/// The action of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {
     WriteA,
@@ -27,29 +27,49 @@ pub(crate) enum Op {
     SignIn,
     Rotate,
     SignOut,
-    /// With the token that the scenario began with, which somebody kept.
+    /// With the scenario's first token, from a kept copy.
     OldRead,
     OldSignIn,
+    OldCount,
+    OldSignOut,
+    /// Takes the value `c` while the handler runs.
+    Claim,
+    OldClaim,
 }
 
 impl Op {
     pub(crate) fn is_old(self) -> bool {
-        matches!(self, Self::OldRead | Self::OldSignIn)
+        matches!(
+            self,
+            Self::OldRead | Self::OldSignIn | Self::OldCount | Self::OldSignOut | Self::OldClaim
+        )
     }
 
     pub(crate) fn signs_in(self) -> bool {
         matches!(self, Self::SignIn | Self::OldSignIn)
     }
 
+    pub(crate) fn signs_out(self) -> bool {
+        matches!(self, Self::SignOut | Self::OldSignOut)
+    }
+
     pub(crate) fn writes(self) -> bool {
-        matches!(self, Self::WriteA | Self::WriteB | Self::Count)
+        matches!(self, Self::WriteA | Self::WriteB) || self.counts()
+    }
+
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Self::Count | Self::OldCount)
+    }
+
+    pub(crate) fn claims(self) -> bool {
+        matches!(self, Self::Claim | Self::OldClaim)
     }
 
     fn handle(self, session: &mut Session<'_>) {
         let done = match self {
             Self::WriteA => session.insert("a", 1),
             Self::WriteB => session.insert("b", 1),
-            Self::Count => session
+            Self::Count | Self::OldCount => session
                 .update("n", |n: Option<u64>| n.unwrap_or(0) + 1)
                 .map(|_| ()),
             Self::Read | Self::OldRead => session.get::<u64>("base").map(|_| ()),
@@ -58,21 +78,24 @@ impl Op {
                 session.rotate();
                 Ok(())
             }
-            Self::SignOut => {
+            Self::SignOut | Self::OldSignOut => {
                 session.sign_out();
                 Ok(())
             }
+            Self::Claim | Self::OldClaim => Ok(()),
         };
         done.expect("the handlers do nothing wrong");
     }
 }
 
-/// One request: who makes it, with what, when.
+/// One request: its client, its token and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Request {
     pub(crate) who: u8,
     pub(crate) op: Op,
     pub(crate) token: Option<Slot>,
+    /// Another cookie of the same name, of another scope.
+    pub(crate) second: Option<Slot>,
     pub(crate) now: u64,
 }
 
@@ -86,7 +109,7 @@ pub(crate) enum Input {
     Lost,
 }
 
-/// What is asked next.
+/// The next question.
 #[derive(Clone, Debug)]
 pub(crate) enum Pending {
     Load(Slot),
@@ -96,6 +119,8 @@ pub(crate) enum Pending {
     Done(Fate, Told),
     /// Whether its write happened cannot be seen.
     Uncertain,
+    /// A sign-in overtook its changes, or what it was to sign out of.
+    Refused,
     Failed,
 }
 
@@ -109,7 +134,7 @@ pub(crate) enum Told {
 /// The session as the handler found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// It is the one that the scenario began with, or a rotation of it; not one that began with a sign-in.
+    /// It is the scenario's first session or a rotation of it, not one that began with a sign-in.
     pub(crate) first: bool,
     pub(crate) signed_in: bool,
 }
@@ -120,11 +145,13 @@ pub(crate) struct Node {
     parent: Option<(NodeId, Input)>,
     pub(crate) pending: Pending,
     pub(crate) seen: Option<Seen>,
+    /// Whether it has claimed the value.
+    pub(crate) claimed: bool,
     /// How many answers led here.
     pub(crate) depth: u32,
 }
 
-/// What a record says.
+/// The contents of a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Content {
     pub(crate) retired: bool,
@@ -132,6 +159,7 @@ pub(crate) struct Content {
     pub(crate) base: bool,
     pub(crate) a: bool,
     pub(crate) b: bool,
+    pub(crate) c: bool,
     pub(crate) n: u64,
 }
 
@@ -151,6 +179,7 @@ enum Live {
     Opening(Exchange),
     Committing(Commit),
     Uncertain,
+    Refused,
     Failed,
 }
 
@@ -172,7 +201,7 @@ fn entropy(who: u8, mint: u8) -> [u8; 64] {
 
 fn seen(session: &Session<'_>) -> Option<Seen> {
     (!session.is_new()).then(|| Seen {
-        // A format that keeps no times: then by the value that only the first one has, and what follows it.
+        // A format without times: by the value that only the first one has, and its successors.
         first: session.created_at().as_secs() == CREATED
             || (session.subject().is_none() && session.contains("base")),
         signed_in: session.subject().is_some(),
@@ -192,7 +221,15 @@ impl Player {
         self.request.op.handle(&mut session);
         if let Live::Opening(exchange) = std::mem::replace(&mut self.live, Live::Failed) {
             let now = UnixTime::from_secs(self.request.now);
-            self.live = Live::Committing(exchange.finish(now));
+            let claim = match self.request.op.claims() {
+                true => exchange.claim("c", now),
+                false => Ok(None),
+            };
+            self.live = match claim {
+                Ok(claim) => Live::Committing(claim.unwrap_or_else(|| exchange.finish(now))),
+                Err(Error::Superseded) => Live::Refused,
+                Err(_) => Live::Failed,
+            };
         }
         self.mint();
     }
@@ -206,6 +243,7 @@ impl Player {
                 self.mints += 1;
                 self.live = match mint.with(entropy) {
                     Ok(commit) => Live::Committing(commit),
+                    Err(Error::Superseded) => Live::Refused,
                     Err(_) => Live::Failed,
                 };
             }
@@ -231,12 +269,13 @@ impl Tree {
         self.slots.is_empty()
     }
 
-    /// A session with a value, created by the machine itself; of a subject, or of nobody.
+    /// A session with a value, created by the machine itself, with or without a subject.
     pub(crate) fn first(&mut self, signed_in: bool) -> (Slot, RecordId) {
         let now = UnixTime::from_secs(CREATED);
         let mut exchange = Exchange::open(&self.config, [], now);
         let mut session = exchange.session().expect("nothing to load");
         session.insert("base", 1).expect("a good value");
+        session.insert("c", 1).expect("a good value");
         if signed_in {
             session.sign_in("u").expect("a good subject");
         }
@@ -310,6 +349,7 @@ impl Tree {
             base: session.contains("base"),
             a: session.contains("a"),
             b: session.contains("b"),
+            c: session.contains("c"),
             n: session.get("n").expect("a number").unwrap_or(0),
         }
     }
@@ -345,11 +385,12 @@ impl Tree {
     }
 
     fn open(&self, request: Request) -> Player {
-        let token = request.token.map(|slot| {
+        let presented = request.token.into_iter().chain(request.second);
+        let tokens = presented.map(|slot| {
             let token = &self.tokens[usize::from(slot)];
             token.as_ref().expect("a token that was issued").as_bytes()
         });
-        let exchange = Exchange::open(&self.config, token, UnixTime::from_secs(request.now));
+        let exchange = Exchange::open(&self.config, tokens, UnixTime::from_secs(request.now));
         let mut player = Player {
             live: Live::Opening(exchange),
             request,
@@ -410,7 +451,8 @@ impl Tree {
         };
         player.live = match next {
             Ok(commit) => Live::Committing(commit),
-            Err(Error::Uncertain) => Live::Uncertain,
+            Err(Error::UnknownOutcome) => Live::Uncertain,
+            Err(Error::Superseded) => Live::Refused,
             Err(_) => Live::Failed,
         };
         player.mint();
@@ -429,9 +471,14 @@ impl Tree {
     }
 
     fn add(&mut self, player: Player, parent: Option<(NodeId, Input)>, depth: u32) -> NodeId {
+        let claimed = match &player.live {
+            Live::Committing(Commit::Done(outcome)) => outcome.claimed.is_some(),
+            _ => false,
+        };
         let pending = match &player.live {
             Live::Failed => Pending::Failed,
             Live::Uncertain => Pending::Uncertain,
+            Live::Refused => Pending::Refused,
             Live::Opening(exchange) => {
                 Pending::Load(self.slot(exchange.wants_load().expect("not yet ready")))
             }
@@ -443,6 +490,7 @@ impl Tree {
             parent,
             pending,
             seen: player.seen,
+            claimed,
             depth,
         });
         node

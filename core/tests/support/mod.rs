@@ -4,13 +4,21 @@
 use std::collections::BTreeMap;
 
 use cloakroom_core::{
-    Commit, Config, Created, Deleted, Directive, Error, Exchange, Fate, Key, Outcome, Replaced,
-    Session, Stored, Touched, UnixTime, Write,
+    Commit, Config, ConfigBuilder, Created, Deleted, Directive, Error, Exchange, Fate, Key,
+    Outcome, Replaced, Session, Stored, Touched, UnixTime, Write,
 };
 use sha2::{Digest, Sha256};
 
 /// Some moment that is far from all ends.
 pub(crate) const START: u64 = 1_700_000_000;
+
+/// Where the machine asks for no secret, it gets this. No record may contain it.
+const NO_SECRET: u8 = 0xA5;
+
+/// The configuration that a test file begins with. The files that `sealed_suite` includes seal.
+pub(crate) fn builder() -> ConfigBuilder {
+    Config::builder().seal_values(module_path!().starts_with("sealed_suite"))
+}
 
 /// Everything around the machine: the configuration, a store, a clock, entropy.
 pub(crate) struct World {
@@ -26,7 +34,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(Config::default())
+        Self::with(builder().build().expect("the defaults are valid"))
     }
 
     pub(crate) fn with(config: Config) -> Self {
@@ -90,6 +98,9 @@ impl World {
     }
 
     fn put(&mut self, key: &Key, write: &Write) {
+        let mut runs = write.bytes.windows(16);
+        let public = runs.any(|run| run.iter().all(|byte| *byte == NO_SECRET));
+        assert!(!public, "a seed is made of bytes that are no secret");
         self.version += 1;
         let stored = Stored::new(write.bytes.clone(), write.expires_at, self.version);
         self.records.insert(key.clone(), stored);
@@ -135,7 +146,13 @@ impl World {
     /// One action of a commit.
     pub(crate) fn step(&mut self, commit: Commit) -> Result<Commit, Error> {
         match commit {
-            Commit::Mint(mint) => mint.with(self.entropy()),
+            Commit::Mint(mint) => {
+                let mut entropy = self.entropy();
+                if !mint.needs_secrets() {
+                    entropy[..48].fill(NO_SECRET);
+                }
+                mint.with(entropy)
+            }
             Commit::Reload(reload) => {
                 let found = self.load(reload.key());
                 reload.then(found, self.now())
@@ -269,7 +286,7 @@ impl World {
         issued(&outcome).expect("a token is issued")
     }
 
-    /// What a request with this token sees.
+    /// Returns the values that a request with this token sees.
     pub(crate) fn see<T>(&mut self, token: &str, look: impl FnOnce(&mut Session<'_>) -> T) -> T {
         let mut exchange = self.open(Some(token));
         let mut session = exchange.session().expect("loaded");
@@ -324,7 +341,7 @@ pub(crate) fn rotate(session: &mut Session<'_>) {
 }
 
 pub(crate) fn destroy(session: &mut Session<'_>) {
-    session.destroy();
+    session.sign_out();
 }
 
 pub(crate) fn sign_out(session: &mut Session<'_>) {

@@ -1,11 +1,35 @@
 use std::fmt;
+use std::time::Duration;
 
 use cloakroom_store::StoreError;
 
 use crate::scheme::{self, Kind};
-use crate::{Opened, failure};
+use crate::{Opened, failure, near};
 
-/// How a store is to be opened. From [`builder`](crate::builder).
+/// Opens a store, behind a cache if there is a lease for one.
+#[cfg(feature = "near")]
+macro_rules! opened {
+    ($lease:expr, $store:ident, $opened:expr) => {
+        match $lease {
+            None => $opened,
+            Some(lease) => {
+                let $store = cloakroom_near::Near::builder($store).lease(lease).build();
+                $opened
+            }
+        }
+    };
+}
+
+/// Opens a store. By now, a lease has been refused.
+#[cfg(not(feature = "near"))]
+macro_rules! opened {
+    ($lease:expr, $store:ident, $opened:expr) => {{
+        let _ = $lease;
+        $opened
+    }};
+}
+
+/// Configures how a store is opened. From [`builder`](crate::builder).
 ///
 /// ```no_run
 /// # async fn example(url: &str) -> Result<(), cloakroom_store::StoreError> {
@@ -18,6 +42,7 @@ pub struct Builder {
     url: Box<str>,
     migrate: bool,
     name: Option<Box<str>>,
+    sweep_every: Option<Duration>,
 }
 
 impl Builder {
@@ -26,33 +51,55 @@ impl Builder {
             url: scheme::in_lower_case(url),
             migrate: true,
             name: None,
+            sweep_every: Some(Duration::from_secs(300)),
         }
     }
 
-    /// Whether to make the table (in a SQL database) or the indexes (in MongoDB) where they are missing; on unless said otherwise.
-    /// Turn it off where the application's user has no right to do so, and do as those stores' pages say.
+    /// Sets whether [`open`](Builder::open) makes a missing table (SQL) or missing indexes
+    /// (MongoDB). Default: on. Turn it off where the application's user may not create them, and
+    /// create them as those stores' pages describe.
     ///
     /// ```
-    /// let builder = cloakroom_any::builder("postgres://app@localhost/app").migrate(false);
+    /// let builder =
+    ///     cloakroom_any::builder("postgres://app@localhost/app").migrate(false);
     /// ```
     pub fn migrate(mut self, on: bool) -> Self {
         self.migrate = on;
         self
     }
 
-    /// What the sessions are called where they are kept, for applications that share a server or want names of their own. Of the
-    /// name `shop`:
+    /// Sets how often expired records are removed, or turns that off. Default: every five minutes.
+    ///
+    /// The interval is at least a second. A task sweeps in small steps as long as the store is in
+    /// use, and in one of several processes at a time: see [`Swept`](cloakroom_store::Swept).
+    /// Redis, Memcached and MongoDB remove expired records by themselves, so there is no task for
+    /// them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = cloakroom_any::builder("file:sessions")
+    ///     .sweep_every(Some(Duration::from_secs(60)));
+    /// ```
+    pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
+        self.sweep_every = interval;
+        self
+    }
+
+    /// Names the place of the sessions in the store, for applications that share a server or want
+    /// names of their own. With the name `shop`:
     ///
     /// | store | |
     /// |---|---|
-    /// | SQL | are in the table `shop` |
-    /// | MongoDB | in the collection `shop` |
-    /// | Redis, Memcached | their keys begin with `shop:` |
-    /// | files | are in the directory `shop` in that of the URL |
-    /// | memory | nothing: each store is one's own |
+    /// | SQL | the table is `shop` |
+    /// | MongoDB | the collection is `shop` |
+    /// | Redis, Memcached | the keys begin with `shop:` |
+    /// | files | the directory is `shop` in that of the URL |
+    /// | memory | no effect: each store is separate |
     ///
-    /// A name is one everywhere, so that another URL can be set at any time: at most 48 letters, digits and underscores of ASCII,
-    /// no digit first. Unless said otherwise each store has the name that its crate's page says. The database is part of the URL.
+    /// A name has at most 48 ASCII letters, digits and underscores, and no digit first. Every store
+    /// accepts such a name, so that the URL can change at any time. Default: the name on the page
+    /// of each store's crate. The database is part of the URL.
     ///
     /// ```
     /// let builder = cloakroom_any::builder("redis://localhost/3").name("shop");
@@ -66,73 +113,86 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// A permanent one when the URL's scheme is unknown or needs a feature that is off, when the [name](Self::name) is none, or when
-    /// the store does not take the URL; what else the store says when it is connected to and migrated. None contains the URL.
+    /// A permanent one if the URL's scheme is unknown or needs a feature that is off, or if the
+    /// [name](Self::name) is invalid. Also if `near` is no time, or the store refuses the URL. And
+    /// the store's errors at connecting and migrating. None contains the URL.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let error = cloakroom_any::builder("http://user:secret@localhost").open().await.unwrap_err();
+    /// let error = cloakroom_any::builder("http://user:secret@localhost")
+    ///     .open()
+    ///     .await
+    ///     .unwrap_err();
     /// assert!(error.to_string().contains("redis://"));
     /// assert!(!error.to_string().contains("secret"));
     /// # }
     /// ```
     pub async fn open(self) -> Result<Opened, StoreError> {
-        let (kind, rest) = scheme::of(&self.url)?;
+        if scheme::is_wrapped(&self.url) {
+            return Err(failure::wrapped());
+        }
+        let (url, lease) = near::take(&self.url)?;
+        let (kind, rest) = scheme::of(&url)?;
         if !self.name.as_deref().is_none_or(is_name) {
             return Err(failure::name());
         }
         match kind {
             #[cfg(feature = "memory")]
-            Kind::Memory => memory(rest),
+            Kind::Memory => memory(rest, self.sweep_every, lease),
             #[cfg(feature = "file")]
-            Kind::File => file(rest, self.name.as_deref()),
+            Kind::File => file(rest, self.name.as_deref(), self.sweep_every, lease),
             #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
             Kind::Sql => {
                 let mut builder = cloakroom_sql::SqlStore::builder();
                 if let Some(name) = self.name {
                     builder = builder.table(name);
                 }
-                let store = builder.connect(&self.url).await?;
+                let store = builder.connect(&url).await?;
                 if self.migrate {
                     store.migrate().await?;
                 }
-                Ok(Opened::sweeping(store))
+                opened!(lease, store, Opened::swept(store, self.sweep_every))
             }
             #[cfg(feature = "redis")]
             Kind::Redis => {
-                let mut builder = cloakroom_redis::RedisStore::builder(&self.url);
+                let mut builder = cloakroom_redis::RedisStore::builder(&url);
                 if let Some(name) = self.name {
                     builder = builder.prefix(&format!("{name}:"));
                 }
                 let store = builder.connect().await?;
+                #[cfg(feature = "near")]
+                if let Some(lease) = lease {
+                    let store = cloakroom_near::Near::builder(store).lease(lease);
+                    return Ok(Opened::listing(store.build_tracked()?));
+                }
                 Ok(Opened::listing(store))
             }
             #[cfg(feature = "memcached")]
             Kind::Memcached => {
-                let mut builder = cloakroom_memcached::MemcachedStore::builder(&self.url);
+                let mut builder = cloakroom_memcached::MemcachedStore::builder(&url);
                 if let Some(name) = self.name {
                     builder = builder.prefix(&format!("{name}:"));
                 }
                 let store = builder.connect().await?;
-                Ok(Opened::plain(store))
+                opened!(lease, store, Ok(Opened::plain(store)))
             }
             #[cfg(feature = "mongodb")]
             Kind::MongoDb => {
-                let mut builder = cloakroom_mongodb::MongoStore::builder();
+                let mut builder = cloakroom_mongodb::MongoDbStore::builder();
                 if let Some(name) = self.name {
                     builder = builder.collection(name);
                 }
-                let store = builder.connect(&self.url).await?;
+                let store = builder.connect(&url).await?;
                 if self.migrate {
                     store.create_indexes().await?;
                 }
-                Ok(Opened::sweeping(store))
+                opened!(lease, store, Ok(Opened::enumerating(store)))
             }
             // Only kinds whose features are on come this far.
             #[allow(unreachable_patterns)]
             _ => {
-                let _ = (rest, self.migrate);
+                let _ = (rest, lease, self.migrate, self.sweep_every);
                 Err(failure::unknown_scheme())
             }
         }
@@ -145,6 +205,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("migrate", &self.migrate)
             .field("name", &self.name)
+            .field("sweep_every", &self.sweep_every)
             .finish_non_exhaustive()
     }
 }
@@ -158,16 +219,27 @@ fn is_name(name: &str) -> bool {
 }
 
 #[cfg(feature = "memory")]
-fn memory(rest: &str) -> Result<Opened, StoreError> {
-    match rest {
-        "" => Ok(Opened::sweeping(cloakroom_memory::MemoryStore::new())),
-        _ => Err(failure::memory()),
+fn memory(
+    rest: &str,
+    sweep_every: Option<Duration>,
+    lease: Option<Duration>,
+) -> Result<Opened, StoreError> {
+    if !rest.is_empty() {
+        return Err(failure::memory());
     }
+    let store = cloakroom_memory::MemoryStore::new();
+    opened!(lease, store, Opened::swept(store, sweep_every))
 }
 
-/// `file:relative`, `file:/absolute`, or as RFC 8089 has it, `file:///absolute`. Nothing is percent-encoded.
+/// `file:relative`, `file:/absolute`, or as RFC 8089 has it, `file:///absolute`. Nothing is
+/// percent-encoded.
 #[cfg(feature = "file")]
-fn file(rest: &str, name: Option<&str>) -> Result<Opened, StoreError> {
+fn file(
+    rest: &str,
+    name: Option<&str>,
+    sweep_every: Option<Duration>,
+    lease: Option<Duration>,
+) -> Result<Opened, StoreError> {
     let directory = match rest.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
         Some(_) => return Err(failure::file()),
@@ -176,10 +248,14 @@ fn file(rest: &str, name: Option<&str>) -> Result<Opened, StoreError> {
     if directory.is_empty() {
         return Err(failure::file());
     }
+    // No part of the path by mistake, and no option that is silently without effect.
+    if directory.contains(['?', '#']) {
+        return Err(failure::file_options());
+    }
     let directory = std::path::Path::new(directory);
     let store = match name {
         Some(name) => cloakroom_file::FileStore::open(directory.join(name))?,
         None => cloakroom_file::FileStore::open(directory)?,
     };
-    Ok(Opened::sweeping(store))
+    opened!(lease, store, Opened::swept(store, sweep_every))
 }

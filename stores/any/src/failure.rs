@@ -21,8 +21,16 @@ pub(crate) fn unknown_scheme() -> StoreError {
             format!("known are {on}, and, with features of cloakroom-any that are off here, {off}")
         }
     };
-    // The URL is not repeated: it may hold a password, and what stands before its first colon may be one.
+    // Errors do not repeat the URL, because it may hold a password. Even the text before its first
+    // colon may be one.
     permanent(format!("the URL begins with no known scheme; {known}"))
+}
+
+pub(crate) fn wrapped() -> StoreError {
+    permanent(
+        "the URL has quotes or white space around it; remove them (some readers of env files keep \
+         quotes, and a file ends with a newline)",
+    )
 }
 
 pub(crate) fn missing_feature(known: &Known, feature: &str) -> StoreError {
@@ -36,6 +44,19 @@ pub(crate) fn name() -> StoreError {
     permanent("a name is at most 48 letters, digits and underscores of ASCII, no digit first")
 }
 
+pub(crate) fn near() -> StoreError {
+    permanent(
+        "the option `near` of the URL is a time of 100ms to 30s, such as near=1s or near=250ms, and \
+         stands there once",
+    )
+}
+
+pub(crate) fn near_is_off() -> StoreError {
+    permanent(
+        "the option `near` of a URL needs the feature `near` of cloakroom-any, which is off here",
+    )
+}
+
 #[cfg(feature = "memory")]
 pub(crate) fn memory() -> StoreError {
     permanent("nothing follows the colon of memory:")
@@ -46,10 +67,16 @@ pub(crate) fn file() -> StoreError {
     permanent("a URL of files is file:DIRECTORY or file:///DIRECTORY, and names no host")
 }
 
-pub(crate) fn no_directory() -> StoreError {
+#[cfg(feature = "file")]
+pub(crate) fn file_options() -> StoreError {
     permanent(
-        "this store cannot list a user's sessions; Memcached never can, each of the others can",
+        "a URL of files takes no options, and no `?` or `#` in its path; remove what follows them, \
+         and set options with cloakroom_file::FileStore::builder",
     )
+}
+
+pub(crate) fn no_directory() -> StoreError {
+    permanent("this store cannot list a user's sessions; use any store but Memcached")
 }
 
 fn permanent(what: impl Into<String>) -> StoreError {

@@ -1,12 +1,14 @@
-//! Any Cloakroom session store, chosen by a URL when the program starts: for applications whose configuration says where sessions
-//! are kept. An application that knows its store names that store's type instead, and saves an allocation for each operation.
+//! Any Cloakroom session store, chosen by a URL when the program starts. Use it where the
+//! configuration decides which store keeps the sessions. An application with a fixed store names
+//! that store's type instead, and saves an allocation for each operation.
 //!
 //! ```
 //! # #[cfg(feature = "memory")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), cloakroom_store::StoreError> {
 //! let url = std::env::var("SESSIONS").unwrap_or_else(|_| "memory:".to_owned());
-//! let store = cloakroom_any::open(&url).await?; // `SessionLayer::new(store)` and so on
+//! // Give the store to the adapter: `SessionLayer::new(store)`.
+//! let store = cloakroom_any::open(&url).await?;
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "memory"))]
@@ -24,37 +26,59 @@
 //! | `rediss://…`, `valkeys://…`, `rediss+cluster://…`, `rediss+sentinel://…` | the same with TLS | `redis` and `tls` |
 //! | `redis+cluster://host,host` | Redis Cluster | `redis` |
 //! | `redis+sentinel://host,host/name-of-master/0` | Redis behind sentinels | `redis` |
-//! | `memcached://host,host` | Memcached | `memcached` |
+//! | `memcached://host,host`, `memcached+unix:///SOCKET` | Memcached | `memcached` |
 //! | `mongodb://user:password@host,host/database`, `mongodb+srv://…` | MongoDB | `mongodb` |
 //!
-//! What each guarantees, and all that its URL can say, is on the page of its crate: `cloakroom-memory`, `cloakroom-file`, `cloakroom-sql`,
-//! `cloakroom-redis`, `cloakroom-memcached`, `cloakroom-mongodb`. The database is part of the URL; tables, collections and prefixes are called as
-//! those crates say, or as [`Builder::name`] does. A scheme may be in capitals too.
+//! The page of each crate lists its guarantees and the options of its URL: `cloakroom-memory`,
+//! `cloakroom-file`, `cloakroom-sql`, `cloakroom-redis`, `cloakroom-memcached`,
+//! `cloakroom-mongodb`. The database is part of the URL. [`Builder::name`] names the table,
+//! collection or prefix; the default is that of the crate. A scheme may be in capitals.
+//!
+//! # A cache in the process
+//!
+//! Every URL takes the option `near` (feature `near`, on by default): `redis://localhost?near=1s`
+//! opens the store behind the cache of `cloakroom-near`. A load within that time after the last one
+//! costs no store call, and a session that another process ends is refused when it is over. From
+//! `100ms` to `30s`. The cache takes at most 64 MiB. On Redis and Valkey it listens to the server's
+//! announcements too, where the server and the user's permissions allow it: what changes is dropped
+//! at once, and what does not is used longer.
+//!
+//! # Two applications on one store
+//!
+//! Two applications in one database accept each other's tokens if their key prefixes are equal, and
+//! list each other's users. The default configuration is the same for all hosts. So give each
+//! application its own [name](Builder::name).
 //!
 //! # What opening does
 //!
-//! It connects, so that a wrong URL is found at the start; and it makes the table in a SQL database, or the indexes in MongoDB, where
-//! they are missing. [`Builder::migrate`] turns that off.
+//! Opening connects, so that a wrong URL fails at the start. It makes a missing table in a SQL
+//! database and missing indexes in MongoDB. [`Builder::migrate`] turns that off.
 //!
-//! **Nothing is removed by itself** from memory, files and SQL databases: what has expired is invisible, and stays until somebody sweeps.
-//! [`builder`] gives the [`Sweeper`] for that.
+//! For memory, files and SQL databases it also starts a sweeper, which removes expired records
+//! every five minutes for as long as the store is in use. Of several processes, one sweeps at a
+//! time. [`Builder::sweep_every`] changes the interval or turns it off.
 //!
 //! # Errors
 //!
-//! An unknown scheme is an error that lists the known ones; a known one whose feature is off, an error that names the feature. No error, and
-//! nothing's `Debug`, contains the URL: it may hold a password.
+//! The error for an unknown scheme lists the known ones. The error for a scheme whose feature is
+//! off names the feature. No error and no `Debug` output contains the URL, because it may hold a
+//! password.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod failure;
+mod near;
 mod opened;
 mod scheme;
 
 use cloakroom_store::{SharedDirectory, SharedStore, StoreError};
 
 pub use builder::Builder;
-pub use opened::{Opened, Sweeper};
+pub use opened::{Enumerator, Opened, Sweeper};
 
-/// Opens the store that the URL names, makes its table or indexes where they are missing, and makes sure that its server answers.
+/// Opens the store that the URL names, makes its table or indexes where they are missing, and makes
+/// sure that its server answers.
 ///
 /// # Errors
 ///
@@ -103,7 +127,8 @@ pub async fn open_directory(url: &str) -> Result<SharedDirectory, StoreError> {
     opened.directory.ok_or_else(failure::no_directory)
 }
 
-/// A builder, for those who want all that the store can do, or the table left alone.
+/// Returns a builder: for a list of a user's sessions, a name, another sweep interval, or no
+/// migration.
 ///
 /// ```
 /// let builder = cloakroom_any::builder("memory:");

@@ -2,11 +2,14 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloakroom_store::{SharedDirectory, SharedStore, StoreError, Sweep};
+use cloakroom_store::{
+    Cursor, Enumerate, Page, SharedDirectory, SharedStore, StoreError, Sweep, Swept,
+};
 
-/// A store, and what it can do beyond a store's five operations. From [`Builder::open`](crate::Builder::open). The parts are
-/// handles on the same sessions.
+/// A store, and its abilities beyond a store's five operations. From
+/// [`Builder::open`](crate::Builder::open). The parts are handles on the same sessions.
 ///
 /// ```
 /// # #[cfg(feature = "memory")]
@@ -24,11 +27,13 @@ use cloakroom_store::{SharedDirectory, SharedStore, StoreError, Sweep};
 pub struct Opened {
     /// The store.
     pub store: SharedStore,
-    /// The same store for those who list a user's sessions. None on Memcached.
+    /// The same store, able to list a user's sessions. None on Memcached.
     pub directory: Option<SharedDirectory>,
-    /// What removes expired sessions. None on Redis and Memcached, which do so by themselves; MongoDB does so too, but lets others
-    /// help.
+    /// Removes expired sessions. None on Redis and Memcached, which remove them by themselves. So
+    /// does MongoDB, where a sweeper may help.
     pub sweeper: Option<Sweeper>,
+    /// Goes through all records. None on Memcached.
+    pub enumerator: Option<Enumerator>,
 }
 
 impl Opened {
@@ -38,15 +43,18 @@ impl Opened {
             store: SharedStore::new(store),
             directory: None,
             sweeper: None,
+            enumerator: None,
         }
     }
 
+    /// Redis removes what has expired by itself.
     #[cfg(feature = "redis")]
-    pub(crate) fn listing(store: impl cloakroom_store::Directory + Clone) -> Self {
+    pub(crate) fn listing(store: impl cloakroom_store::Directory + Enumerate + Clone) -> Self {
         Self {
             store: SharedStore::new(store.clone()),
-            directory: Some(SharedDirectory::new(store)),
+            directory: Some(SharedDirectory::new(store.clone())),
             sweeper: None,
+            enumerator: Some(Enumerator(Arc::new(store))),
         }
     }
 
@@ -58,41 +66,63 @@ impl Opened {
         feature = "postgres",
         feature = "sqlite"
     ))]
-    pub(crate) fn sweeping(store: impl cloakroom_store::Directory + Sweep + Clone) -> Self {
+    pub(crate) fn enumerating(
+        store: impl cloakroom_store::Directory + Sweep + Enumerate + Clone,
+    ) -> Self {
         Self {
             store: SharedStore::new(store.clone()),
             directory: Some(SharedDirectory::new(store.clone())),
-            sweeper: Some(Sweeper(Arc::new(store))),
+            sweeper: Some(Sweeper(Arc::new(store.clone()))),
+            enumerator: Some(Enumerator(Arc::new(store))),
         }
+    }
+
+    /// The same, swept at this interval until the last part has been dropped.
+    #[cfg(any(
+        feature = "file",
+        feature = "memory",
+        feature = "mysql",
+        feature = "postgres",
+        feature = "sqlite"
+    ))]
+    pub(crate) fn swept(
+        store: impl cloakroom_store::Directory + Sweep + Enumerate + Clone,
+        interval: Option<Duration>,
+    ) -> Result<Self, StoreError> {
+        Ok(match interval {
+            None => Self::enumerating(store),
+            Some(interval) => Self::enumerating(Swept::new(store, interval)?),
+        })
     }
 }
 
-/// What removes expired sessions from a store. They are invisible whether or not anybody does; this gives their space back.
+/// Removes expired sessions from a store. They are invisible in any case. Removing them frees their
+/// space.
 ///
-/// ```no_run
-/// # use std::time::Duration;
-/// # async fn example(opened: cloakroom_any::Opened) {
+/// [`open`](crate::open) starts a sweep every five minutes. To sweep at times of your own:
+///
+/// ```
+/// # #[cfg(feature = "memory")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloakroom_store::StoreError> {
+/// let opened = cloakroom_any::builder("memory:").sweep_every(None).open().await?;
 /// if let Some(sweeper) = opened.sweeper {
-///     tokio::spawn(async move {
-///         loop {
-///             tokio::time::sleep(Duration::from_secs(300)).await;
-///             if let Err(error) = sweeper.sweep(10_000).await {
-///                 eprintln!("{error}; trying again in five minutes");
-///             }
-///         }
-///     });
+///     sweeper.sweep(10_000).await?;
 /// }
+/// # Ok(())
 /// # }
+/// # #[cfg(not(feature = "memory"))]
+/// # fn main() {}
 /// ```
 #[derive(Clone)]
 pub struct Sweeper(Arc<dyn ErasedSweep>);
 
 impl Sweeper {
-    /// Removes up to `limit` expired records, and says how many it removed.
+    /// Removes up to `limit` expired records, and returns how many it removed.
     ///
     /// # Errors
     ///
-    /// When the store could not do it. What was removed until then stays so, and the next call goes on.
+    /// The store's error. Records removed before it stay removed, and the next call goes on.
     ///
     /// ```
     /// # #[cfg(feature = "memory")]
@@ -116,14 +146,84 @@ impl fmt::Debug for Sweeper {
     }
 }
 
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<usize, StoreError>> + Send + 'a>>;
+/// Goes through all records of a store. For tools: a whole enumeration reads the whole store.
+///
+/// ```
+/// # #[cfg(feature = "memory")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloakroom_store::StoreError> {
+/// let opened = cloakroom_any::builder("memory:").sweep_every(None).open().await?;
+/// let enumerator = opened.enumerator.unwrap();
+/// let (mut records, mut after) = (0, None);
+/// loop {
+///     let page = enumerator.enumerate(after.as_ref(), 256).await?;
+///     records += page.records.len();
+///     after = page.next;
+///     if after.is_none() {
+///         break;
+///     }
+/// }
+/// assert_eq!(records, 0);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "memory"))]
+/// # fn main() {}
+/// ```
+#[derive(Clone)]
+pub struct Enumerator(Arc<dyn ErasedEnumerate>);
+
+impl Enumerator {
+    /// Returns the next records, as [`Enumerate::enumerate`] does.
+    ///
+    /// # Errors
+    ///
+    /// The store's error. The same cursor can be tried again.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloakroom_store::StoreError> {
+    /// let opened = cloakroom_any::builder("memory:").open().await?;
+    /// let page = opened.enumerator.unwrap().enumerate(None, 256).await?;
+    /// assert!(page.next.is_none());
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "memory"))]
+    /// # fn main() {}
+    /// ```
+    pub async fn enumerate(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.0.enumerate(after, limit).await
+    }
+}
+
+impl fmt::Debug for Enumerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Enumerator(..)")
+    }
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+trait ErasedEnumerate: Send + Sync {
+    fn enumerate<'a>(&'a self, after: Option<&'a Cursor>, limit: usize) -> Answer<'a, Page>;
+}
+
+impl<S: Enumerate> ErasedEnumerate for S {
+    fn enumerate<'a>(&'a self, after: Option<&'a Cursor>, limit: usize) -> Answer<'a, Page> {
+        Box::pin(Enumerate::enumerate(self, after, limit))
+    }
+}
 
 trait ErasedSweep: Send + Sync {
-    fn sweep(&self, limit: usize) -> Answer<'_>;
+    fn sweep(&self, limit: usize) -> Answer<'_, usize>;
 }
 
 impl<S: Sweep> ErasedSweep for S {
-    fn sweep(&self, limit: usize) -> Answer<'_> {
+    fn sweep(&self, limit: usize) -> Answer<'_, usize> {
         Box::pin(Sweep::sweep(self, limit))
     }
 }

@@ -1,4 +1,4 @@
-//! What a URL may begin with, and what that needs.
+//! The schemes of URLs and the features that they need.
 
 use cloakroom_store::StoreError;
 
@@ -21,6 +21,12 @@ pub(crate) enum Kind {
     Redis,
     Memcached,
     MongoDb,
+}
+
+/// Returns whether quotes or white space stand around a URL.
+pub(crate) fn is_wrapped(url: &str) -> bool {
+    let mark = |end: char| end.is_whitespace() || "\"'`\u{201c}\u{201d}\u{feff}".contains(end);
+    url.starts_with(mark) || url.ends_with(|end: char| end.is_whitespace())
 }
 
 pub(crate) const KNOWN: &[Known] = &[
@@ -100,7 +106,13 @@ pub(crate) const KNOWN: &[Known] = &[
         schemes: &["memcached"],
         shown: "memcached://",
         store: Kind::Memcached,
-        needs: &[("memcached", cfg!(feature = "memcached"))],
+        needs: MEMCACHED,
+    },
+    Known {
+        schemes: &["memcached+unix"],
+        shown: "memcached+unix://",
+        store: Kind::Memcached,
+        needs: MEMCACHED,
     },
     Known {
         schemes: &["mongodb"],
@@ -121,6 +133,7 @@ const REDIS_TLS: &[(&str, bool)] = &[
     ("redis", cfg!(feature = "redis")),
     ("tls", cfg!(feature = "tls")),
 ];
+const MEMCACHED: &[(&str, bool)] = &[("memcached", cfg!(feature = "memcached"))];
 const MONGODB: &[(&str, bool)] = &[("mongodb", cfg!(feature = "mongodb"))];
 
 impl Known {
@@ -131,7 +144,7 @@ impl Known {
     }
 }
 
-/// What store a URL means, if that can be opened here, and what follows the first colon.
+/// Returns the store that a URL names, if its feature is on, and the text behind the first colon.
 pub(crate) fn of(url: &str) -> Result<(Kind, &str), StoreError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(failure::unknown_scheme());
@@ -144,7 +157,8 @@ pub(crate) fn of(url: &str) -> Result<(Kind, &str), StoreError> {
     }
 }
 
-/// The URL with its scheme in lower case. In which it is makes no difference (RFC 3986, section 3.1), but does to some who read it.
+/// The URL with its scheme in lower case. In which it is makes no difference (RFC 3986, section
+/// 3.1), but does to some who read it.
 pub(crate) fn in_lower_case(url: &str) -> Box<str> {
     let mut url: Box<str> = url.into();
     let end = str::find(&url, ':').unwrap_or(0);

@@ -18,7 +18,7 @@ async fn works(store: &impl Store) {
     assert_eq!(store.load(&key()).await.unwrap().unwrap().bytes, "record");
 }
 
-/// What a URL's error says, in every form in which it may come into a log.
+/// An error's text in every form that may reach a log.
 async fn refusal(url: &str) -> String {
     let error = open(url).await.unwrap_err();
     let mut text = format!("{error} {error:?}");
@@ -34,7 +34,8 @@ async fn refusal(url: &str) -> String {
 #[tokio::test]
 async fn memory_is_a_store_with_all_abilities() {
     works(&open("memory:").await.unwrap()).await;
-    let opened = builder("memory:").open().await.unwrap();
+    let opened = builder("memory:").sweep_every(None);
+    let opened = opened.open().await.unwrap();
     works(&opened.store).await;
     // The parts are one store.
     let listed = opened.directory.unwrap().list("ada").await.unwrap();
@@ -44,6 +45,64 @@ async fn memory_is_a_store_with_all_abilities() {
     opened.store.create(&name, &over).await.unwrap();
     assert_eq!(opened.sweeper.unwrap().sweep(10).await.unwrap(), 1);
     assert!(refusal("memory:x").await.contains("memory:"));
+}
+
+// Nobody has to ask for it.
+#[cfg(any(feature = "file", feature = "memory", feature = "sqlite"))]
+#[tokio::test]
+async fn expired_records_are_removed_automatically() {
+    use std::time::Duration;
+
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().display();
+    let mut urls = Vec::new();
+    if cfg!(feature = "memory") {
+        urls.push("memory:".to_owned());
+    }
+    if cfg!(feature = "file") {
+        urls.push(format!("file:{path}/sessions"));
+    }
+    if cfg!(feature = "sqlite") {
+        urls.push(format!("sqlite:{path}/sessions.db"));
+    }
+    for url in urls {
+        let every = Some(Duration::from_secs(1));
+        let opened = builder(&url).sweep_every(every).open().await.unwrap();
+        let over = Write::new("over", UnixTime::from_secs(1), None);
+        for n in 0..300 {
+            let name = Key::new(&format!("over-{n}")).unwrap();
+            opened.store.create(&name, &over).await.unwrap();
+        }
+        // Another handle looks what is left, and is the last to be dropped.
+        let (sweeper, store) = (opened.sweeper.unwrap(), opened.store);
+        drop(opened.directory);
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        let mut rounds = 0;
+        while std::time::Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if is_swept(&url, &root).unwrap_or(rounds == 30) {
+                break;
+            }
+            rounds += 1;
+        }
+        // At most the sweeper's own record is left.
+        assert!(sweeper.sweep(1_000).await.unwrap() <= 1, "{url}");
+        drop(store);
+    }
+}
+
+/// Whether nothing has been left in files; `None` where that cannot be seen from outside.
+fn is_swept(url: &str, root: &tempfile::TempDir) -> Option<bool> {
+    if !url.starts_with("file:") {
+        return None;
+    }
+    let records = std::fs::read_dir(root.path().join("sessions/records")).unwrap();
+    let mut files = 0;
+    for shard in records {
+        files += std::fs::read_dir(shard.unwrap().path()).unwrap().count();
+    }
+    // The sweeper's own.
+    Some(files <= 1)
 }
 
 #[cfg(feature = "file")]
@@ -58,6 +117,14 @@ async fn files_are_named_by_a_path_with_or_without_slashes() {
     for url in ["file:", "file://", "file://host/directory"] {
         assert!(refusal(url).await.contains("file:DIRECTORY"), "{url}");
     }
+    for rest in ["?fsync=hunter2", "#hunter2", "/a?mode=hunter2"] {
+        let text = refusal(&format!("file:{path}/x{rest}")).await;
+        assert!(
+            text.contains("no options") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
 }
 
 #[cfg(feature = "file")]
@@ -81,7 +148,7 @@ async fn sessions_of_another_name_are_others() {
 
 // R58
 #[tokio::test]
-async fn what_is_no_name_everywhere_is_refused_everywhere() {
+async fn a_name_that_one_store_refuses_is_refused_by_all() {
     let long = "a".repeat(49);
     for name in ["", "a b", "a;b", "../a", "1a", "a\0", "\u{e4}", &long] {
         for url in ["memory:", "file:sessions", "redis://127.0.0.1:1"] {
@@ -101,6 +168,43 @@ async fn a_database_has_its_table_once_it_is_open_unless_told_otherwise() {
     assert!(store.load(&key()).await.is_err());
     works(&cloakroom_any::open_directory(&url).await.unwrap()).await;
     assert!(store.load(&key()).await.unwrap().is_some());
+}
+
+#[cfg(all(feature = "file", feature = "near"))]
+#[tokio::test]
+async fn the_option_near_puts_a_cache_before_the_store_and_its_parts_are_one() {
+    use cloakroom_store::Directory as _;
+
+    let root = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", root.path().display());
+    let near = builder(&format!("{url}?near=30s")).open().await.unwrap();
+    let other = open(&url).await.unwrap();
+    works(&near.store).await;
+    let found = other.load(&key()).await.unwrap().unwrap();
+    let deleted = other.delete(&key(), &found).await.unwrap();
+    assert_eq!(deleted, cloakroom_store::Deleted::Deleted);
+    // Within the lease it is there, and past the cache it is not.
+    assert!(near.store.load(&key()).await.unwrap().is_some());
+    let directory = near.directory.unwrap();
+    assert!(directory.load(&key()).await.unwrap().is_some());
+    assert_eq!(near.store.load_fresh(&key()).await.unwrap(), None);
+    assert!(directory.list("ada").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_url_in_quotes_is_refused() {
+    for url in [
+        "\"memory:\"",
+        "'memory:'",
+        "memory:\n",
+        " memory:",
+        "file:sessions\n",
+        "\"redis://localhost\"\r\n",
+    ] {
+        let error = refusal(url).await;
+        assert!(error.contains("quotes or white space"), "{url:?}: {error}");
+    }
+    assert!(!std::path::Path::new("sessions\n").exists());
 }
 
 #[tokio::test]
@@ -137,7 +241,7 @@ async fn a_scheme_may_be_in_capitals() {
 }
 
 #[tokio::test]
-async fn an_unknown_scheme_is_told_all_known_ones() {
+async fn an_unknown_scheme_is_an_error_that_lists_all_schemes() {
     for url in ["", "nonsense", "http://localhost", "\u{c4}:", ":", "://"] {
         let text = refusal(url).await;
         for known in [
@@ -151,6 +255,7 @@ async fn an_unknown_scheme_is_told_all_known_ones() {
             "redis+cluster://",
             "redis+sentinel://",
             "memcached://",
+            "memcached+unix://",
             "mongodb://",
             "mongodb+srv://",
         ] {
@@ -171,6 +276,11 @@ async fn a_scheme_whose_feature_is_off_names_the_feature() {
         ("redis+cluster://x", "redis", cfg!(feature = "redis")),
         ("redis+sentinel://x", "redis", cfg!(feature = "redis")),
         ("memcached://x", "memcached", cfg!(feature = "memcached")),
+        (
+            "memcached+unix:///x",
+            "memcached",
+            cfg!(feature = "memcached"),
+        ),
         ("mongodb://x", "mongodb", cfg!(feature = "mongodb")),
         ("mongodb+srv://x", "mongodb", cfg!(feature = "mongodb")),
         (
@@ -212,6 +322,7 @@ async fn no_error_repeats_the_url() {
         "redis+cluster",
         "redis+sentinel",
         "memcached",
+        "memcached+unix",
         "mongodb",
         "mongodb+srv",
     ];
@@ -236,14 +347,14 @@ async fn memcached_opens_as_a_store_and_not_as_a_directory() {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("memcached://{}", listener.local_addr().unwrap());
-    // As much of a Memcached as a store asks for when it is opened.
+    // A minimal Memcached: it answers the commands of a store's opening.
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let mut stream = BufReader::new(stream);
                 let mut line = String::new();
                 while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
-                    // A no-op is what it asks.
+                    // The store sends a no-op.
                     let answer = if line == "mn\r\n" {
                         "MN\r\n"
                     } else {

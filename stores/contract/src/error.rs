@@ -1,18 +1,25 @@
 use std::error::Error;
 use std::fmt;
 
-/// What a store could not do, or does not know to have done.
+/// The error of an operation that failed, or whose outcome is unknown.
 ///
-/// Opaque: which store, whether trying again may help, and the client's own error as [`source`](Error::source). It never
-/// contains a key, a value, or a password: what an implementation puts in as source must not either.
+/// It is opaque. It has the name of the store, whether a retry may help, and the client's own error
+/// as [`source`](Error::source). It never contains a key, a value, or a password. The source that
+/// an implementation puts in must not contain them either.
 ///
 /// ```
 /// use cloakroom_store::StoreError;
 /// use std::error::Error;
 ///
-/// let error = StoreError::transient("redis", std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+/// let error = StoreError::transient(
+///     "redis",
+///     std::io::Error::from(std::io::ErrorKind::ConnectionReset),
+/// );
 /// assert!(error.is_transient());
-/// assert_eq!(error.to_string(), "the redis store did not answer (trying again may help): connection reset");
+/// assert_eq!(
+///     error.to_string(),
+///     "the redis store did not answer (trying again may help): connection reset"
+/// );
 /// assert!(error.source().is_some());
 /// ```
 #[derive(Debug)]
@@ -23,7 +30,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// A failure that may be gone at the next try: no connection, a time-out, a server that is starting.
+    /// Makes an error that a retry may solve: no connection, a timeout, a server that is starting.
     ///
     /// ```
     /// # use cloakroom_store::StoreError;
@@ -37,8 +44,8 @@ impl StoreError {
         }
     }
 
-    /// A failure that stays until somebody does something: no permission, disk full, a wrong table. The operation did not
-    /// happen.
+    /// Makes an error that stays until its cause is removed: no permission, disk full, a wrong
+    /// table. The operation did not happen.
     ///
     /// ```
     /// # use cloakroom_store::StoreError;
@@ -52,7 +59,7 @@ impl StoreError {
         }
     }
 
-    /// The name of the store, as its crate states it: `memory`, `redis`, …
+    /// Returns the name of the store, as its crate states it: `memory`, `redis`, …
     ///
     /// ```
     /// # use cloakroom_store::StoreError;
@@ -63,7 +70,8 @@ impl StoreError {
         self.store
     }
 
-    /// Whether trying again may help. A transient failure of a write leaves open whether the write happened.
+    /// Returns whether a retry may help. After a transient failure of a write, its outcome is
+    /// unknown.
     ///
     /// ```
     /// # use cloakroom_store::StoreError;

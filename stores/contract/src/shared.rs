@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::{
-    Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
+    Created, Deleted, Directory, Key, Place, Replaced, Store, StoreError, Stored, Touched,
+    UnixTime, Write,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -20,6 +21,19 @@ trait ErasedStore: Send + Sync {
     ) -> Answer<'a, Replaced>;
     fn touch<'a>(&'a self, key: &'a Key, expires_at: UnixTime) -> Answer<'a, Touched>;
     fn delete<'a>(&'a self, key: &'a Key, old: &'a Stored) -> Answer<'a, Deleted>;
+    fn load_fresh<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
+    fn create_versioned<'a>(
+        &'a self,
+        key: &'a Key,
+        write: &'a Write,
+    ) -> Answer<'a, (Created, Option<u64>)>;
+    fn replace_versioned<'a>(
+        &'a self,
+        key: &'a Key,
+        old: &'a Stored,
+        write: &'a Write,
+    ) -> Answer<'a, (Replaced, Option<u64>)>;
+    fn place(&self) -> Option<Place>;
 }
 
 impl<S: Store> ErasedStore for S {
@@ -47,19 +61,50 @@ impl<S: Store> ErasedStore for S {
     fn delete<'a>(&'a self, key: &'a Key, old: &'a Stored) -> Answer<'a, Deleted> {
         Box::pin(Store::delete(self, key, old))
     }
+
+    fn load_fresh<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
+        Box::pin(Store::load_fresh(self, key))
+    }
+
+    fn create_versioned<'a>(
+        &'a self,
+        key: &'a Key,
+        write: &'a Write,
+    ) -> Answer<'a, (Created, Option<u64>)> {
+        Box::pin(Store::create_versioned(self, key, write))
+    }
+
+    fn replace_versioned<'a>(
+        &'a self,
+        key: &'a Key,
+        old: &'a Stored,
+        write: &'a Write,
+    ) -> Answer<'a, (Replaced, Option<u64>)> {
+        Box::pin(Store::replace_versioned(self, key, old, write))
+    }
+
+    fn place(&self) -> Option<Place> {
+        Store::place(self)
+    }
 }
 
 trait ErasedDirectory: ErasedStore {
     fn list<'a>(&'a self, subject: &'a str) -> Answer<'a, Vec<(Key, Stored)>>;
+    fn list_some<'a>(&'a self, subject: &'a str, limit: usize) -> Answer<'a, Vec<(Key, Stored)>>;
 }
 
 impl<S: Directory> ErasedDirectory for S {
     fn list<'a>(&'a self, subject: &'a str) -> Answer<'a, Vec<(Key, Stored)>> {
         Box::pin(Directory::list(self, subject))
     }
+
+    fn list_some<'a>(&'a self, subject: &'a str, limit: usize) -> Answer<'a, Vec<(Key, Stored)>> {
+        Box::pin(Directory::list_some(self, subject, limit))
+    }
 }
 
-/// Any store, its type erased: for choosing the store when the program runs. One more allocation for each operation.
+/// Any store, its type erased, for choosing the store when the program runs. It costs one more
+/// allocation for each operation.
 ///
 /// ```
 /// use cloakroom_store::{SharedStore, Store};
@@ -124,6 +169,31 @@ macro_rules! forward {
             async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
                 self.0.delete(key, old).await
             }
+
+            async fn load_fresh(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+                self.0.load_fresh(key).await
+            }
+
+            async fn create_versioned(
+                &self,
+                key: &Key,
+                write: &Write,
+            ) -> Result<(Created, Option<u64>), StoreError> {
+                self.0.create_versioned(key, write).await
+            }
+
+            async fn replace_versioned(
+                &self,
+                key: &Key,
+                old: &Stored,
+                write: &Write,
+            ) -> Result<(Replaced, Option<u64>), StoreError> {
+                self.0.replace_versioned(key, old, write).await
+            }
+
+            fn place(&self) -> Option<Place> {
+                self.0.place()
+            }
         }
 
         impl fmt::Debug for $type {
@@ -140,5 +210,13 @@ forward!(SharedDirectory);
 impl Directory for SharedDirectory {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
         self.0.list(subject).await
+    }
+
+    async fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        self.0.list_some(subject, limit).await
     }
 }

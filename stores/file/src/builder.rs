@@ -1,5 +1,6 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -9,11 +10,11 @@ use cloakroom_store::{StoreError, UnixTime};
 use crate::FileStore;
 use crate::disk::Disk;
 use crate::engine::{Clock, Engine};
-use crate::failure;
+use crate::failure::{self, is_full};
 use crate::layout::Layout;
 use crate::store::Threshold;
 
-/// How a [`FileStore`] is to work. From [`FileStore::builder`].
+/// Configures a [`FileStore`]. From [`FileStore::builder`].
 ///
 /// ```no_run
 /// use cloakroom_file::FileStore;
@@ -43,6 +44,7 @@ impl Builder {
             disk: Disk {
                 mode: 0o600,
                 fsync: true,
+                owner: None,
                 #[cfg(test)]
                 faults: Arc::default(),
             },
@@ -53,12 +55,13 @@ impl Builder {
         }
     }
 
-    /// Whether what has been answered outlasts a power failure; true unless said otherwise.
+    /// Sets whether answered writes survive a power failure. Default: true.
     ///
-    /// With it, a write flushes the file and its directory before it is answered, which costs what the disk takes. Without,
-    /// a record still survives when the process is killed, but a power failure (or a crash of the whole system) can take
-    /// back the last seconds: new sessions are lost, signed-out ones come back, and on some file systems a record written
-    /// just before is left empty, which makes its session fail until somebody removes the file.
+    /// With fsync, a write flushes the file and its directory before it returns, which costs what
+    /// the disk takes. Without it, a record still survives when the process is killed. But a power
+    /// failure (or a crash of the whole system) can undo the last seconds: new sessions are lost,
+    /// and signed-out ones come back. On some file systems the newest record is left empty, and its
+    /// session fails until you remove the file.
     ///
     /// ```no_run
     /// # use cloakroom_file::FileStore;
@@ -71,11 +74,13 @@ impl Builder {
         self
     }
 
-    /// Permission bits of the files; 0o600 unless said otherwise. Directories get the same and may be searched by whoever
-    /// may read. The process's umask takes nothing from a mode that lets others in.
+    /// Sets the permission bits of the files. Default: 0o600. Directories get the same bits, and
+    /// every user with read permission may also search them. The process's umask removes nothing
+    /// from a mode that lets others in.
     ///
-    /// 0o660, for example, lets two processes of different users in one group share the sessions. Concerns what is created
-    /// from now on. Must contain 0o600, which [`open`](Builder::open) checks.
+    /// 0o660, for example, lets two processes of different users in one group share the sessions.
+    /// The mode applies to files created from now on. It must contain 0o600, which
+    /// [`open`](Builder::open) checks.
     ///
     /// ```no_run
     /// # use cloakroom_file::FileStore;
@@ -89,14 +94,16 @@ impl Builder {
         self
     }
 
-    /// How long an operation waits for another one that writes in the same 256th part of the store; 5 s unless said
-    /// otherwise. Then it ends with a transient error. Only a process that is stopped while it writes, or a disk that hangs,
-    /// makes anybody wait that long.
+    /// Sets how long an operation waits for a write in the same 256th part of the store. Default:
+    /// 5 seconds. Then it fails with a transient error. Only a process that is stopped while it
+    /// writes, or a disk that hangs, causes a wait that long.
     ///
     /// ```no_run
     /// # use cloakroom_file::FileStore;
     /// # use std::time::Duration;
-    /// let store = FileStore::builder("sessions").lock_timeout(Duration::from_secs(1)).open()?;
+    /// let store = FileStore::builder("sessions")
+    ///     .lock_timeout(Duration::from_secs(1))
+    ///     .open()?;
     /// # Ok::<(), cloakroom_store::StoreError>(())
     /// ```
     #[must_use]
@@ -105,12 +112,13 @@ impl Builder {
         self
     }
 
-    /// How many records there may be before a create removes expired ones; no such number unless said otherwise, because
-    /// a sweeper does it better (see [`Sweep`](cloakroom_store::Sweep)). Flask's `SESSION_FILE_THRESHOLD` is 500.
+    /// Sets the number of records above which a create removes expired ones. Default: none, because
+    /// a sweeper does it better (see [`Sweep`](cloakroom_store::Sweep)). Flask's
+    /// `SESSION_FILE_THRESHOLD` is 500.
     ///
-    /// The number is looked at in every sixteenth part of it: with 500, at one create in 31 of each process. That create
-    /// reads the beginning of each file if there are too many. Living records stay, however many, except with
-    /// [`evict_living`](Builder::evict_living).
+    /// Each process checks the number once in every sixteenth part of it: with 500, at one create
+    /// in 31. If there are too many, that create reads the beginning of each file. Living records
+    /// stay, however many, except with [`evict_living`](Builder::evict_living).
     ///
     /// ```no_run
     /// # use cloakroom_file::FileStore;
@@ -123,12 +131,16 @@ impl Builder {
         self
     }
 
-    /// Whether, if there are over [`threshold`](Builder::threshold) records though the expired ones are gone, living ones
-    /// go too: those that end soonest, until there are that many. False unless said otherwise. It signs people out.
+    /// Sets whether a create also removes living records while more than
+    /// [`threshold`](Builder::threshold) remain after the expired ones are gone. Those that expire
+    /// soonest go first. Default: false. It signs people out.
     ///
     /// ```no_run
     /// # use cloakroom_file::FileStore;
-    /// let store = FileStore::builder("sessions").threshold(500).evict_living(true).open()?;
+    /// let store = FileStore::builder("sessions")
+    ///     .threshold(500)
+    ///     .evict_living(true)
+    ///     .open()?;
     /// # Ok::<(), cloakroom_store::StoreError>(())
     /// ```
     #[must_use]
@@ -137,12 +149,14 @@ impl Builder {
         self
     }
 
-    /// The clock by which records end; the system's unless said otherwise.
+    /// Sets the clock by which records expire. Default: the system's clock.
     ///
     /// ```no_run
     /// # use cloakroom_file::FileStore;
     /// # use cloakroom_store::UnixTime;
-    /// let store = FileStore::builder("sessions").clock(|| UnixTime::from_secs(1_700_000_000)).open()?;
+    /// let store = FileStore::builder("sessions")
+    ///     .clock(|| UnixTime::from_secs(1_700_000_000))
+    ///     .open()?;
     /// # Ok::<(), cloakroom_store::StoreError>(())
     /// ```
     #[must_use]
@@ -151,22 +165,31 @@ impl Builder {
         self
     }
 
-    /// Opens the store, and makes what is missing of its directory. Blocks for some milliseconds: for start-up.
+    /// Opens the store, and makes what is missing of its directory. Call it at start-up, because it
+    /// blocks for some milliseconds.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be made, or the process cannot write in it, or its file system has no locks; when the
-    /// mode lacks 0o600.
+    /// Permanent, if the directory cannot be created or written, or its file system has no locks.
+    /// Permanent also if every user of the machine can write in it, unless [`mode`](Builder::mode)
+    /// allows that. The same for a symbolic link of another user, and for a mode without 0o600.
+    ///
+    /// A disk without space for one more file is no error where the store is there already. Then
+    /// only what needs space fails: sign-outs work.
     ///
     /// ```
     /// # use cloakroom_file::FileStore;
     /// let file = std::env::temp_dir().join("cloakroom-file-not-a-directory");
     /// std::fs::write(&file, "").unwrap();
     /// let error = FileStore::builder(&file).open().unwrap_err();
-    /// assert!(error.to_string().starts_with("the file store failed: cannot open a store in "));
+    /// assert!(
+    ///     error
+    ///         .to_string()
+    ///         .starts_with("the file store failed: cannot open a store in ")
+    /// );
     /// # std::fs::remove_file(file).unwrap();
     /// ```
-    pub fn open(self) -> Result<FileStore, StoreError> {
+    pub fn open(mut self) -> Result<FileStore, StoreError> {
         if self.disk.mode & 0o600 != 0o600 || self.disk.mode & !0o777 != 0 {
             return Err(failure::bad_mode(self.disk.mode));
         }
@@ -174,7 +197,7 @@ impl Builder {
         // A later change of the working directory must not lead to another store.
         let base = std::path::absolute(&self.dir).map_err(failed)?;
         let layout = Layout::new(base);
-        prepare(&self.disk, &layout).map_err(failed)?;
+        prepare(&mut self.disk, &layout)?;
         let engine = Engine {
             layout,
             disk: self.disk,
@@ -206,25 +229,47 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Makes the directories (any number of processes may do so at once), and finds out now rather than at the first request
-/// whether one can lock and write there.
-fn prepare(disk: &Disk, layout: &Layout) -> std::io::Result<()> {
-    disk.make_dirs(layout.base())?;
+/// Makes the directories, and tests now rather than at the first request that locks and writes work
+/// there. Any number of processes may do so at once.
+///
+/// An existing store opens even without space for one more file, because sign-outs need none.
+fn prepare(disk: &mut Disk, layout: &Layout) -> Result<(), StoreError> {
+    let failed = |error| failure::before("open a store", layout.base(), error);
+    disk.make_dirs(layout.base()).map_err(failed)?;
+    disk.owner = guard(disk, layout.base())?;
     let mut made = false;
-    for part in layout.parts() {
-        made |= disk.make_dir(&part)?;
-    }
-    for shard in layout.shards() {
-        made |= disk.make_dir(&shard)?;
+    for dir in layout.parts().into_iter().chain(layout.shards()) {
+        match disk.look(&dir).map_err(failed)? {
+            None => made |= disk.make_dir(&dir).map_err(failed)?,
+            Some(there) if there.is_dir() => refuse_open_to_all(disk, &dir, &there)?,
+            Some(_) => return Err(failure::no_directory(&dir)),
+        }
     }
     if made {
         for part in layout.parts() {
-            disk.sync_names(&part)?;
+            disk.sync_names(&part).map_err(failed)?;
         }
-        disk.sync_names(layout.base())?;
+        disk.sync_names(layout.base()).map_err(failed)?;
     }
+    match probe(disk, layout) {
+        Err(error) if is_full(error.kind()) && !made => Ok(()),
+        probed => probed.map_err(failed),
+    }
+}
 
-    disk.try_lock(&disk.open_lock(&layout.lock(0))?)?;
+fn probe(disk: &Disk, layout: &Layout) -> std::io::Result<()> {
+    // All of them now: later there may be no space for one.
+    for shard in 0..=u8::MAX {
+        let path = layout.lock(shard);
+        if disk.look(&path)?.is_none() {
+            match disk.create(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                created => drop(created?),
+            }
+        }
+    }
+    let lock = layout.lock(0);
+    disk.try_lock(&lock, &disk.open_lock(&lock)?, false)?;
     static PROBES: AtomicU64 = AtomicU64::new(0);
     let number = PROBES.fetch_add(1, Ordering::Relaxed);
     let probe = format!("open-{}-{number}.tmp", std::process::id());
@@ -232,5 +277,49 @@ fn prepare(disk: &Disk, layout: &Layout) -> std::io::Result<()> {
     disk.create(&probe)?;
     // A sweeper may have been faster.
     let _ = disk.remove_file(&probe);
+    Ok(())
+}
+
+/// Refuses a directory that others can change or exchange. Returns the owner of new files, if this
+/// process is root's and the directory is not.
+#[cfg(unix)]
+fn guard(disk: &Disk, base: &Path) -> Result<Option<(u32, u32)>, StoreError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let failed = |error| failure::before("open a store", base, error);
+    let this = rustix::process::geteuid();
+    let itself = disk.look(base).map_err(failed)?;
+    if let Some(link) = itself.filter(std::fs::Metadata::is_symlink)
+        && link.uid() != 0
+        && link.uid() != this.as_raw()
+    {
+        return Err(failure::link_of_another(base, link.uid()));
+    }
+    let dir = std::fs::metadata(base).map_err(failed)?;
+    refuse_open_to_all(disk, base, &dir)?;
+    let anothers = this.is_root() && dir.uid() != 0;
+    Ok(anothers.then(|| (dir.uid(), dir.gid())))
+}
+
+#[cfg(not(unix))]
+fn guard(_: &Disk, _: &Path) -> Result<Option<(u32, u32)>, StoreError> {
+    Ok(None)
+}
+
+#[cfg(unix)]
+fn refuse_open_to_all(
+    disk: &Disk,
+    path: &Path,
+    metadata: &std::fs::Metadata,
+) -> Result<(), StoreError> {
+    use std::os::unix::fs::MetadataExt;
+    match metadata.mode() & 0o002 != 0 && disk.mode & 0o002 == 0 {
+        true => Err(failure::open_to_all(path, metadata.mode())),
+        false => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_open_to_all(_: &Disk, _: &Path, _: &std::fs::Metadata) -> Result<(), StoreError> {
     Ok(())
 }

@@ -15,7 +15,16 @@ use crate::lock::ShardLock;
 
 pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
-/// The operations, blocking. All but `load` expect that the caller holds the lock of the key's shard.
+/// The result of a load.
+pub(crate) enum Loaded {
+    Living(Stored),
+    Expired,
+    /// The load has to look again.
+    NotFound,
+}
+
+/// The operations, blocking. All but `load` expect that the caller holds the lock of the key's
+/// shard.
 pub(crate) struct Engine {
     pub(crate) layout: Layout,
     pub(crate) disk: Disk,
@@ -24,9 +33,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let found = self.living(&Name::of_key(key), key)?;
-        Ok(found.map(|record| Stored::new(record.bytes, record.expires_at, 0)))
+    pub(crate) fn load(&self, key: &Key) -> Result<Loaded, StoreError> {
+        let found = self.read_unlocked(&Name::of_key(key))?;
+        Ok(match found.filter(|record| record.key == *key) {
+            None => Loaded::NotFound,
+            Some(record) if self.is_living(&record) => {
+                Loaded::Living(Stored::new(record.bytes, record.expires_at, 0))
+            }
+            Some(_) => Loaded::Expired,
+        })
     }
 
     pub(crate) fn create(
@@ -39,7 +54,7 @@ impl Engine {
         if there.as_ref().is_some_and(|there| self.is_living(there)) {
             return Ok(Created::Taken);
         }
-        // What is there has expired: it counts as absent, and its file is replaced.
+        // The record has expired: it counts as absent, and its file is replaced.
         self.put(name, there.as_ref(), &of_write(key, write))?;
         Ok(Created::Stored)
     }
@@ -61,8 +76,9 @@ impl Engine {
         }
     }
 
-    /// Writes the whole record anew. It could be eight bytes in place, or the file's modification time; but files that
-    /// never change are what lets a load go without a lock and a checksum cover everything, and a touch is rare.
+    /// Writes the whole record again. Updating eight bytes in place, or the modification time,
+    /// would be cheaper. But because files never change, a load needs no lock and a checksum covers
+    /// everything. Touches are rare.
     pub(crate) fn touch(
         &self,
         name: &Name,
@@ -109,6 +125,33 @@ impl Engine {
             .ok_or_else(|| failure::locked_out(self.layout.base(), self.lock_timeout))
     }
 
+    /// Loads the record again, under the lock of its shard, after a load without a lock found
+    /// nothing. In user-space file systems such as sshfs a rename over a file is not atomic, so a
+    /// reader may find nothing for a moment.
+    pub(crate) fn look_again(
+        &self,
+        name: &Name,
+        deadline: Instant,
+    ) -> Result<Option<Record>, StoreError> {
+        let path = self.layout.lock(name.shard());
+        let _lock = ShardLock::share(&self.disk, &path, deadline)
+            .map_err(|error| failure::before("lock", self.layout.base(), error))?
+            .ok_or_else(|| failure::locked_out(self.layout.base(), self.lock_timeout))?;
+        self.read(name)
+    }
+
+    /// The same for a load: `None` if the record has ended, too.
+    pub(crate) fn load_again(
+        &self,
+        key: &Key,
+        deadline: Instant,
+    ) -> Result<Option<Stored>, StoreError> {
+        let name = Name::of_key(key);
+        let found = self.look_again(&name, deadline)?;
+        let found = found.filter(|record| record.key == *key && self.is_living(record));
+        Ok(found.map(|record| Stored::new(record.bytes, record.expires_at, 0)))
+    }
+
     /// Until when an operation that begins now waits for its lock.
     pub(crate) fn deadline(&self) -> Instant {
         const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -119,13 +162,23 @@ impl Engine {
         record.expires_at > (self.clock)()
     }
 
+    /// The same without a lock. Returns `None` if there is no record, or no whole one: then the
+    /// caller looks again under the lock.
+    pub(crate) fn read_unlocked(&self, name: &Name) -> Result<Option<Record>, StoreError> {
+        match self.read(name) {
+            // On some file systems an open file can become the one that takes its name.
+            Err(error) if !error.is_transient() => Ok(None),
+            read => read,
+        }
+    }
+
     /// The record of that name, expired or not.
     pub(crate) fn read(&self, name: &Name) -> Result<Option<Record>, StoreError> {
         let path = self.layout.record(name);
         let failed = |error| failure::before("read a record", self.layout.base(), error);
         let Some(file) = self.disk.read(&path).map_err(failed)? else {
-            // No such file: because there is no such record, or because there is no store? An unmounted volume must not
-            // look like a visitor without a session.
+            // No such file: because there is no such record, or because there is no store? An
+            // unmounted volume must not look like a visitor without a session.
             return match self.disk.is_dir(&self.layout.shard(name.shard())) {
                 Ok(true) => Ok(None),
                 Ok(false) => Err(failed(ErrorKind::NotFound.into())),
@@ -167,14 +220,16 @@ impl Engine {
         }
     }
 
-    /// Makes `record` the one of that name. Until the rename nothing of it is visible; with it, everything is.
+    /// Makes `record` the one of that name. Until the rename nothing of it is visible; with it,
+    /// everything is.
     fn put(&self, name: &Name, there: Option<&Record>, record: &Record) -> Result<(), StoreError> {
         let old_subject = there.and_then(|there| there.subject.as_deref());
         let new_subject = record.subject.as_deref();
         let next = self.layout.next(name.shard());
         self.stage(&next, record)?;
         if let Some(subject) = new_subject {
-            // Before the record, so that no moment exists in which the record is there and its subject's list lacks it.
+            // Before the record, so that no moment exists in which the record is there and its
+            // subject's list lacks it.
             let is_listed = old_subject == new_subject;
             self.list_under(subject, name, is_listed).map_err(|error| {
                 let _ = self.disk.remove_file(&next);
@@ -210,12 +265,13 @@ impl Engine {
             created => created,
         };
         let write = || {
-            let mut next = create()?;
-            self.disk.write(&mut next, &file)?;
-            self.disk.sync(&next)
+            let mut opened = create()?;
+            self.disk.write(next, &mut opened, &file)?;
+            self.disk.sync(next, &opened)
         };
         write().map_err(|error| {
-            // Only to give the space back: the next writer of the shard, or the sweeper, would do it too.
+            // Only to give the space back: the next writer of the shard, or the sweeper, would do
+            // it too.
             let _ = self.disk.remove_file(next);
             failure::before("write a record", self.layout.base(), error)
         })

@@ -1,4 +1,4 @@
-//! What is in a record's file.
+//! The contents of a record's file.
 //!
 //! | bytes | content |
 //! |---|---|
@@ -16,7 +16,8 @@ use bytes::Bytes;
 use cloakroom_store::{Key, UnixTime};
 use sha2::{Digest, Sha256};
 
-/// What one record may measure; more is a mistake, and reading it back would cost as much memory at each request.
+/// The maximum size of a record. A larger one is a mistake, and would cost that much memory at each
+/// request.
 pub(crate) const MAX_RECORD: usize = 16 * 1024 * 1024;
 /// A file that is longer is none of ours, and is not read into memory.
 pub(crate) const MAX_FILE: u64 = 2 * MAX_RECORD as u64;
@@ -68,7 +69,7 @@ impl Record {
         Ok(file)
     }
 
-    /// The record in the contents of a file. `Err` says what is wrong with them.
+    /// Decodes a file. `Err` names the fault in its contents.
     pub(crate) fn decode(file: Vec<u8>) -> Result<Self, &'static str> {
         let file = Bytes::from(file);
         let expires_at = ends_at(&file)?;
@@ -112,7 +113,8 @@ impl Record {
     }
 }
 
-/// When the record ends, by the first [`PEEK`] bytes of its file. Not covered by a checksum: a hint where to look.
+/// When the record ends, by the first [`PEEK`] bytes of its file. Not covered by a checksum: a hint
+/// where to look.
 pub(crate) fn ends_at(start: &[u8]) -> Result<UnixTime, &'static str> {
     let Some((start, _)) = start.split_first_chunk::<PEEK>() else {
         return Err("cut short");
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded() {
+    fn encoded_values_are_decoded() {
         for subject in [None, Some(""), Some("ada")] {
             let record = Record::decode(sample(subject)).unwrap();
             assert_eq!(record.key.as_str(), "session:abc");

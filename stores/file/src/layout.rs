@@ -42,8 +42,9 @@ impl Layout {
         self.path(&["records", &hex(name.shard()), name.as_str()])
     }
 
-    /// Where the next record of a shard is written before it gets its name. One is enough: its writer holds the shard's
-    /// lock, so what is there when a writer comes is what a killed one left.
+    /// The temporary file of a shard's next record, before it gets its name. One is enough, because
+    /// its writer holds the shard's lock. A file that a writer finds there was left by a killed
+    /// process.
     pub(crate) fn next(&self, shard: u8) -> PathBuf {
         self.path(&["records", &hex(shard), "next.tmp"])
     }
@@ -65,7 +66,7 @@ impl Layout {
     }
 }
 
-/// Whether a file in a shard is one that a writer was about to give a name.
+/// Returns whether a file in a shard is one that a writer was about to give a name.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().ends_with(b".tmp")
 }

@@ -2,24 +2,25 @@ use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Sweep, Touched,
-    UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Enumerate, Key, Page, Place, Replaced, Store, StoreError,
+    Stored, Sweep, Swept, Touched, UnixTime, Write,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::Builder;
-use crate::engine::Engine;
+use crate::engine::{Engine, Loaded};
 use crate::failure;
 use crate::layout::Name;
 
-/// Sessions in files of one directory. A handle: clones share everything. See the [crate's documentation](crate) for what it
-/// guarantees.
+/// Sessions in files of one directory. A handle: clones share everything. See the [crate's
+/// documentation](crate) for what it guarantees.
 ///
-/// Its futures must run inside a Tokio runtime, on whose blocking threads the work is done; elsewhere they end with an
-/// error.
+/// Its futures must run inside a Tokio runtime, on whose blocking threads the work is done;
+/// elsewhere they end with an error.
 ///
 /// ```
 /// use cloakroom_file::FileStore;
@@ -44,7 +45,7 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Opens the store in `dir` as the [builder](FileStore::builder) does when nothing else is said.
+    /// Opens the store in `dir` with the [builder](FileStore::builder)'s defaults.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ impl FileStore {
         Self::builder(dir).open()
     }
 
-    /// A store in `dir` with options.
+    /// Returns a builder of a store in `dir`.
     ///
     /// ```no_run
     /// # use cloakroom_file::FileStore;
@@ -70,9 +71,36 @@ impl FileStore {
         Builder::new(dir.into())
     }
 
+    /// Starts a task that removes expired records at this interval (at least a second). It ends
+    /// with the last handle on the returned store. Of several processes one sweeps at a time: see
+    /// [`Swept`](cloakroom_store::Swept).
+    ///
+    /// # Errors
+    ///
+    /// Permanent, outside of a Tokio runtime.
+    ///
+    /// ```no_run
+    /// # use cloakroom_file::FileStore;
+    /// use std::time::Duration;
+    ///
+    /// # fn example() -> Result<(), cloakroom_store::StoreError> {
+    /// let store = FileStore::open("sessions")?.sweep_every(Duration::from_secs(300))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sweep_every(self, interval: Duration) -> Result<Swept<Self>, StoreError> {
+        Swept::new(self, interval)
+    }
+
     pub(crate) fn new(engine: Engine, threshold: Option<Threshold>) -> Self {
+        let engine = Arc::new(engine);
+        let dir = engine.layout.base();
+        // By whatever path it was opened.
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        let place = Place::new("file", [&*dir.to_string_lossy()]);
         let inner = Inner {
-            engine: Arc::new(engine),
+            engine,
+            place,
             queues: (0..=u8::MAX).map(|_| Arc::new(Semaphore::new(1))).collect(),
             threshold,
             next_shard: AtomicU8::new(0),
@@ -87,7 +115,7 @@ impl FileStore {
         &self.inner.engine
     }
 
-    /// Runs a job on a blocking thread. Once begun it is finished, also if nobody waits for it any more.
+    /// Runs a job on a blocking thread. A started job is finished, even if its caller has gone.
     async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Engine) -> Result<T, StoreError> + Send + 'static,
@@ -103,9 +131,9 @@ impl FileStore {
 
     /// Runs a job that writes under `key`, alone in its shard.
     ///
-    /// Within this process one queues for that without occupying a thread, so that a lock which another process does not
-    /// give back costs one blocking thread and not all of them. The queue is first come, first served, so that nobody in it
-    /// waits for longer than the time allowed for the lock.
+    /// Within the process, jobs queue for the lock without occupying a thread. So a lock that
+    /// another process keeps costs one blocking thread and not all of them. The queue is first
+    /// come, first served, so no job waits longer than the lock's timeout.
     async fn write<T: Send + 'static>(
         &self,
         key: &Key,
@@ -125,8 +153,8 @@ impl FileStore {
         .await
     }
 
-    /// Makes room if it is time to look and there are too many records. What fails here fails the sweeper too, which
-    /// reports it; it is no reason to refuse a session.
+    /// Removes expired records if it is time to look and there are too many. An error here does not
+    /// refuse a session, because the sweeper meets and reports it too.
     async fn prune(&self) {
         let Some(threshold) = &self.inner.threshold else {
             return;
@@ -158,9 +186,30 @@ impl FileStore {
 }
 
 impl Store for FileStore {
+    fn place(&self) -> Option<Place> {
+        Some(self.inner.place.clone())
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let deadline = self.inner.engine.deadline();
+        let loaded = {
+            let key = key.clone();
+            self.run(move |engine| engine.load(&key)).await?
+        };
+        match loaded {
+            Loaded::Living(stored) => return Ok(Some(stored)),
+            Loaded::Expired => return Ok(None),
+            Loaded::NotFound => {}
+        }
+        let queue = usize::from(Name::of_key(key).shard());
+        // Never closed, so there always is a permit to come.
+        let turn = Arc::clone(&self.inner.queues[queue]).acquire_owned().await;
         let key = key.clone();
-        self.run(move |engine| engine.load(&key)).await
+        self.run(move |engine| {
+            let _turn = turn;
+            engine.load_again(&key, deadline)
+        })
+        .await
     }
 
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
@@ -200,9 +249,9 @@ impl Store for FileStore {
 }
 
 impl Sweep for FileStore {
-    /// Also removes what killed writers left. A record that fails does not keep the sweep from the others: the first error
-    /// is returned when all have been tried. A file that is no record is such an error, at each sweep until somebody
-    /// removes it.
+    /// Also removes files that killed writers left. A faulty record does not stop the sweep: the
+    /// first error is returned after all records have been tried. A file that is no record is such
+    /// an error at each sweep, until you remove it.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         let mut removed = 0;
         let mut first_error = None;
@@ -215,27 +264,53 @@ impl Sweep for FileStore {
             let shard = start.wrapping_add(step);
             self.inner.next_shard.store(shard, Ordering::Relaxed);
             let left = limit - removed;
-            // One job for each shard: who drops this future ends the sweep at the next one.
+            // One job for each shard. Dropping this future ends the sweep at the next one.
             let swept = self
                 .run(move |engine| Ok(engine.sweep_shard(shard, left)))
                 .await?;
             removed += swept.removed;
             first_error = first_error.or(swept.error);
         }
-        first_error.map_or(Ok(removed), Err)
+        // There may be more to remove, which the caller needs to know. The next sweep meets the
+        // error again.
+        match first_error {
+            Some(error) if removed < limit => Err(error),
+            _ => Ok(removed),
+        }
     }
 }
 
 impl Directory for FileStore {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
         let subject: Box<str> = subject.into();
-        self.run(move |engine| engine.list(&subject)).await
+        self.run(move |engine| engine.list(&subject, usize::MAX))
+            .await
+    }
+
+    /// Reads the names of all the subject's records, and at most `limit` of the records.
+    async fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        let subject: Box<str> = subject.into();
+        self.run(move |engine| engine.list(&subject, limit)).await
+    }
+}
+
+impl Enumerate for FileStore {
+    /// Reads up to `limit` files. A file that is no record is an error, until you remove it.
+    async fn enumerate(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let after = after.cloned();
+        self.run(move |engine| engine.page(after.as_ref().map(Cursor::as_str), limit))
+            .await
     }
 }
 
 #[derive(Debug)]
 struct Inner {
     engine: Arc<Engine>,
+    place: Place,
     /// For each shard, the queue of those in this process who want to write in it.
     queues: Box<[Arc<Semaphore>]>,
     threshold: Option<Threshold>,
@@ -260,7 +335,8 @@ impl Threshold {
         }
     }
 
-    /// Counting the files costs too much for every create, and a shared counter would have to survive crashes.
+    /// Counting the files costs too much for every create, and a shared counter would have to
+    /// survive crashes.
     fn is_time_to_look(&self) -> bool {
         let every = (self.records / 16).max(1);
         self.creates

@@ -1,8 +1,9 @@
-//! The index from a subject to its records: one directory for each subject, in it one empty file for each record.
+//! The index from a subject to its records: one directory for each subject, in it one empty file
+//! for each record.
 //!
-//! A record that can be loaded is always listed; what is listed need not be there. So each entry is compared with its record
-//! when it is used, and one that leads nowhere (left by a killed process) is removed. Whoever adds or removes an
-//! entry holds the lock of its record's shard.
+//! A record that can be loaded is always listed, but a listed record may be missing. So each entry
+//! is compared with its record when it is used. An entry without a record, left by a killed
+//! process, is removed. Adding or removing an entry requires the lock of its record's shard.
 
 use std::io::{self, ErrorKind};
 
@@ -14,10 +15,21 @@ use crate::layout::Name;
 use crate::lock::ShardLock;
 
 impl Engine {
-    pub(crate) fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
+    pub(crate) fn list(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
         let mut listed = Vec::new();
         for name in self.entries(subject)? {
-            match self.read(&name)? {
+            if listed.len() >= limit {
+                break;
+            }
+            let found = match self.read_unlocked(&name)? {
+                None => self.look_again(&name, self.deadline())?,
+                found => found,
+            };
+            match found {
                 Some(record) if record.subject.as_deref() == Some(subject) => {
                     if self.is_living(&record) {
                         let stored = Stored::new(record.bytes, record.expires_at, 0);
@@ -30,13 +42,14 @@ impl Engine {
         Ok(listed)
     }
 
-    /// Adds an entry. `is_listed`: it should be there already, and is only put back if somebody removed it.
+    /// Adds an entry. `is_listed`: it should be there already, and is put back only if it was
+    /// removed.
     pub(crate) fn list_under(&self, subject: &str, name: &Name, is_listed: bool) -> io::Result<()> {
         let subject = Name::of_subject(subject);
         let dir = self.layout.subject(&subject);
         let entry = dir.join(name.as_str());
-        // A directory just made may be removed as empty by whoever removes another record's entry. That is a matter of
-        // a moment; to meet it sixteen times in a row would be a file system at odds with itself.
+        // The removal of another record's entry may remove a directory just made, because it is
+        // empty. That is a matter of a moment: sixteen times in a row means a broken file system.
         for _ in 0..16 {
             match self.disk.create(&entry) {
                 Ok(_) => return self.disk.sync_names(&dir),
@@ -58,7 +71,8 @@ impl Engine {
         Err(ErrorKind::ResourceBusy.into())
     }
 
-    /// Removes an entry, and the subject's directory if that was the last one. An entry too many does no harm.
+    /// Removes an entry, and the subject's directory if that was the last one. An entry too many
+    /// does no harm.
     pub(crate) fn unlist(&self, subject: &str, name: &Name) {
         let dir = self.layout.subject(&Name::of_subject(subject));
         if self.disk.remove_file(&dir.join(name.as_str())).is_ok() {
@@ -92,7 +106,8 @@ impl Engine {
         }
     }
 
-    /// Removes an entry that leads nowhere, unless somebody is writing in that shard: it may be about to lead somewhere.
+    /// Removes an entry without a record. Skips it while a writer is in that shard, because it may
+    /// be about to write the record.
     fn tidy(&self, subject: &str, name: &Name) {
         let lock = ShardLock::try_acquire(&self.disk, &self.layout.lock(name.shard()));
         let Ok(Some(_lock)) = lock else { return };

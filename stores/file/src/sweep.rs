@@ -5,7 +5,7 @@ use crate::failure;
 use crate::format::ends_at;
 use crate::layout::{Name, is_temporary};
 
-/// What sweeping one shard did. Both can be: an error does not keep it from the rest.
+/// The result of sweeping one shard. Both may be set: an error does not stop the rest.
 #[derive(Default)]
 pub(crate) struct Swept {
     pub(crate) removed: usize,
@@ -13,7 +13,8 @@ pub(crate) struct Swept {
 }
 
 impl Engine {
-    /// Removes expired records of a shard, and what a killed writer left there. A file that is no record stays, and is reported.
+    /// Removes expired records of a shard, and files that a killed writer left. A file that is no
+    /// record stays, and is reported.
     pub(crate) fn sweep_shard(&self, shard: u8, limit: usize) -> Swept {
         let mut swept = Swept::default();
         if let Err(error) = self.sweep_into(shard, limit, &mut swept) {
@@ -76,7 +77,7 @@ impl Engine {
         }
 
         let _lock = self.lock(shard, self.deadline())?;
-        // Whoever writes here holds the lock: so nobody does, and what is there was left.
+        // A writer would hold the lock, so this file was left by a killed one.
         for name in names.iter().filter(|name| is_temporary(name)) {
             let _ = self.disk.remove_file(&dir.join(name));
         }
@@ -84,7 +85,7 @@ impl Engine {
             if swept.removed == limit {
                 break;
             }
-            // What `end` saw was a hint without a lock and without a checksum.
+            // `end` was read without a lock and without a checksum, so it is only a hint.
             let removed = match self.read(&name) {
                 Ok(Some(record)) if !self.is_living(&record) => self.remove(&name, &record),
                 Ok(_) => continue,
@@ -100,7 +101,7 @@ impl Engine {
         Ok(())
     }
 
-    fn names(&self, shard: u8) -> Result<Vec<Name>, StoreError> {
+    pub(crate) fn names(&self, shard: u8) -> Result<Vec<Name>, StoreError> {
         let names = self.disk.names(&self.layout.shard(shard));
         let names = names.map_err(|error| self.failed(error))?;
         Ok(names.iter().filter_map(|name| Name::parse(name)).collect())

@@ -1,4 +1,4 @@
-//! What the store does while everything works.
+//! The store's behaviour while everything works.
 
 mod common;
 
@@ -242,7 +242,7 @@ async fn a_record_may_have_sixteen_mebibytes_and_no_more() {
     );
 }
 
-// A dropped future leaves the record as it was or as it was to be.
+// A dropped future leaves the old record or the new one.
 #[tokio::test]
 async fn an_operation_that_is_dropped_at_any_await_is_done_as_a_whole_or_not() {
     let (dir, clock) = (TempDir::new(), FakeClock::at(1));
@@ -263,7 +263,8 @@ async fn an_operation_that_is_dropped_at_any_await_is_done_as_a_whole_or_not() {
                 Poll::Pending | Poll::Ready(_)
             ));
         }
-        // The dropped one may still be running: this one waits for it in the shard's queue, and sees what it did.
+        // The dropped one may still be running: this one waits for it in the shard's queue, and
+        // sees what it did.
         let again = store.replace(&key("k"), &old, &new).await.unwrap();
         let now = store.load(&key("k")).await.unwrap().unwrap();
         assert_eq!(now.bytes, new.bytes, "{again:?}");

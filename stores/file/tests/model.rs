@@ -1,4 +1,4 @@
-//! The store does what a map does, whatever the operations and their order.
+//! The store behaves like a map under any operations in any order.
 
 mod common;
 
@@ -52,7 +52,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..60)
 }
 
-/// What the contract says, on a map. Expired records stay in it until they are swept or written over.
+/// The contract, on a map. Expired records stay in it until they are swept or overwritten.
 #[derive(Default)]
 struct Model {
     records: BTreeMap<Key, Write>,
@@ -135,7 +135,7 @@ fn stored(write: &Write) -> Stored {
 async fn run(dir: &TempDir, ops: &[Op]) {
     let clock = FakeClock::at(100);
     let mut store: FileStore = quick(dir, &clock).open().unwrap();
-    // Making the directories anew for each case would be most of the test's time.
+    // Making new directories for each case would be most of the test's time.
     for file in common::files(&dir.store()) {
         std::fs::remove_file(file).unwrap();
     }
@@ -190,7 +190,8 @@ async fn run(dir: &TempDir, ops: &[Op]) {
             Op::Sweep(limit) => {
                 let removed = store.sweep(*limit).await.unwrap();
                 assert_eq!(removed, model.expired().min(*limit));
-                // Which ones is the store's business: after a sweep without a limit both are at the same point again.
+                // The store chooses which ones. After a sweep without a limit both are at the same
+                // point again.
                 store.sweep(usize::MAX).await.unwrap();
                 let living: Vec<_> = model
                     .records
@@ -218,7 +219,7 @@ async fn run(dir: &TempDir, ops: &[Op]) {
 }
 
 #[test]
-fn the_store_does_what_the_model_does() {
+fn the_store_behaves_like_the_model() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

@@ -1,5 +1,5 @@
-//! What fails, fails visibly, and leaves the record as it was. None of it depends on permissions, which root does not have
-//! to mind.
+//! Failures are visible and leave the record as it was. The tests do not rely on permissions, which
+//! root ignores.
 
 mod common;
 
@@ -10,7 +10,7 @@ use cloakroom_file::FileStore;
 use cloakroom_store::{Directory, Replaced, Store, StoreError, Stored, Sweep, UnixTime};
 use common::{FakeClock, TempDir, key, quick, write};
 
-/// Every operation on a record that is there, and one on a key where there is none.
+/// Runs every operation on an existing record, and one on a key without a record.
 async fn all(store: &FileStore) -> Vec<Result<(), StoreError>> {
     let old = Stored::new(b"v".to_vec(), UnixTime::MAX, 0);
     let new = write("new", 9, Some("ada"));
@@ -64,7 +64,7 @@ async fn a_directory_that_is_gone_is_an_error_and_not_an_empty_store() {
     assert_eq!(
         fs::read_dir(dir.store()).unwrap().count(),
         0,
-        "nothing was made anew"
+        "nothing was created again"
     );
 
     fs::remove_dir(dir.store()).unwrap();
@@ -107,7 +107,7 @@ async fn a_file_where_a_directory_should_be_is_an_error_for_all_it_concerns() {
 }
 
 #[test]
-fn what_cannot_be_opened_says_why() {
+fn a_failed_opening_names_the_cause() {
     let dir = TempDir::new();
     fs::write(dir.store(), "a file").unwrap();
     for path in [dir.store(), dir.store().join("below")] {
@@ -178,7 +178,7 @@ async fn a_lock_that_is_never_given_back_is_a_transient_error_after_the_time_all
 
 // Were each to hold a thread while it waits, two that are stuck would stop everything here.
 #[test]
-fn those_who_wait_for_a_lock_leave_the_threads_to_others() {
+fn operations_that_wait_for_a_lock_leave_the_threads_to_others() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(2)
         .build()
@@ -187,7 +187,7 @@ fn those_who_wait_for_a_lock_leave_the_threads_to_others() {
         let dir = TempDir::new();
         let store = opened(&dir).await;
         let lock = common::files(&dir.store().join("locks")).into_iter();
-        // The two that are there: of the record, and of the probe when the store was opened.
+        // All of them, among them the one of the record.
         let held: Vec<File> = lock
             .map(|path| File::options().write(true).open(path).unwrap())
             .collect();

@@ -15,7 +15,8 @@ const ROLE: &str = "CLOAKROOM_FILE_TEST_ROLE";
 const DIR: &str = "CLOAKROOM_FILE_TEST_DIR";
 const SUBJECTS: [&str; 2] = ["ada", "bob"];
 
-// The other tests start this one in processes of its own; by itself it has no role and does nothing.
+// The other tests start this one in processes of its own; by itself it has no role and does
+// nothing.
 #[tokio::test]
 async fn the_part_of_a_child_process() {
     let Ok(role) = std::env::var(ROLE) else {
@@ -95,7 +96,8 @@ async fn a_process_killed_again_and_again_while_it_writes_leaves_whole_records()
     for kill in 0..60 {
         let mut child = child("write", &dir.store()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // The child tells of each answered write; after some of them it is killed, wherever it is by then.
+        // The child reports each answered write. After some of them it is killed at an arbitrary
+        // moment.
         let mut answered = answers(&mut lines, 1 + kill * 7 % 23);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -104,7 +106,8 @@ async fn a_process_killed_again_and_again_while_it_writes_leaves_whole_records()
 
         let found = store.load(&key("k")).await.expect("never torn");
         let number = found.as_ref().map(number_in);
-        // What was answered is there, or what was under way after it: a write, or the delete after every 16th.
+        // The last answered write is there, or the one under way after it: a write, or the delete
+        // after every 16th.
         match number {
             Some(number) => assert!(
                 number == answered || number == answered + 1,
@@ -138,8 +141,8 @@ fn answers(lines: &mut impl Iterator<Item = std::io::Result<String>>, count: usi
     numbers.take(count).last()
 }
 
-/// Writes one record over and over, each time with the next number, other bytes, another length and the other subject;
-/// after every 16th it deletes it.
+/// Writes one record over and over, each time with the next number, other bytes, another length and
+/// the other subject. Deletes it after every 16th write.
 async fn write_for_ever(store: &FileStore) {
     let found = store.load(&key("k")).await.unwrap();
     let mut number = found.as_ref().map_or(0, number_in);
@@ -183,7 +186,8 @@ fn number_in(stored: &Stored) -> u64 {
     number
 }
 
-/// A file system that refuses to write further, for any user: the shell limits the size of files to 4 KiB.
+/// A file system that refuses to write further, for any user: the shell limits the size of files to
+/// 4 KiB.
 #[test]
 fn a_write_cut_short_by_the_system_is_an_error_and_the_old_record_stays() {
     let dir = TempDir::new();
@@ -205,7 +209,7 @@ fn a_full_disk_is_an_error_and_the_old_record_stays() {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
         command.arg(format!(
-            "mount -t tmpfs -o size=3m none \"${DIR}\" && {script}"
+            "mount -t tmpfs -o size=3m,mode=700 none \"${DIR}\" && {script}"
         ));
         command
     };
@@ -232,7 +236,8 @@ fn succeeds(child: Child) {
     assert!(text.contains("filled"), "{text}");
 }
 
-/// Where there is no room for four megabytes: what does not fit fails, and what was there stays and can be changed.
+/// With no room for four megabytes, a large write fails, and existing records stay and can be
+/// changed.
 async fn fill(store: &FileStore) {
     let small = Write::new(vec![1; 100], UnixTime::MAX, Some("ada".into()));
     let large = Write::new(vec![2; 4 << 20], UnixTime::MAX, Some("bob".into()));

@@ -59,7 +59,7 @@ async fn a_sweep_goes_on_after_an_error_and_reports_it() {
 }
 
 #[tokio::test]
-async fn a_sweep_leaves_what_is_no_record_and_tells_of_it() {
+async fn a_sweep_leaves_and_reports_foreign_files() {
     for cut in [0, 9, 40] {
         let (dir, clock) = (TempDir::new(), FakeClock::at(1));
         let store = quick(&dir, &clock).open().unwrap();
@@ -89,8 +89,9 @@ async fn a_sweep_leaves_what_is_no_record_and_tells_of_it() {
 #[tokio::test]
 async fn a_sweep_looks_again_before_it_removes() {
     let (dir, clock) = (TempDir::new(), FakeClock::at(10));
-    // It asks for the time once for each shard, and once more in the record's own, which is 0x82: by then somebody may have
-    // given the record more time. Here the clock is set back instead, which is the same to it.
+    // A sweep reads the clock once per shard, and once more in the record's own (0x82), because a
+    // touch may have extended the record meanwhile. The test sets the clock back instead, with the
+    // same effect.
     let (asked, shown) = (AtomicU64::new(0), clock.clone());
     let builder = quick(&dir, &clock).clock(move || {
         if asked.fetch_add(1, Ordering::SeqCst) == 0x82 + 1 {
@@ -110,7 +111,7 @@ async fn a_sweep_looks_again_before_it_removes() {
 }
 
 #[tokio::test]
-async fn over_the_threshold_a_create_removes_what_has_expired_and_nothing_else() {
+async fn over_the_threshold_a_create_removes_expired_records_and_no_others() {
     let (dir, clock) = (TempDir::new(), FakeClock::at(1));
     let store = quick(&dir, &clock).threshold(32).open().unwrap();
     for n in 0..40 {

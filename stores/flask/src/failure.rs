@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloakroom_store::StoreError;
 
-/// What a user reads.
+/// The text for a reader.
 #[derive(Debug)]
 struct Said(String);
 
@@ -51,4 +51,5 @@ pub(crate) fn of_tls(error: &io::Error) -> Option<String> {
 }
 
 #[allow(dead_code, reason = "not every store has TLS")]
-pub(crate) const NO_TLS: &str = "there was no agreement on TLS: does the server speak it here, and do the certificates of both sides fit?";
+pub(crate) const NO_TLS: &str = "the TLS handshake failed; check that the server speaks TLS at \
+                                 this port, and the certificates of both sides";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cloakroom_store::{
-    Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
+    Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
 use connection::{Answer, Link};
 pub use placement::MemcachedClient;
@@ -17,30 +17,39 @@ use crate::failure;
 
 const STORE: &str = "flask-memcached";
 
-/// Sessions in Memcached as Flask-Session's `memcached` keeps them. A handle: clones share the connections.
+/// Sessions in Memcached as Flask-Session's `memcached` keeps them. A handle: clones share the
+/// connections.
 ///
-/// `replace` and `delete` compare Memcached's own CAS token, which every write changes, Flask's too. Flask's `set` itself
-/// compares nothing and overwrites whatever is there.
+/// `replace` and `delete` compare Memcached's own CAS token, which every write changes, Flask's
+/// too. Flask's `set` itself compares nothing and overwrites whatever is there.
 ///
-/// - **One server or several.** How keys are spread over several is different in each of Flask's clients, so that one is to be
-///   [named](MemcachedStore::connect_several).
-/// - **Memcached 1.6 or later**, for the commands that tell how long a record has left and that delete by CAS token.
-/// - **Ends are absolute.** Memcached takes more than 30 days for a date; this store always sends the date, Flask-Session only
-///   when it must. What [`load`](Store::load) says of the end is made of the rest that the server tells, and may be a second off:
-///   the layout has no place for the end itself. Memcached's own clock decides.
-/// - **Nothing lasts**: Memcached drops what it has no room for, and everything when it is restarted.
+/// - **One server or several.** Each of Flask's clients spreads keys over several servers in
+///   another way, so [name](MemcachedStore::connect_several) the client.
+/// - **Memcached 1.6 or later**, for the commands that return the time left of a record and that
+///   delete by CAS token.
+/// - **Expiry times are absolute.** Memcached takes more than 30 days for a date. This store always
+///   sends the date, Flask-Session only when it must. The layout has no place for the expiry
+///   itself, so [`load`](Store::load) computes it from the time left, and it may be a second off.
+///   Memcached's own clock decides.
+/// - **Nothing is durable.** Memcached drops records for which it has no room, and all of them when
+///   it restarts.
 ///
-/// Each operation is one round trip, and ends within 2 s with a transient error if the server does not answer. Writes are sent
-/// once.
+/// Each operation is one round trip, and ends within 2 s with a transient error if the server does
+/// not answer. Writes are sent once.
 ///
 /// ```no_run
 /// use cloakroom_flask_stores::MemcachedStore;
 /// use cloakroom_store::{Created, Key, Store, UnixTime, Write};
 ///
 /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
-/// let store = MemcachedStore::connect("127.0.0.1:11211").await?; // SESSION_MEMCACHED
+/// // The server of Flask's SESSION_MEMCACHED.
+/// let store = MemcachedStore::connect("127.0.0.1:11211").await?;
 /// let key = Key::new("session:2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11").unwrap();
-/// let write = Write::new(b"\x81\xa1a\x01".to_vec(), UnixTime::from_secs(4_000_000_000), None);
+/// let write = Write::new(
+///     b"\x81\xa1a\x01".to_vec(),
+///     UnixTime::from_secs(4_000_000_000),
+///     None,
+/// );
 /// assert_eq!(store.create(&key, &write).await?, Created::Stored);
 /// # Ok(())
 /// # }
@@ -52,22 +61,27 @@ pub struct MemcachedStore {
 
 struct Servers {
     links: Vec<Link>,
-    /// Whose way of choosing among them it is.
+    place: Place,
+    /// The Python client whose way of choosing a server is used.
     client: MemcachedClient,
 }
 
 impl MemcachedStore {
-    /// The server at `host:port`, or `memcached://host:port`; without a port 11211. Makes sure that it answers.
+    /// Connects to the server at `host:port`, or `memcached://host:port`, and checks that it
+    /// answers. Default port: 11211.
     ///
     /// # Errors
     ///
-    /// A transient one when the server does not answer, a permanent one when it is older than 1.6 or several are named.
+    /// Transient if the server does not answer. Permanent if it is older than 1.6, or if several
+    /// are named.
     ///
     /// ```
     /// # use cloakroom_flask_stores::MemcachedStore;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let error = MemcachedStore::connect("10.0.0.1:11211,10.0.0.2:11211").await.unwrap_err();
+    /// let error = MemcachedStore::connect("10.0.0.1:11211,10.0.0.2:11211")
+    ///     .await
+    ///     .unwrap_err();
     /// assert!(error.to_string().contains("SESSION_MEMCACHED_CLIENT"));
     /// # }
     /// ```
@@ -82,20 +96,23 @@ impl MemcachedStore {
         Self::connect_several(MemcachedClient::Pylibmc, [server]).await
     }
 
-    /// Several servers, each as for [`connect`](Self::connect), in the order and by the names that the Flask application has for its
-    /// client. Makes sure that all of them answer.
+    /// Connects to several servers, each as for [`connect`](Self::connect), and checks that all of
+    /// them answer. Use the order and the names that the Flask application gives its client.
     ///
     /// # Errors
     ///
-    /// Those of [`connect`](Self::connect); a permanent one without a server.
+    /// Those of [`connect`](Self::connect), and a permanent one without a server.
     ///
     /// ```no_run
     /// use cloakroom_flask_stores::{MemcachedClient, MemcachedStore};
     ///
     /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
-    /// // SESSION_MEMCACHED = pymemcache.HashClient(["10.0.0.1:11211", "10.0.0.2:11211"])
+    /// // SESSION_MEMCACHED = pymemcache.HashClient([
+    /// //     "10.0.0.1:11211", "10.0.0.2:11211"])
     /// let servers = ["10.0.0.1:11211", "10.0.0.2:11211"];
-    /// let store = MemcachedStore::connect_several(MemcachedClient::Pymemcache, servers).await?;
+    /// let store =
+    ///     MemcachedStore::connect_several(MemcachedClient::Pymemcache, servers)
+    ///         .await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -103,8 +120,9 @@ impl MemcachedStore {
         client: MemcachedClient,
         servers: impl IntoIterator<Item = S>,
     ) -> Result<Self, StoreError> {
-        let mut links = Vec::new();
+        let (mut links, mut names) = (Vec::new(), Vec::new());
         for server in servers {
+            names.push(named(server.as_ref()));
             let link = Link::new(named(server.as_ref()), Duration::from_secs(2));
             match link.ask(b"mn\r\n".to_vec(), true).await? {
                 Answer::Done => links.push(link),
@@ -117,13 +135,17 @@ impl MemcachedStore {
                 "SESSION_MEMCACHED names no server",
             ));
         }
-        let servers = Arc::new(Servers { links, client });
+        let servers = Arc::new(Servers {
+            links,
+            place: Place::new(STORE, names.iter().map(|name| &**name)),
+            client,
+        });
         Ok(Self { servers })
     }
 
-    /// The server that has the key.
+    /// Returns the server that has the key.
     async fn ask(&self, key: &Key, request: Vec<u8>, reads: bool) -> Result<Answer, StoreError> {
-        let Servers { links, client } = &*self.servers;
+        let Servers { links, client, .. } = &*self.servers;
         let at = match &links[..] {
             [_] => 0,
             several => client.place(key.as_str(), several.iter().map(Link::server)),
@@ -143,6 +165,10 @@ impl MemcachedStore {
 }
 
 impl Store for MemcachedStore {
+    fn place(&self) -> Option<Place> {
+        Some(self.servers.place.clone())
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let request = format!("mg {} v c t\r\n", key.as_str());
         match self.ask(key, request.into_bytes(), true).await? {
@@ -208,7 +234,7 @@ impl fmt::Debug for MemcachedStore {
     }
 }
 
-/// `host:port`, whatever else was said.
+/// Returns `host:port` without the rest of the address.
 fn named(server: &str) -> String {
     let server = server.strip_prefix("memcached://").unwrap_or(server);
     let server = server.trim_end_matches('/').trim();
@@ -218,11 +244,12 @@ fn named(server: &str) -> String {
     }
 }
 
-/// An end as Memcached takes it: a date whenever it is over 30 days' worth of seconds, which is every date since February
-/// 1970. Its dates have 31 bits (a later one would count as over), and 0 means never.
+/// Converts an expiry for Memcached, which treats numbers over 30 days' worth of seconds as a date.
+/// That is every date since February 1970. Its dates have 31 bits (a later one would count as
+/// past), and 0 means never.
 fn end(time: UnixTime) -> i64 {
     match time.as_secs() {
-        // What is over already.
+        // An expiry in the past.
         0..=2_592_000 => -1,
         seconds @ ..0x7fff_ffff => seconds.cast_signed(),
         _ => 0,

@@ -4,9 +4,10 @@ use cloakroom_store::{
 
 use crate::failure;
 
-/// `SESSION_TYPE = "null"`, the default: nothing is ever found, and who writes gets an error that names what is missing.
+/// Finds nothing, and fails every write with an error that names what is missing
+/// (`SESSION_TYPE = "null"`, the default).
 ///
-/// As in Flask an application that never writes to its session works without any configuration.
+/// As in Flask, an application that never writes to its session works without any configuration.
 ///
 /// ```
 /// use cloakroom_flask_stores::NullStore;

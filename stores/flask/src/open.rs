@@ -5,10 +5,10 @@ use cloakroom_store::{SharedStore, StoreError};
 
 use crate::NullStore;
 
-/// The store that a Flask application with these settings has: `SESSION_TYPE` picks it, and the keys that belong to it say where it
-/// is.
+/// Opens the store of a Flask application with these settings. `SESSION_TYPE` picks it, and the
+/// keys that belong to it contain its address.
 ///
-/// | `SESSION_TYPE` | where | unless said otherwise |
+/// | `SESSION_TYPE` | where | default |
 /// |---|---|---|
 /// | none (Flask's own cookie), `null` | nowhere: [`NullStore`] | |
 /// | `redis` | `SESSION_REDIS` | `redis://127.0.0.1:6379` |
@@ -17,13 +17,14 @@ use crate::NullStore;
 /// | `mongodb` | `SESSION_MONGODB`, `_DB`, `_COLLECT` | `mongodb://127.0.0.1:27017`, `flask_session`, `sessions` |
 /// | `sqlalchemy` | `SESSION_SQLALCHEMY`, `_TABLE`, `SESSION_CLEANUP_N_REQUESTS` | must be said, `sessions`, never |
 ///
-/// As Flask-Session 0.8 does, it makes the directory and the table where they are missing. The layout of files is found out: see
+/// As Flask-Session 0.8 does, it makes the directory and the table where they are missing. The
+/// layout of files is found out: see
 /// [`FileSystemBuilder::layout`](crate::FileSystemBuilder::layout).
 ///
 /// # Errors
 ///
-/// When the store cannot be opened; a permanent one that names the feature, if this program was built without it, or the key that is
-/// missing. None contains a URL.
+/// If the store cannot be opened. A permanent one names the missing feature of this program, or the
+/// missing key. None contains a URL.
 ///
 /// ```
 /// use cloakroom_flask::{Settings, Value};

@@ -1,8 +1,10 @@
 //! `SESSION_TYPE = "redis"`.
 
+mod flight;
 mod link;
 mod scripts;
 mod url;
+mod way;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom_store::{
-    Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
+    Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
 use link::Link;
 
@@ -18,22 +20,24 @@ use crate::failure;
 
 const STORE: &str = "flask-redis";
 
-/// Sessions in Redis or Valkey as Flask-Session's `redis` keeps them: a string with a time to live for each. A handle: clones
-/// share the connection.
+/// Sessions in Redis or Valkey as Flask-Session's `redis` keeps them: a string with a time to live
+/// for each. A handle: clones share the connection.
 ///
-/// The string is the serialised dict and nothing else, so there is no version in it: `replace` and `delete` send the whole value
-/// that they loaded, and a script on the server compares and writes in one step. Among all who do so, that is
-/// compare-and-swap. Flask's `SET` overwrites whatever is there.
+/// The string is the serialised dict alone, without a version. So `replace` and `delete` send the
+/// whole value that they loaded, and a script on the server compares and writes in one step. Among
+/// users of this store that is compare-and-swap. Flask's `SET` overwrites whatever is there.
 ///
-/// Each operation is one round trip and ends within the time of [`builder`](Self::builder) with a transient error if the server
-/// does not answer. Writes are sent once, so that none lands twice. The clock is the server's.
+/// Each operation is one round trip. If the server does not answer within the time of
+/// [`builder`](Self::builder), it fails with a transient error. Writes are sent once, so that none
+/// executes twice. The clock is the server's.
 ///
 /// ```no_run
 /// use cloakroom_flask_stores::RedisStore;
 /// use cloakroom_store::{Created, Key, Store, UnixTime, Write};
 ///
 /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
-/// let store = RedisStore::connect("redis://127.0.0.1:6379").await?; // SESSION_REDIS
+/// // The server of Flask's SESSION_REDIS.
+/// let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
 /// let key = Key::new("session:2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11").unwrap();
 /// let write = Write::new(b"\x81\xa1a\x01".to_vec(), UnixTime::MAX, None);
 /// assert_eq!(store.create(&key, &write).await?, Created::Stored);
@@ -48,15 +52,17 @@ pub struct RedisStore {
 struct Inner {
     link: Link,
     prefix: Box<str>,
+    place: Place,
 }
 
-/// How a [`RedisStore`] is to work. From [`RedisStore::builder`].
+/// Configures a [`RedisStore`]. From [`RedisStore::builder`].
 ///
 /// ```
 /// use cloakroom_flask_stores::RedisStore;
 /// use std::time::Duration;
 ///
-/// let builder = RedisStore::builder("redis://127.0.0.1:6379/2").timeout(Duration::from_secs(1));
+/// let builder = RedisStore::builder("redis://127.0.0.1:6379/2")
+///     .timeout(Duration::from_secs(1));
 /// ```
 #[must_use = "a builder does nothing until `connect`"]
 pub struct RedisBuilder {
@@ -66,20 +72,21 @@ pub struct RedisBuilder {
 }
 
 impl RedisBuilder {
-    /// How long an operation may take with all that belongs to it; 2 s unless said otherwise.
+    /// Sets how long an operation may take, with all its round trips. Default: 2 seconds.
     ///
     /// ```
     /// # use cloakroom_flask_stores::RedisStore;
     /// # use std::time::Duration;
-    /// let builder = RedisStore::builder("redis://127.0.0.1").timeout(Duration::from_millis(500));
+    /// let builder = RedisStore::builder("redis://127.0.0.1")
+    ///     .timeout(Duration::from_millis(500));
     /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// What stands before every key, in addition to `SESSION_KEY_PREFIX`, which is part of the keys already; nothing unless
-    /// said otherwise. For a Redis behind a proxy that adds one for Flask.
+    /// Sets a prefix for every key, before `SESSION_KEY_PREFIX`, which the keys contain already.
+    /// Default: none. For a Redis behind a proxy that adds one for Flask.
     ///
     /// ```
     /// # use cloakroom_flask_stores::RedisStore;
@@ -94,14 +101,16 @@ impl RedisBuilder {
     ///
     /// # Errors
     ///
-    /// A permanent one when the URL cannot be read or the server does not let the user in; a transient one when it does not
-    /// answer. None contains the URL.
+    /// A permanent one if the URL cannot be read or the server rejects the user. A transient one if
+    /// it does not answer. None contains the URL.
     ///
     /// ```
     /// # use cloakroom_flask_stores::RedisStore;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let error = RedisStore::connect("http://user:secret@127.0.0.1").await.unwrap_err();
+    /// let error = RedisStore::connect("http://user:secret@127.0.0.1")
+    ///     .await
+    ///     .unwrap_err();
     /// assert!(!error.is_transient() && !error.to_string().contains("secret"));
     /// # }
     /// ```
@@ -110,6 +119,7 @@ impl RedisBuilder {
         link.ping().await?;
         Ok(RedisStore {
             inner: Arc::new(Inner {
+                place: Place::new(STORE, [&*link.place(), &*self.prefix]),
                 link,
                 prefix: self.prefix,
             }),
@@ -127,7 +137,7 @@ impl fmt::Debug for RedisBuilder {
 }
 
 impl RedisStore {
-    /// Connects to `SESSION_REDIS` as the [builder](Self::builder) does when nothing else is said.
+    /// Connects to `SESSION_REDIS` with the [builder](Self::builder)'s defaults.
     ///
     /// # Errors
     ///
@@ -136,7 +146,8 @@ impl RedisStore {
     /// ```no_run
     /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
     /// # use cloakroom_flask_stores::RedisStore;
-    /// let store = RedisStore::connect("redis://user:password@redis.example:6379/0").await?;
+    /// let store =
+    ///     RedisStore::connect("redis://user:password@redis.example:6379/0").await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -144,7 +155,7 @@ impl RedisStore {
         Self::builder(url).connect().await
     }
 
-    /// A store with options.
+    /// Returns a builder of a store at `url`.
     ///
     /// ```
     /// # use cloakroom_flask_stores::RedisStore;
@@ -164,13 +175,17 @@ impl RedisStore {
         key: &Key,
         arguments: &[&[u8]],
     ) -> Result<T, StoreError> {
-        let Inner { link, prefix } = &*self.inner;
+        let Inner { link, prefix, .. } = &*self.inner;
         let key = [prefix.as_bytes(), key.as_bytes()].concat();
         link.script(script, &key, arguments).await
     }
 }
 
 impl Store for RedisStore {
+    fn place(&self) -> Option<Place> {
+        Some(self.inner.place.clone())
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let found: Option<(Bytes, i64)> = self.run(&scripts::LOAD, key, &[]).await?;
         Ok(found.map(|(bytes, end)| {
@@ -238,6 +253,6 @@ fn milliseconds(time: UnixTime) -> String {
 fn unexpected(_: i64) -> StoreError {
     failure::transient(
         STORE,
-        "the server gave an answer that the script does not have",
+        "the server's answer does not belong to the script; check the proxies in between",
     )
 }

@@ -1,10 +1,10 @@
-//! What a URL says of TLS, in the words of Python's clients.
+//! The TLS options of a URL, named as in Python's clients.
 
 use cloakroom_store::StoreError;
 
 use crate::failure::{TLS_IS_MISSING, permanent};
 
-/// The options of a URL that are about TLS. What stands in them is repeated in no error.
+/// The TLS options of a URL. No error repeats their values.
 pub(crate) struct Options {
     store: &'static str,
     all: Vec<(String, String)>,
@@ -12,7 +12,8 @@ pub(crate) struct Options {
 
 #[allow(dead_code, reason = "not every store needs all of it")]
 impl Options {
-    /// Takes them out of a URL: the clients used here have other names for them, and pass over those that they do not know.
+    /// Takes them out of a URL: the clients used here have other names for them, and pass over
+    /// those that they do not know.
     pub(crate) fn take_from(url: &str, store: &'static str) -> Result<(String, Self), StoreError> {
         let mut options = Self {
             store,
@@ -31,7 +32,7 @@ impl Options {
             if !ours {
                 others.push(option);
             } else if options.all.iter().any(|(other, _)| *other == name) {
-                return Err(options.refused("an option of the URL for TLS stands there twice"));
+                return Err(options.refused("the URL has a TLS option twice; remove one"));
             } else if !value.is_empty() {
                 // Python passes over those that are empty.
                 options.all.push((name.into_owned(), value.into_owned()));
@@ -62,7 +63,7 @@ impl Options {
         match &*value.to_ascii_lowercase() {
             "true" | "yes" | "on" | "y" | "t" | "1" => Ok(Some(true)),
             "false" | "no" | "off" | "n" | "f" | "0" => Ok(Some(false)),
-            _ => Err(self.refused(format!("{name} is to be true or false"))),
+            _ => Err(self.refused(format!("{name} must be true or false"))),
         }
     }
 
@@ -82,7 +83,7 @@ impl Options {
         permanent(self.store, why)
     }
 
-    /// What a program says that was built without the feature.
+    /// Returns the error of a program built without the feature.
     pub(crate) fn missing(&self) -> StoreError {
         self.refused(TLS_IS_MISSING)
     }
@@ -116,12 +117,12 @@ mod files {
             match all.peek().is_some() && all.all(|one| one.is_ok()) {
                 true => Ok(Some(pem)),
                 false => Err(self.refused(format!(
-                    "the file that {name} names holds no certificates that can be read; they are to be PEM"
+                    "the file of {name} has no readable certificates; it must be PEM"
                 ))),
             }
         }
 
-        /// The client's certificate and its key, which is in the same file unless said otherwise.
+        /// Sets the client's certificate and its key. Default for the key: the certificate's file.
         pub(crate) fn client(
             &mut self,
             certificate: &str,
@@ -142,7 +143,8 @@ mod files {
             match PrivateKeyDer::from_pem_slice(&pem.bytes) {
                 Ok(_) => Ok(Some([chain, pem])),
                 Err(_) => Err(self.refused(format!(
-                    "the file that {name} names holds no private key that can be read; it is to be PEM, without a password"
+                    "the file of {name} has no readable private key; it must be PEM, without a \
+                     password"
                 ))),
             }
         }

@@ -13,21 +13,23 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::failure;
-use crate::files::{Blocking, Lock, read, replace};
+use crate::files::{Blocking, Lock, disk_failed, read, replace};
 
 const STORE: &str = "flask-json-file";
-/// The entry of a session that says when it ends.
+/// The session's entry with its expiry.
 const END: &str = "permanent";
 
 /// A tutorial's store: one JSON file `{sid: {…, "permanent": epoch seconds}}` with all sessions.
 ///
-/// A record's bytes are a session's JSON object without `permanent`, which is the record's expiry; a session without it has
-/// no end. Whatever is not a JSON object cannot be kept, and is an error. Keys are session ids as they are: use an empty
-/// prefix.
+/// A record's bytes are a session's JSON object without `permanent`, which is the record's expiry.
+/// A session without `permanent` never expires. A value that is no JSON object is an error. Keys
+/// are plain session ids: use an empty prefix.
 ///
-/// Every write writes the whole file, so it is for a few hundred sessions, as it is in the tutorials. Processes that use
-/// this store take a lock (`FILE.lock` beside the file) and replace the file by a rename: none of their updates is lost, and
-/// nobody reads half a file. A Flask that rewrites the file blindly loses updates of all others, this store's too.
+/// Every write rewrites the whole file, so the store suits a few hundred sessions, as in the
+/// tutorials. Processes that use this store take a lock (`FILE.lock` beside the file) and replace
+/// the file by a rename. So they lose none of their updates, and never read half a file. A Flask
+/// application that rewrites the file blindly loses all other writers' updates, including this
+/// store's.
 ///
 /// ```
 /// use cloakroom_flask_stores::JsonFileStore;
@@ -37,7 +39,10 @@ const END: &str = "permanent";
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// # let path = dir.path().join("sessions.json");
-/// std::fs::write(&path, r#"{"2f1c1f0e": {"name": "Zo\u00eb", "permanent": 4000000000}}"#)?;
+/// std::fs::write(
+///     &path,
+///     r#"{"2f1c1f0e": {"name": "Zo\u00eb", "permanent": 4000000000}}"#,
+/// )?;
 /// let store = JsonFileStore::open(&path);
 /// let found = store.load(&Key::new("2f1c1f0e").unwrap()).await?.unwrap();
 /// assert_eq!(found.bytes, r#"{"name":"Zo\u00eb"}"#);
@@ -56,7 +61,8 @@ pub struct JsonFileStore {
 }
 
 impl JsonFileStore {
-    /// The store in this file. A file that is missing is a store without sessions; it is made with the first one.
+    /// Returns the store in this file. A missing file is a store without sessions, and the first
+    /// session makes it.
     ///
     /// ```
     /// # use cloakroom_flask_stores::JsonFileStore;
@@ -66,12 +72,14 @@ impl JsonFileStore {
         Self::with_clock(path, || SystemTime::now().into())
     }
 
-    /// The same by another clock.
+    /// Returns the store with another clock.
     ///
     /// ```
     /// # use cloakroom_flask_stores::JsonFileStore;
     /// # use cloakroom_store::UnixTime;
-    /// let store = JsonFileStore::with_clock("sessions.json", || UnixTime::from_secs(1_700_000_000));
+    /// let store = JsonFileStore::with_clock("sessions.json", || {
+    ///     UnixTime::from_secs(1_700_000_000)
+    /// });
     /// ```
     pub fn with_clock(
         path: impl Into<PathBuf>,
@@ -111,7 +119,7 @@ impl JsonFileStore {
     }
 }
 
-/// What a change comes to.
+/// The result of a change.
 enum Step {
     Leave,
     Put(bytes::Bytes, UnixTime),
@@ -120,12 +128,17 @@ enum Step {
 
 impl Store for JsonFileStore {
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let key = key.clone();
+        let of = key.clone();
         let job = move |engine: &Engine| {
             let now = (engine.clock)();
-            Ok(engine.sessions()?.living(&key, now))
+            Ok(engine.sessions()?.living(&of, now))
         };
-        self.inner.read(job).await
+        match self.inner.read(job).await? {
+            // Some file systems (those in user space) do not replace a file at once: a reader may
+            // find none for a moment.
+            None => self.change(key, |there| (there, Step::Leave)).await,
+            found => Ok(found),
+        }
     }
 
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
@@ -214,13 +227,7 @@ impl Engine {
 }
 
 fn failed(error: io::Error) -> StoreError {
-    let what = format!("the sessions' file: {error}");
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            failure::permanent(STORE, what)
-        }
-        _ => failure::transient(STORE, what),
-    }
+    disk_failed(STORE, "the sessions' file", &error)
 }
 
 /// A JSON object whose members stay as they are spelled, in their order.
@@ -230,13 +237,13 @@ struct Object(Vec<(String, Box<RawValue>)>);
 impl Object {
     fn living(&self, key: &Key, now: UnixTime) -> Option<Stored> {
         let (_, value) = self.0.iter().rev().find(|(name, _)| name == key.as_str())?;
-        // What is no object is no session.
+        // A value that is no object is no session.
         let mut session: Self = serde_json::from_str(value.get()).ok()?;
         let end = session.take_end();
         (now < end).then(|| Stored::new(session.text().into_bytes(), end, 0))
     }
 
-    /// When a session ends. Python's `time.time() + n` has a fraction.
+    /// Returns when a session ends. Python's `time.time() + n` has a fraction.
     fn take_end(&mut self) -> UnixTime {
         let mut end = UnixTime::MAX;
         self.0.retain(|(name, value)| {
@@ -275,7 +282,7 @@ impl Object {
     }
 }
 
-/// A name as Python spells it: in ASCII.
+/// Returns a name as Python spells it: in ASCII.
 fn quoted(name: &str) -> String {
     use fmt::Write as _;
 
@@ -293,7 +300,7 @@ fn quoted(name: &str) -> String {
     text
 }
 
-/// A session's object with its end.
+/// Returns a session's object with its end.
 fn entry(bytes: &[u8], end: UnixTime) -> Result<Box<RawValue>, StoreError> {
     let refused = |what: &str| failure::permanent(STORE, what);
     let not_json = |_| refused("only JSON objects can be kept: choose the JSON format");
@@ -308,7 +315,7 @@ fn entry(bytes: &[u8], end: UnixTime) -> Result<Box<RawValue>, StoreError> {
     let comma = if session.0.is_empty() { "" } else { "," };
     let text = match end {
         UnixTime::MAX => text.to_owned(),
-        end => format!("{open}{comma}\"{END}\":{end}}}"),
+        end => format!("{open}{comma}\"{END}\":{}}}", end.as_secs()),
     };
     RawValue::from_string(text).map_err(not_json)
 }

@@ -1,4 +1,4 @@
-//! The files of werkzeug and cachelib: their bytes, their names, and what Flask does with the directory.
+//! The files of werkzeug and cachelib: their bytes, their names, and Flask's use of the directory.
 #![cfg(feature = "filesystem")]
 
 use std::fs;
@@ -32,8 +32,8 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// What the real caches name the files of `session:2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11` and of their counter, and how they
-/// begin.
+/// The real caches' file names for `session:2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11` and for their
+/// counter, and the files' first bytes.
 async fn check(layout: FileLayout, file: &str, counter: &str, begins: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let store = builder(&dir).layout(layout).open().unwrap();
@@ -187,7 +187,7 @@ async fn a_session_without_an_end_is_one_in_the_file_too() {
     assert_eq!(found.expires_at, UnixTime::from_secs(u64::from(u32::MAX)));
 }
 
-// R52: what cannot be read is an error, and stays as it is.
+// R52: an unreadable record is an error, and stays as it is.
 #[tokio::test]
 async fn a_file_of_another_layout_is_an_error_and_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -234,7 +234,7 @@ async fn without_its_directory_the_store_answers_with_errors() {
 }
 
 #[tokio::test]
-async fn what_flask_wrote_meanwhile_is_a_change() {
+async fn a_concurrent_write_of_flask_is_a_change() {
     let dir = tempfile::tempdir().unwrap();
     let store = builder(&dir)
         .layout(FileLayout::CacheLibMd5)

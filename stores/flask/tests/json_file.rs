@@ -68,7 +68,7 @@ async fn only_objects_without_an_entry_for_the_end_can_be_kept() {
     );
 }
 
-// R52: what cannot be read is an error, and stays as it is.
+// R52: an unreadable record is an error, and stays as it is.
 #[tokio::test]
 async fn a_file_that_is_no_json_object_is_an_error_and_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();

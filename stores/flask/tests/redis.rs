@@ -3,7 +3,7 @@
 
 use cloakroom_flask_stores::RedisStore;
 
-/// Python's client takes these, and the one used here would go to database 0, as nobody.
+/// Python's client accepts these URLs. The client used here would go to database 0 without a user.
 #[tokio::test]
 async fn a_database_or_login_that_would_be_passed_over_is_refused() {
     for url in [

@@ -80,7 +80,7 @@ async fn a_row_without_an_expiry_counts_as_expired() {
 }
 
 #[tokio::test]
-async fn what_flask_wrote_meanwhile_is_a_change() {
+async fn a_concurrent_write_of_flask_is_a_change() {
     let dir = tempfile::tempdir().unwrap();
     let (store, mut other) = table(&dir).await;
     store
@@ -101,7 +101,7 @@ async fn what_flask_wrote_meanwhile_is_a_change() {
 }
 
 #[tokio::test]
-async fn without_the_table_the_error_says_what_to_do() {
+async fn without_the_table_the_error_has_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite:///{}", dir.path().join("app.db").display());
     let store = SqlAlchemyStore::connect(&url).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_table_name_that_is_more_than_a_name_is_refused() {
 }
 
 #[tokio::test]
-async fn each_so_manieth_load_removes_what_has_expired() {
+async fn one_load_in_so_many_removes_expired_records() {
     let dir = tempfile::tempdir().unwrap();
     let (_, mut other) = table(&dir).await;
     let url = format!("sqlite:///{}", dir.path().join("app.db").display());

@@ -1,4 +1,5 @@
-//! What is said of TLS in SESSION_REDIS and SESSION_SQLALCHEMY. Connections to real servers are among the cases of `cargo conformance`.
+//! The TLS options in SESSION_REDIS and SESSION_SQLALCHEMY. `cargo conformance` has cases with real
+//! servers.
 #![cfg(any(feature = "redis", feature = "postgres", feature = "mysql"))]
 #![cfg_attr(
     not(all(feature = "redis", feature = "postgres", feature = "mysql")),
@@ -59,8 +60,8 @@ async fn check_taken(cases: &[(&str, &str)]) {
 #[tokio::test]
 async fn options_for_tls_want_a_scheme_with_tls() {
     check(&[
-        ("redis", "ssl_ca_certs=/ca.pem", "scheme is not rediss"),
-        ("redis", "ssl=true", "scheme is not rediss"),
+        ("redis", "ssl_ca_certs=/ca.pem", "without the scheme rediss"),
+        ("redis", "ssl=true", "without the scheme rediss"),
     ])
     .await;
     check_taken(&[("redis", "ssl_ca_certs=&socket_timeout=5")]).await;
@@ -130,25 +131,33 @@ mod with_the_feature {
             (
                 "rediss",
                 "ssl_cert_reqs=none",
-                "ssl_cert_reqs is to be required",
+                "ssl_cert_reqs must be `required`",
             ),
             (
                 "rediss",
                 "ssl_cert_reqs=hunter2",
-                "ssl_cert_reqs is to be required",
+                "ssl_cert_reqs must be `required`",
             ),
             (
                 "rediss",
                 "ssl_check_hostname=False",
-                "ssl_check_hostname=false is not kept",
+                "ssl_check_hostname=false is refused",
             ),
             (
                 "rediss",
                 "ssl_check_hostname=hunter2",
-                "is to be true or false",
+                "must be true or false",
             ),
-            ("rediss", "ssl_min_version=771", "known are ssl_ca_certs"),
-            ("rediss", "ssl_ca_path=/hunter2", "known are ssl_ca_certs"),
+            (
+                "rediss",
+                "ssl_min_version=771",
+                "supported are ssl_ca_certs",
+            ),
+            (
+                "rediss",
+                "ssl_ca_path=/hunter2",
+                "supported are ssl_ca_certs",
+            ),
             (
                 "rediss",
                 "ssl_cert_reqs=required&ssl_cert_reqs=none",
@@ -167,10 +176,11 @@ mod with_the_feature {
         .await;
     }
 
-    /// To the client used here `#insecure` means that anybody's certificate is taken; to Python's, nothing.
+    /// To the client used here `#insecure` means that anybody's certificate is taken; to Python's,
+    /// nothing.
     #[cfg(feature = "redis")]
     #[tokio::test]
-    async fn a_fragment_says_nothing() {
+    async fn a_fragment_is_ignored() {
         check_taken(&[("rediss", "#insecure"), ("rediss", "#x?ssl_cert_reqs=none")]).await;
     }
 
@@ -178,7 +188,7 @@ mod with_the_feature {
     #[tokio::test]
     async fn postgres_gets_the_options_of_psycopg2_or_a_refusal() {
         check(&[
-            ("postgresql", "sslmode=hunter2", "sslmode is to be disable"),
+            ("postgresql", "sslmode=hunter2", "sslmode must be disable"),
             (
                 "postgresql",
                 "sslrootcert=/nowhere/hunter2",
@@ -187,22 +197,22 @@ mod with_the_feature {
             (
                 "postgresql",
                 "sslmode=prefer&sslrootcert=system",
-                "does without TLS",
+                "turns TLS off",
             ),
             (
                 "postgresql",
                 "sslmode=require&sslcrl=/hunter2",
-                "known are for PostgreSQL",
+                "PostgreSQL has sslmode",
             ),
             (
                 "postgresql",
                 "sslmode=require&sslpassword=hunter2",
-                "known are for PostgreSQL",
+                "PostgreSQL has sslmode",
             ),
             (
                 "postgresql",
                 "ssl-mode=verify-full",
-                "known are for PostgreSQL",
+                "PostgreSQL has sslmode",
             ),
             (
                 "postgresql",
@@ -234,28 +244,28 @@ mod with_the_feature {
             (
                 "mysql+pymysql",
                 "ssl_check_hostname=false",
-                "ssl_check_hostname=false is not kept",
+                "ssl_check_hostname=false is refused",
             ),
             (
                 "mysql+mysqlconnector",
                 "ssl_verify_cert=0",
-                "ssl_verify_cert=false is not kept",
+                "ssl_verify_cert=false is refused",
             ),
-            ("mysql+mysqldb", "ssl_mode=hunter2", "ssl_mode is to be"),
+            ("mysql+mysqldb", "ssl_mode=hunter2", "ssl_mode must be"),
             (
                 "mysql+mysqldb",
                 "ssl_mode=DISABLED&ssl_ca=/hunter2",
-                "does without TLS",
+                "turns TLS off",
             ),
             (
                 "mysql+pymysql",
                 "ssl_capath=/hunter2",
-                "known are for PostgreSQL",
+                "PostgreSQL has sslmode",
             ),
             (
                 "mysql+mysqlconnector",
                 "tls_versions=TLSv1.3",
-                "known are for PostgreSQL",
+                "PostgreSQL has sslmode",
             ),
             ("mysql", "ssl_key=/hunter2", "ssl_key needs ssl_cert"),
         ])
@@ -268,7 +278,7 @@ mod with_the_feature {
     }
 
     #[tokio::test]
-    async fn a_file_is_to_hold_what_its_option_says() {
+    async fn an_options_file_must_have_the_right_contents() {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = directory.path().join(name);
@@ -301,12 +311,12 @@ mod with_the_feature {
             ),
         ];
         for (_, [scheme, roots, chain, key]) in names.into_iter().filter(|(there, _)| *there) {
-            let certificates = format!("{roots} names holds no certificates");
+            let certificates = format!("the file of {roots} has no readable certificates");
             cases.push((scheme, format!("{roots}={empty}"), certificates.clone()));
             cases.push((scheme, format!("{roots}={broken}"), certificates));
-            let of_chain = format!("{chain} names holds no private key");
+            let of_chain = format!("the file of {chain} has no readable private key");
             cases.push((scheme, format!("{chain}={whole}"), of_chain));
-            let of_key = format!("{key} names holds no private key");
+            let of_key = format!("the file of {key} has no readable private key");
             cases.push((scheme, format!("{chain}={whole}&{key}={empty}"), of_key));
         }
         for (scheme, options, expected) in &cases {

@@ -1,4 +1,4 @@
-//! What went wrong, in words that hold nothing of what was sent.
+//! Errors. They quote nothing that was sent.
 
 use std::error::Error;
 use std::fmt;
@@ -14,6 +14,10 @@ const STORE: &str = "memcached";
 /// Why an exchange with a server failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// No connection could be made.
+    Unreachable(io::Error),
+    /// The connection was broken before the system took the request.
+    Unsent(io::Error),
     /// The connection broke.
     Broken(io::Error),
     /// All connections were in use for too long.
@@ -37,17 +41,43 @@ impl From<Refusal> for Failure {
 }
 
 impl Failure {
-    /// `limit` is how long an operation may take.
+    /// `limit` is the time limit of an operation.
     pub(crate) fn into_error(self, limit: Duration) -> StoreError {
         match self {
-            Self::Broken(error) => transient(format!(
-                "the connection to a server failed: {}",
+            Self::Unreachable(error) => unreachable(&error),
+            Self::Unsent(error) | Self::Broken(error) => transient(format!(
+                "the connection to a server broke: {}; the next operation makes a new one",
                 error.kind()
             )),
-            Self::Busy => transient("no connection to the server was free in time"),
-            Self::Late => transient(format!("the server did not answer within {limit:?}")),
+            Self::Busy => transient(format!(
+                "all connections to the server were in use for {limit:?}; raise max_connections \
+                 if this lasts"
+            )),
+            Self::Late => transient(format!(
+                "the server did not answer within {limit:?}; check that it runs and that the \
+                 network leads there"
+            )),
             Self::Refused(refusal) => refused(refusal),
         }
+    }
+}
+
+/// The system names the cause, and never the address.
+fn unreachable(error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => transient(
+            "nothing listens at a server's address; start Memcached there or mend the URL",
+        ),
+        io::ErrorKind::NotFound => transient(
+            "the URL's socket does not exist; start Memcached with --unix-socket, or mend the URL",
+        ),
+        io::ErrorKind::PermissionDenied => permanent(
+            "the user of this process may not open the URL's socket; start Memcached with \
+             another --unix-mask, or give the user the right to write to the socket",
+        ),
+        kind => transient(format!(
+            "a server of the URL could not be reached: {kind}; check its host and port"
+        )),
     }
 }
 
@@ -65,31 +95,52 @@ impl Error for Said {}
 fn refused(refusal: Refusal) -> StoreError {
     match refusal {
         Refusal::TooLarge => permanent(
-            "the record is larger than the server takes (1 MB unless its option -I says otherwise); the old one was left as it is",
+            "the record is larger than the server takes, and the old one is as it was; raise the \
+             server's option -I (1 MiB by default) or store less in a session",
         ),
-        Refusal::Full => transient("the server is out of memory; the old record was left as it is"),
-        Refusal::Server => transient("the server reported an error of its own"),
+        Refusal::Full => transient(
+            "the server is out of memory, and the old record is as it was; give it more (-m)",
+        ),
+        Refusal::Crowded => transient(
+            "the server has as many connections as it may have; raise its option -c, or lower \
+             max_connections",
+        ),
+        Refusal::Server => transient("the server reported an error of its own; see its log"),
         Refusal::Unknown => {
-            permanent("the server does not know the command: it is to be Memcached 1.6.12 or newer")
+            permanent("the server does not know the command; it must be Memcached 1.6.12 or newer")
         }
-        Refusal::Unauthenticated => {
-            permanent("the server wants a password, which the store cannot give")
-        }
-        Refusal::Garbled => transient("the server's answer could not be understood"),
+        Refusal::Unauthenticated => permanent(
+            "the server requires a password, and the store has no authentication; start Memcached \
+             without --auth-file and --enable-sasl",
+        ),
+        Refusal::Garbled => transient(
+            "the server's answer is not Memcached's text protocol; check what listens there",
+        ),
     }
 }
 
+/// The sign in a server's first answer that it is not Memcached.
+pub(crate) fn no_memcached() -> StoreError {
+    permanent(
+        "the server does not speak Memcached's text protocol; check host and port of the URL, and \
+         that Memcached runs without TLS",
+    )
+}
+
 pub(crate) fn too_large() -> StoreError {
-    permanent("the record has more than 64 MiB; the old one was left as it is")
+    permanent(
+        "the record has more than 64 MiB, and the old one is as it was; store less in a session",
+    )
 }
 
 pub(crate) fn without_cas() -> StoreError {
     permanent(
-        "the server runs without compare-and-swap (its option -C), without which nothing can be kept safe",
+        "the server runs without compare-and-swap, which the store needs; start Memcached \
+         without its option -C",
     )
 }
 
-/// An answer that the protocol knows, but not to this request.
+/// An answer that the protocol has, but not to this request.
 pub(crate) fn misplaced() -> StoreError {
     refused(Refusal::Garbled)
 }

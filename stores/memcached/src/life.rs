@@ -10,10 +10,10 @@ const THIRTY_DAYS: u64 = 30 * 24 * 60 * 60;
 /// Memcached keeps such a number in 32 bits: 2038-01-19.
 const LAST: u64 = i32::MAX as u64;
 
-/// What to tell the server so that a record ends at `end`.
+/// Returns the server's expiry time for a record that ends at `end`.
 ///
-/// Wherever possible how long it lives from now on, so that it does not matter what time it is for the server. Longer lives
-/// can only be told as a moment, up to the last that Memcached knows.
+/// A relative lifetime where possible, so that the server's clock does not matter. Longer lifetimes
+/// are absolute times, up to the last that Memcached knows.
 pub(crate) fn exptime(now: UnixTime, end: UnixTime) -> i64 {
     if end == UnixTime::MAX {
         return 0;
@@ -52,7 +52,7 @@ mod tests {
 
     // R57
     #[test]
-    fn a_life_of_more_than_thirty_days_is_told_as_a_moment() {
+    fn a_life_of_more_than_thirty_days_is_sent_as_a_date() {
         let now = 1_800_000_000;
         check(now, now + 1, 1);
         check(now, now + 30 * DAY, 2_592_000);
@@ -61,20 +61,21 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_ends_at_once() {
+    fn a_past_expiry_ends_at_once() {
         check(1_800_000_000, 1_800_000_000, -1);
         check(1_800_000_000, 0, -1);
     }
 
     #[test]
-    fn what_never_ends_has_no_end() {
+    fn a_session_without_expiry_has_no_end() {
         check(1_800_000_000, u64::MAX, 0);
         assert_eq!(end(UnixTime::from_secs(1), None), UnixTime::MAX);
     }
 
-    // Negative numbers end a record at once: https://github.com/memcached/memcached/blob/master/doc/protocol.txt
+    // Negative numbers end a record at once:
+    // https://github.com/memcached/memcached/blob/master/doc/protocol.txt
     #[test]
-    fn no_moment_is_told_that_32_bits_do_not_hold() {
+    fn no_date_beyond_32_bits_is_sent() {
         check(1_800_000_000, 4_102_444_800, 2_147_483_647);
         check(2_147_000_000, 2_147_000_000 + 40 * DAY, 2_592_000);
         check(4_000_000_000, 4_000_000_000 + 40 * DAY, 2_592_000);

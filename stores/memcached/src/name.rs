@@ -7,16 +7,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::failure;
 
-/// What the names of all records begin with.
+/// The prefix of all record names.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix(Box<str>);
 
-/// What a record is called on the server: at most [`Key::MAX_LEN`] bytes of printable ASCII.
+/// A record's name on the server: at most [`Key::MAX_LEN`] bytes of printable ASCII.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Name(String);
 
-/// What stands before a digest. A key that itself begins so is replaced by its digest too, so that none can be taken for that of
-/// another.
+/// Stands before a digest. A key that itself begins so is replaced by its digest too, so that no
+/// key has the name of another.
 const DIGEST: &str = "sha256.";
 
 impl Prefix {

@@ -1,106 +1,165 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use cloakroom_store::StoreError;
 
 use crate::connection::Connection;
-use crate::failure::Failure;
-use crate::protocol::{Reply, Request};
+use crate::failure::{self, Failure};
+use crate::outlive::Outlive;
+use crate::protocol::{Refusal, Reply, Request};
 use crate::url::Server;
 
-/// A server and the connections to it.
+/// A server and the connections to it. A handle.
+#[derive(Clone, Debug)]
+pub(crate) struct Node(Arc<Inner>);
+
 #[derive(Debug)]
-pub(crate) struct Node {
+struct Inner {
     server: Server,
     /// As many permits as there may be connections.
-    turns: Semaphore,
-    /// How long an operation may take.
+    turns: Arc<Semaphore>,
+    /// The time limit of an operation.
     limit: Duration,
-    /// Those that nobody uses, the last used one at the end.
+    /// Connections that are not in use, the last used one at the end.
     idle: Mutex<Vec<Connection>>,
-    /// Goes up when a connection breaks: those made before are trusted no more.
+    /// Rises when a connection breaks: older connections are not trusted any more.
     age: AtomicU64,
+    /// Counts answers. A wait that sees none of them was for a server that is away.
+    answers: AtomicU64,
+}
+
+/// Whether a request may be sent again when the connection breaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// The server may have done it already.
+    Unsent,
+    /// It changes nothing.
+    Always,
 }
 
 impl Node {
-    /// `limit` is how long an operation may take.
+    /// `limit` is the time limit of an operation.
     pub(crate) fn new(server: Server, connections: usize, limit: Duration) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             server,
-            turns: Semaphore::new(connections),
+            turns: Arc::new(Semaphore::new(connections)),
             // There is a moment that is so far away.
             limit: limit.min(Duration::from_secs(365 * 24 * 60 * 60)),
             idle: Mutex::default(),
             age: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+        }))
+    }
+
+    /// Sends a request so that it arrives once at most.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, StoreError> {
+        self.run(request, Again::Unsent).await
+    }
+
+    /// Sends a request that changes nothing, once more if the connection breaks.
+    pub(crate) async fn ask_twice(&self, request: Request) -> Result<Reply, StoreError> {
+        self.run(request, Again::Always).await
+    }
+
+    /// Asks for nothing, and makes sure that Memcached answers.
+    pub(crate) async fn greet(&self) -> Result<(), StoreError> {
+        match self.outcome(Request::ping(), Again::Always).await {
+            Ok(Reply::Pong) => Ok(()),
+            Ok(_) | Err(Failure::Refused(Refusal::Garbled)) => Err(failure::no_memcached()),
+            Err(failure) => Err(failure.into_error(self.0.limit)),
         }
     }
 
-    /// Sends a request once.
-    pub(crate) async fn ask(&self, request: &Request<'_>) -> Result<Reply, StoreError> {
-        let outcome = self.exchange(request, Instant::now()).await;
-        self.told(outcome)
+    async fn run(&self, request: Request, again: Again) -> Result<Reply, StoreError> {
+        let outcome = self.outcome(request, again).await;
+        outcome.map_err(|failure| failure.into_error(self.0.limit))
     }
 
-    /// Sends a request that changes nothing, once more if the connection breaks: it may have been an old one.
-    pub(crate) async fn ask_twice(&self, request: &Request<'_>) -> Result<Reply, StoreError> {
+    async fn outcome(&self, request: Request, again: Again) -> Result<Reply, Failure> {
         let begin = Instant::now();
-        let outcome = match self.exchange(request, begin).await {
-            Err(Failure::Broken(_)) => self.exchange(request, begin).await,
-            other => other,
+        let turn = self.turn(begin).await?;
+        let inner = Arc::clone(&self.0);
+        let work = async move {
+            let end = begin + inner.limit;
+            let outcome = inner.exchange(&request, end, again).await;
+            drop(turn);
+            outcome
         };
-        self.told(outcome)
+        Outlive::new(work).await
     }
 
-    fn told(&self, outcome: Result<Reply, Failure>) -> Result<Reply, StoreError> {
-        outcome.map_err(|failure| failure.into_error(self.limit))
+    async fn turn(&self, begin: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let turns = &self.0.turns;
+        if let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let before = self.0.answers.load(Ordering::Relaxed);
+        // Less than the operation has. Otherwise each operation that waits for a server that hangs
+        // makes a connection when those before it give up.
+        let latest = begin + self.0.limit / 10 * 9;
+        match timeout_at(latest, Arc::clone(turns).acquire_owned()).await {
+            // A permit that comes too late goes on to the next operation: all may give up at once.
+            Ok(Ok(turn)) if Instant::now() < latest => Ok(turn),
+            _ if self.0.answers.load(Ordering::Relaxed) == before => Err(Failure::Late),
+            _ => Err(Failure::Busy),
+        }
+    }
+}
+
+impl Inner {
+    async fn exchange(
+        &self,
+        request: &Request,
+        end: Instant,
+        again: Again,
+    ) -> Result<Reply, Failure> {
+        match self.exchange_once(request, end).await {
+            Err(Failure::Unsent(_)) => self.exchange_once(request, end).await,
+            Err(Failure::Broken(_)) if again == Again::Always => {
+                self.exchange_once(request, end).await
+            }
+            outcome => outcome,
+        }
     }
 
-    /// Sends a request once, for an operation that began then.
-    async fn exchange(&self, request: &Request<'_>, begin: Instant) -> Result<Reply, Failure> {
-        let end = begin + self.limit;
-        let _turn = self.turn(begin).await?;
+    async fn exchange_once(&self, request: &Request, end: Instant) -> Result<Reply, Failure> {
         let age = self.age.load(Ordering::Acquire);
         let mut connection = match self.take_idle() {
             Some(connection) => connection,
-            None => match timeout_at(end, Connection::open(&self.server, end)).await {
-                Ok(connection) => connection?,
-                Err(_) => {
-                    self.distrust();
-                    return Err(Failure::Late);
-                }
-            },
+            None => self.connect(end).await?,
         };
         let reply = connection.exchange(request, end).await;
         match &reply {
-            Ok(_) => self.give_back(connection, age),
-            // The next one is not to wait on a connection that leads nowhere.
-            Err(Failure::Broken(_) | Failure::Late) => self.distrust(),
-            // What is on this connection now is not known; it says nothing about the others.
-            Err(Failure::Refused(_) | Failure::Busy) => {}
+            Ok(_) => {
+                self.answers.fetch_add(1, Ordering::Relaxed);
+                self.give_back(connection, age);
+            }
+            // The next request must not wait on a connection that leads nowhere.
+            Err(Failure::Broken(_) | Failure::Unsent(_) | Failure::Late) => self.distrust(),
+            // This connection's state is unknown. The others are not affected.
+            Err(_) => {
+                self.answers.fetch_add(1, Ordering::Relaxed);
+            }
         }
         reply
     }
 
-    async fn turn(&self, begin: Instant) -> Result<SemaphorePermit<'_>, Failure> {
-        if let Ok(turn) = self.turns.try_acquire() {
-            return Ok(turn);
-        }
-        // Less than the operation has, so that those who wait for a server that hangs do not each get a connection when those
-        // before them give up.
-        let latest = begin + self.limit / 10 * 9;
-        match timeout_at(latest, self.turns.acquire()).await {
-            // Never closed, so there always is a permit to come. One that comes too late goes on to the next: they may all give up at
-            // the same moment.
-            Ok(turn) if Instant::now() < latest => turn.map_err(|_| Failure::Busy),
-            _ => Err(Failure::Busy),
+    async fn connect(&self, end: Instant) -> Result<Connection, Failure> {
+        match timeout_at(end, Connection::open(&self.server.place, end)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(Failure::Unreachable(error)),
+            Err(_) => {
+                self.distrust();
+                Err(Failure::Late)
+            }
         }
     }
 
-    /// Closes the connections that nobody uses, and those in use when they are given back.
+    /// Closes the idle connections now, and those in use when they are given back.
     fn distrust(&self) {
         let mut idle = self.idle();
         self.age.fetch_add(1, Ordering::AcqRel);

@@ -1,10 +1,11 @@
-//! What is said to a server, and what it answers: bytes in, bytes out, no I/O.
+//! Requests and answers: bytes in, bytes out, no I/O.
 //!
-//! Writes go by the classic commands `add` and `cas`. The newer `ms` does the same in one command, but removes the record that
-//! is there when the new one does not fit into the server, even if it was not to be replaced. What the classic commands cannot
-//! do, `mg` (the rest of a record's life) and `md` (a delete that compares) do.
+//! Writes use the classic commands `add` and `cas`. The newer `ms` does the same in one command.
+//! But if the new record does not fit into the server, `ms` removes the present one, even if it was
+//! not to be replaced. Two newer commands do more than the classic ones: `mg` returns a record's
+//! remaining lifetime, and `md` is a delete that compares.
 //!
-//! Nothing is ever asked with `noreply` or `q`: each request has one answer.
+//! Every request has one answer: `noreply` and `q` are never used.
 
 use std::io::Write as _;
 
@@ -13,24 +14,24 @@ use cloakroom_store::Key;
 
 use crate::name::Name;
 
-/// The longest line that a server may answer with. Those that are meant to come have less than 100 bytes.
+/// The longest line that a server may answer with. Memcached's have less than 100 bytes.
 const LONGEST_LINE: usize = 2048;
 
-/// The largest value that is sent or read. A server takes at most 1 MiB unless it is told otherwise (`-I`).
+/// The largest value that is sent or read. A server takes 1 MiB by default (`-I`).
 pub(crate) const LARGEST_VALUE: usize = 64 << 20;
 
 /// From here on a value is not copied.
 const LARGE: usize = 16 * 1024;
 
 /// One request.
-pub(crate) struct Request<'a> {
+pub(crate) struct Request {
     /// The line, and behind it the value with a line break of its own.
     pub(crate) text: Vec<u8>,
     /// A value that is too large to be copied behind the line, without its line break.
-    pub(crate) large: Option<&'a [u8]>,
+    pub(crate) large: Option<Bytes>,
 }
 
-impl<'a> Request<'a> {
+impl Request {
     /// Asks for nothing, to see whether a server is there.
     pub(crate) fn ping() -> Self {
         Self::line(format_args!("mn\r\n"))
@@ -40,12 +41,12 @@ impl<'a> Request<'a> {
         Self::line(format_args!("mg {name} v c t\r\n"))
     }
 
-    pub(crate) fn create(name: &Name, exptime: i64, value: &'a [u8]) -> Self {
+    pub(crate) fn create(name: &Name, exptime: i64, value: &Bytes) -> Self {
         let length = value.len();
         Self::with_value(format_args!("add {name} 0 {exptime} {length}\r\n"), value)
     }
 
-    pub(crate) fn replace(name: &Name, cas: u64, exptime: i64, value: &'a [u8]) -> Self {
+    pub(crate) fn replace(name: &Name, cas: u64, exptime: i64, value: &Bytes) -> Self {
         let length = value.len();
         let line = format_args!("cas {name} 0 {exptime} {length} {cas}\r\n");
         Self::with_value(line, value)
@@ -66,9 +67,9 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn with_value(line: std::fmt::Arguments<'_>, value: &'a [u8]) -> Self {
+    fn with_value(line: std::fmt::Arguments<'_>, value: &Bytes) -> Self {
         if value.len() > LARGE {
-            let large = Some(value);
+            let large = Some(value.clone());
             return Self {
                 large,
                 ..Self::line(line)
@@ -81,7 +82,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A line, with room for what comes behind it.
+/// Returns a line, with room for what comes behind it.
 fn text(line: std::fmt::Arguments<'_>, room: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(Key::MAX_LEN + 64 + room);
     // Writing to a vector does not fail.
@@ -89,7 +90,7 @@ fn text(line: std::fmt::Arguments<'_>, room: usize) -> Vec<u8> {
     text
 }
 
-/// What a server answered.
+/// A server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// `VA`: a record.
@@ -128,13 +129,15 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The server has no room. The record is as it was.
     Full,
+    /// The server has as many connections as it may have.
+    Crowded,
     /// The server failed in another way.
     Server,
-    /// The server does not know the command.
+    /// The server does not support the command.
     Unknown,
-    /// The server wants to know who asks.
+    /// The server requires authentication.
     Unauthenticated,
-    /// What came is no answer to the request.
+    /// The reply is no answer to the request.
     Garbled,
 }
 
@@ -167,7 +170,7 @@ pub(crate) fn take_reply(buffer: &mut BytesMut) -> Result<Option<Reply>, Refusal
     })))
 }
 
-/// Where the first line ends.
+/// Returns where the first line ends.
 fn line_end(buffer: &[u8]) -> Result<Option<usize>, Refusal> {
     let line = &buffer[..buffer.len().min(LONGEST_LINE)];
     match line.windows(2).position(|pair| pair == b"\r\n") {
@@ -184,6 +187,7 @@ fn status(line: &[u8]) -> Result<Reply, Refusal> {
         b"EN" | b"NF" | b"NOT_FOUND" => Ok(Reply::Missing),
         b"MN" => Ok(Reply::Pong),
         b"ERROR" => Err(Refusal::Unknown),
+        b"ERROR Too many open connections" => Err(Refusal::Crowded),
         b"CLIENT_ERROR unauthenticated" => Err(Refusal::Unauthenticated),
         b"SERVER_ERROR object too large for cache" => Err(Refusal::TooLarge),
         line if line.starts_with(b"SERVER_ERROR out of memory") => Err(Refusal::Full),
@@ -193,7 +197,7 @@ fn status(line: &[u8]) -> Result<Reply, Refusal> {
     }
 }
 
-/// What stands before a value.
+/// The header before a value.
 struct Header {
     length: usize,
     cas: u64,
@@ -211,7 +215,7 @@ impl Header {
                 Some(("c", number)) => cas = number.parse().ok(),
                 Some(("t", "-1")) => rest = Some(None),
                 Some(("t", number)) => rest = number.parse().ok().map(Some),
-                // Marks that nobody asked for, of an item that another program has made stale.
+                // Flags that the store does not request: another program has marked the item stale.
                 _ => {}
             }
         }
@@ -224,7 +228,8 @@ impl Header {
     }
 }
 
-/// A large value takes the buffer with it, a small one is copied, so that the buffer serves the next answer too.
+/// A large value takes the buffer with it, a small one is copied, so that the buffer serves the
+/// next answer too.
 fn take_value(buffer: &mut BytesMut, length: usize) -> Bytes {
     if length > LARGE {
         return buffer.split_to(length).freeze();

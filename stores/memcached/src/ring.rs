@@ -1,12 +1,13 @@
-//! Which server has which record.
+//! The server that has a record.
 
 use md5::{Digest as _, Md5};
 
-/// The points of all servers on a circle of 32 bits: a record belongs to the server of the next point after its own.
+/// The points of all servers on a circle of 32 bits: a record belongs to the server of the next
+/// point after its own.
 ///
-/// The weighted Ketama of libmemcached with equal weights, which others have too (`OPT_LIBKETAMA_COMPATIBLE` in PHP,
-/// `ketama_weighted` in pylibmc): 160 points for each server, four from each MD5 of its name and a number. None if there is one
-/// server.
+/// The weighted Ketama of libmemcached with equal weights, also known as `OPT_LIBKETAMA_COMPATIBLE`
+/// (PHP) and `ketama_weighted` (pylibmc). Each server has 160 points, four from each MD5 of its
+/// name and a number. There are none for a single server.
 #[derive(Debug)]
 pub(crate) struct Ring(Vec<(u32, usize)>);
 
@@ -46,7 +47,8 @@ impl Ring {
 mod tests {
     use super::Ring;
 
-    /// Where libmemcached 1.0.16 (pylibmc 1.6.3, `ketama_weighted`) put the records "cloakroom:session:0" and following.
+    /// Where libmemcached 1.0.16 (pylibmc 1.6.3, `ketama_weighted`) put the records
+    /// "cloakroom:session:0" and following.
     fn check(names: [&str; 3], expected: &str) {
         let ring = Ring::new(names);
         for (number, server) in expected.bytes().enumerate() {

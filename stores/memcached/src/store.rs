@@ -2,8 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use cloakroom_store::{
-    Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
+    Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
 
 use tokio::task::JoinSet;
@@ -16,7 +17,9 @@ use crate::node::Node;
 use crate::protocol::{LARGEST_VALUE, Reply, Request};
 use crate::ring::Ring;
 
-/// Sessions in Memcached. A handle: clones share the connections. See the [crate's documentation](crate) for what it guarantees.
+/// Keeps sessions in Memcached. A handle: clones share the connections.
+///
+/// The [crate's documentation](crate) lists its guarantees.
 ///
 /// ```no_run
 /// use cloakroom_memcached::MemcachedStore;
@@ -33,7 +36,8 @@ use crate::ring::Ring;
 /// # }
 /// ```
 ///
-/// It is no [`Directory`](cloakroom_store::Directory), because Memcached cannot list: what needs one does not compile with it.
+/// It is no [`Directory`](cloakroom_store::Directory), because Memcached cannot list. Code that
+/// needs one does not compile with it.
 ///
 /// ```compile_fail,E0277
 /// fn shows_devices(store: impl cloakroom_store::Directory) {}
@@ -51,11 +55,12 @@ struct Inner {
     nodes: Vec<Node>,
     ring: Ring,
     prefix: Prefix,
+    place: Place,
     timeout: Duration,
 }
 
 impl MemcachedStore {
-    /// Connects as the [builder](Self::builder) does when nothing else is said.
+    /// Connects with the defaults of the [builder](Self::builder).
     ///
     /// # Errors
     ///
@@ -63,7 +68,8 @@ impl MemcachedStore {
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
-    /// let store = cloakroom_memcached::MemcachedStore::connect("memcached://cache-1,cache-2,cache-3").await?;
+    /// let url = "memcached://cache-1,cache-2,cache-3";
+    /// let store = cloakroom_memcached::MemcachedStore::connect(url).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -71,21 +77,29 @@ impl MemcachedStore {
         Self::builder(url).connect().await
     }
 
-    /// A store with options, on the servers of a URL: `memcached://host:port,host:port`. The port is 11211 unless said otherwise.
+    /// Returns the settings of a store on the servers of a [URL](crate#urls).
     ///
     /// ```
     /// # use cloakroom_memcached::MemcachedStore;
-    /// let builder = MemcachedStore::builder("memcached://cache-1,cache-2").prefix("shop:");
+    /// let builder =
+    ///     MemcachedStore::builder("memcached://cache-1,cache-2").prefix("shop:");
     /// ```
     pub fn builder(url: &str) -> Builder {
         Builder::new(url)
     }
 
-    pub(crate) fn new(nodes: Vec<Node>, ring: Ring, prefix: Prefix, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        nodes: Vec<Node>,
+        ring: Ring,
+        prefix: Prefix,
+        place: Place,
+        timeout: Duration,
+    ) -> Self {
         let inner = Inner {
             nodes,
             ring,
             prefix,
+            place,
             timeout,
         };
         Self {
@@ -93,13 +107,13 @@ impl MemcachedStore {
         }
     }
 
-    /// Asks every server whether it is there. One that is suffices: the others may come back, and nothing but their share of
-    /// the records waits for them.
+    /// Asks every server for an answer. One suffices: the others may come back, and only their
+    /// share of the records waits.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         let mut asked = JoinSet::new();
         for server in 0..self.inner.nodes.len() {
             let store = self.clone();
-            asked.spawn(async move { Self::ping(&store.inner.nodes[server]).await });
+            asked.spawn(async move { store.inner.nodes[server].greet().await });
         }
         let mut failed = None;
         while let Some(outcome) = asked.join_next().await {
@@ -113,14 +127,7 @@ impl MemcachedStore {
         Err(failed.unwrap_or_else(failure::misplaced))
     }
 
-    async fn ping(node: &Node) -> Result<(), StoreError> {
-        match node.ask(&Request::ping()).await? {
-            Reply::Pong => Ok(()),
-            _ => Err(failure::misplaced()),
-        }
-    }
-
-    /// What a record is called, and the server that has it.
+    /// Returns the name of a record, and the server that has it.
     fn find(&self, key: &Key) -> (Name, &Node) {
         let name = self.inner.prefix.name(key);
         let node = &self.inner.nodes[self.inner.ring.server(name.as_bytes())];
@@ -129,9 +136,13 @@ impl MemcachedStore {
 }
 
 impl Store for MemcachedStore {
+    fn place(&self) -> Option<Place> {
+        Some(self.inner.place.clone())
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let (name, node) = self.find(key);
-        match node.ask_twice(&Request::load(&name)).await? {
+        match node.ask_twice(Request::load(&name)).await? {
             Reply::Missing => Ok(None),
             Reply::Value(item) if item.cas == 0 => Err(failure::without_cas()),
             Reply::Value(item) => {
@@ -146,7 +157,7 @@ impl Store for MemcachedStore {
         let (name, node) = self.find(key);
         let exptime = life::exptime(now(), write.expires_at);
         let request = Request::create(&name, exptime, value(write)?);
-        match node.ask(&request).await? {
+        match node.ask(request).await? {
             Reply::Done => Ok(Created::Stored),
             Reply::Other => Ok(Created::Taken),
             _ => Err(failure::misplaced()),
@@ -162,7 +173,7 @@ impl Store for MemcachedStore {
         let (name, node) = self.find(key);
         let exptime = life::exptime(now(), write.expires_at);
         let request = Request::replace(&name, old.version, exptime, value(write)?);
-        match node.ask(&request).await? {
+        match node.ask(request).await? {
             Reply::Done => Ok(Replaced::Stored),
             Reply::Other => Ok(Replaced::Changed),
             Reply::Missing => Ok(Replaced::Gone),
@@ -173,7 +184,7 @@ impl Store for MemcachedStore {
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
         let (name, node) = self.find(key);
         let request = Request::touch(&name, life::exptime(now(), expires_at));
-        match node.ask(&request).await? {
+        match node.ask(request).await? {
             Reply::Done => Ok(Touched::Extended),
             Reply::Missing => Ok(Touched::Gone),
             _ => Err(failure::misplaced()),
@@ -182,7 +193,7 @@ impl Store for MemcachedStore {
 
     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
         let (name, node) = self.find(key);
-        match node.ask(&Request::delete(&name, old.version)).await? {
+        match node.ask(Request::delete(&name, old.version)).await? {
             Reply::Done => Ok(Deleted::Deleted),
             Reply::Other => Ok(Deleted::Changed),
             Reply::Missing => Ok(Deleted::Gone),
@@ -205,7 +216,7 @@ fn now() -> UnixTime {
     SystemTime::now().into()
 }
 
-fn value(write: &Write) -> Result<&[u8], StoreError> {
+fn value(write: &Write) -> Result<&Bytes, StoreError> {
     match write.bytes.len() <= LARGEST_VALUE {
         true => Ok(&write.bytes),
         false => Err(failure::too_large()),

@@ -1,4 +1,4 @@
-//! The store against servers that say what a test wants them to say.
+//! The store against servers with scripted answers.
 
 mod fake;
 
@@ -29,7 +29,7 @@ fn stored(version: u64) -> Stored {
     Stored::new("old", UnixTime::MAX, version)
 }
 
-/// One after another, with what the server answers; what it was asked.
+/// Runs the operations in turn against the server's answers. Returns the requests.
 async fn asked(answers: &[&str], prefix: &str, key: &Key) -> Result<Vec<String>, Box<dyn Error>> {
     let fake = Fake::start(answers).await?;
     let store = MemcachedStore::builder(&fake.url())
@@ -97,14 +97,14 @@ async fn no_name_is_longer_than_250_bytes_and_no_two_keys_share_one() -> Test {
     assert_eq!(names.len(), keys.len(), "{names:?}");
     assert_eq!(names[2], format!("pre:{}", keys[2]));
     assert!(names[3].starts_with("pre:sha256."));
-    // What looks like the name of a long key is not one.
+    // A name that looks like a long key's name is not one.
     assert!(!names[5].contains(&keys[5]));
     Ok(())
 }
 
 // R57
 #[tokio::test]
-async fn a_life_of_more_than_30_days_is_told_as_a_moment() -> Test {
+async fn a_life_of_more_than_30_days_is_sent_as_a_date() -> Test {
     let fake = Fake::start(&["MN\r\n", "STORED\r\n", "STORED\r\n", "TOUCHED\r\n"]).await?;
     let store = connect(&fake).await?;
     let (day, year) = (
@@ -130,7 +130,7 @@ async fn a_life_of_more_than_30_days_is_told_as_a_moment() -> Test {
 }
 
 #[tokio::test]
-async fn outcomes_are_told_apart() -> Test {
+async fn outcomes_are_distinguished() -> Test {
     let answers = [
         "MN\r\n",
         "NOT_STORED\r\n",
@@ -169,9 +169,10 @@ async fn outcomes_are_told_apart() -> Test {
     Ok(())
 }
 
-/// A load that is answered so is an error of this kind, which repeats nothing of it; the store then works again.
+/// A load that is answered so is an error of this kind, which repeats nothing of it; the store then
+/// works again.
 async fn refused(answer: &str, transient: bool) -> Result<StoreError, Box<dyn Error>> {
-    // Those that end the connection are heard twice: a load is sent again.
+    // Answers that end the connection are read twice, because a load is sent again.
     let fake = Fake::start(&["MN\r\n", answer, answer, answer]).await?;
     let store = MemcachedStore::connect(&fake.url()).await?;
     let error = store
@@ -188,7 +189,7 @@ async fn refused(answer: &str, transient: bool) -> Result<StoreError, Box<dyn Er
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_a_transient_error() -> Test {
+async fn an_unintelligible_answer_is_a_transient_error() -> Test {
     let line = "x".repeat(3000);
     for answer in [
         "\r\n",
@@ -236,7 +237,7 @@ async fn a_server_that_is_none_is_a_permanent_error() -> Test {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_said_clearly() -> Test {
+async fn values_that_do_not_fit_are_named() -> Test {
     let large = refused("SERVER_ERROR object too large for cache\r\n", false).await?;
     assert!(large.to_string().contains("larger than the server takes"));
     let full = refused("SERVER_ERROR out of memory storing object\r\n", true).await?;
@@ -283,6 +284,29 @@ async fn a_write_is_sent_once_and_a_load_once_more() -> Test {
     Ok(())
 }
 
+// R91
+#[tokio::test]
+async fn a_cancelled_request_keeps_its_connection() -> Test {
+    let answers: Vec<_> = std::iter::once("MN\r\n")
+        .chain(std::iter::repeat_n("EN\r\n", 100))
+        .collect();
+    let fake = Fake::start(&answers).await?;
+    let store = MemcachedStore::builder(&fake.url()).max_connections(1);
+    let store = store.connect().await?;
+    for _ in 0..50 {
+        // The request has been sent and the store waits for the answer. Then its caller goes.
+        let name = key("a");
+        let mut load = std::pin::pin!(store.load(&name));
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(load.as_mut().poll(context).is_ready())
+        });
+        assert!(!polled.await);
+    }
+    assert!(store.load(&key("a")).await?.is_none());
+    assert_eq!(fake.connections(), 1);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_scheme_may_be_in_capitals() {
     let error = MemcachedStore::connect("MemCached://a,a").await;
@@ -291,7 +315,7 @@ async fn a_scheme_may_be_in_capitals() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_found_when_connecting() {
+async fn wrong_settings_are_found_when_connecting() {
     for url in [
         "",
         "memcached",
@@ -314,6 +338,11 @@ async fn what_cannot_be_is_found_when_connecting() {
         "memcached://a/0",
         "memcached://a?secret=1",
         "memcached://a b",
+        "memcached:///run/memcached.sock",
+        "memcached+unix://",
+        "memcached+unix://run/memcached.sock",
+        "memcached+unix:///run/secret?option=1",
+        "memcached+unix:///run/secret,/run/other",
     ] {
         let error = MemcachedStore::connect(url).await.unwrap_err();
         assert!(!error.is_transient(), "{url}: {error}");
@@ -359,4 +388,11 @@ async fn a_server_may_have_an_address_of_version_6() -> Test {
     };
     assert!(connect(&fake).await?.load(&key("a")).await?.is_none());
     Ok(())
+}
+
+#[tokio::test]
+async fn a_store_without_connections_is_refused() {
+    let store = MemcachedStore::builder("memcached://127.0.0.1:1").max_connections(0);
+    let error = store.connect().await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("set at least 1"), "{error}");
 }

@@ -1,7 +1,7 @@
-//! What the store costs: heap per record, and allocations and time per operation.
+//! The store's costs: heap per record, and allocations and time per operation.
 //!
-//! `cargo bench -p cloakroom-memory` prints a table. `… -- OPERATION COUNT` runs one operation only, to be put under
-//! callgrind: the difference between two counts is what the operations cost.
+//! `cargo bench -p cloakroom-memory` prints a table. `… -- OPERATION COUNT` runs one operation
+//! only, to be put under callgrind: the difference between two counts is what the operations cost.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 

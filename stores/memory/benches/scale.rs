@@ -1,9 +1,11 @@
-//! What the store costs when it is large, what expiry costs, and how long a request waits while a tenth expires. Times of operations
-//! are the thread's own, from `/proc` (Linux): they hold on a busy machine, too. A wait is by the clock; what the thread waited for
-//! a processor, and not for the store, is taken off.
+//! The costs of a large store and of expiry, and how long requests wait while a tenth of the
+//! records expires. Operations are measured in the thread's own time, from `/proc` (Linux), which
+//! holds on a busy machine. Waits are by the clock, less the time that the thread waited for a
+//! processor.
 //!
-//! `cargo bench -p cloakroom-memory --bench scale` runs 10,000 and 1,000,000 sessions; further counts may be named:
-//! `… -- 5000000`. Lines of fields separated by tabs, for `conformance/measured`.
+//! `cargo bench -p cloakroom-memory --bench scale` runs 10,000 and 1,000,000 sessions; further
+//! counts may be named: `… -- 5000000`. Lines of fields separated by tabs, for
+//! `conformance/measured`.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -27,7 +29,7 @@ const RECORD: usize = 160;
 const START: u64 = 1_800_000_000;
 /// Operations of each kind.
 const MANY: usize = 100_000;
-/// What no request takes by itself.
+/// Longer than any request takes by itself.
 const SLOW: Duration = Duration::from_micros(20);
 /// For how long requests are watched while nothing expires.
 const CALM: Duration = Duration::from_millis(500);
@@ -94,7 +96,8 @@ fn expiry(store: &MemoryStore) -> (usize, f64) {
     (removed, spent as f64 / removed.max(1) as f64)
 }
 
-/// The longest wait of a request, a load and a replace of a living session, while something else goes on in this thread.
+/// The longest wait of a request, a load and a replace of a living session, while something else
+/// goes on in this thread.
 fn pauses(store: &MemoryStore, count: usize, other: impl FnOnce()) -> Duration {
     let stop = AtomicBool::new(false);
     let write = Write::new(vec![8; RECORD], UnixTime::from_secs(START + 7_200), None);

@@ -5,6 +5,7 @@ use cloakroom_store::UnixTime;
 
 use crate::MemoryStore;
 use crate::data::{Clock, Data, SHARDS};
+use crate::feed::Listeners;
 use crate::hashing::Hashing;
 use crate::limits::Limits;
 use crate::shard::Shard;
@@ -35,9 +36,10 @@ impl Builder {
         }
     }
 
-    /// At most this many records, expired ones that have not been removed yet included. Default: no limit.
+    /// Sets the maximum number of records, including expired ones that are not removed yet.
+    /// Default: no limit.
     ///
-    /// What happens at the limit, and who may use its last eighth: [When it is full](crate#when-it-is-full).
+    /// [When it is full](crate#when-it-is-full) describes the limit and its last eighth.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -48,13 +50,13 @@ impl Builder {
         self
     }
 
-    /// At most about this many bytes of heap. Default: no limit.
+    /// Sets the approximate maximum of heap bytes. Default: no limit.
     ///
-    /// A record counts for its key, its bytes, its subject, and 128 bytes, a little more than what the tables take for it.
-    /// The unused memory of the tables of an almost empty store (about 100 KiB) is not counted, nor is what the allocator
-    /// itself adds.
+    /// A record counts for its key, its bytes, its subject, and 128 bytes, a little more than what
+    /// the tables take for it. The unused memory of the tables of an almost empty store (about 100
+    /// KiB) is not counted, nor is what the allocator itself adds.
     ///
-    /// What happens at the limit, and who may use its last eighth: [When it is full](crate#when-it-is-full).
+    /// [When it is full](crate#when-it-is-full) describes the limit and its last eighth.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -65,10 +67,10 @@ impl Builder {
         self
     }
 
-    /// The clock that decides what has expired. Default: the system's.
+    /// Sets the clock by which records expire. Default: the system's clock.
     ///
-    /// It is called in every operation, with a lock held: it must be quick and must not call this store. It may jump, back
-    /// and forth; if it panics, the operation panics too, and the store goes on.
+    /// Every operation calls it with a lock held. So it must be quick and must not call this store.
+    /// It may jump back and forth. If it panics, the operation panics too, and the store goes on.
     ///
     /// ```
     /// use cloakroom_memory::MemoryStore;
@@ -89,7 +91,7 @@ impl Builder {
         self
     }
 
-    /// An empty store.
+    /// Returns an empty store.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -106,6 +108,7 @@ impl Builder {
             limits: Limits::new(self.max_entries, self.max_bytes),
             hashing: Hashing::new(),
             clock: self.clock,
+            listeners: Listeners::default(),
         }))
     }
 

@@ -5,8 +5,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 
-/// Keys of stored records are minted by the server: a client can at most look for keys of its choice, which moves nothing in
-/// a table. So the fast hash serves, with secret seeds. Subjects may be names that users chose: they get SipHash.
+/// The server mints the keys of stored records. A client can only look up keys of its choice, which
+/// moves nothing in a table. So a fast hash with secret seeds suffices. Subjects may be names that
+/// users choose, so they get SipHash.
 pub(crate) struct Hashing {
     seed: u64,
     shared: SharedSeed,

@@ -2,8 +2,8 @@
 
 use hashbrown::HashTable;
 
-/// A multimap of hashes and slots. Each entry carries its hash, so that growing reads nothing but the table itself: that is
-/// what keeps the pause short.
+/// A multimap of hashes and slots. Each entry carries its hash, so that growing reads nothing but
+/// the table itself: that is what keeps the pause short.
 #[derive(Default)]
 pub(crate) struct Index {
     table: HashTable<Entry>,

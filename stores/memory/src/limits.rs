@@ -4,13 +4,37 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use cloakroom_store::StoreError;
 
-/// The bounds, and what has been taken of them. Counted before a record goes in and after it came out, so that the bounds
-/// hold at every moment.
+/// The bounds and the present totals. A record is counted before it goes in and after it came out,
+/// so the bounds hold at every moment.
 pub(crate) struct Limits {
     pub(crate) max_entries: usize,
     pub(crate) max_bytes: usize,
     entries: AtomicUsize,
     bytes: AtomicUsize,
+}
+
+/// How much of a bound a write may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// For records without a subject: anybody can have one. They leave the last eighth alone.
+    Anybody,
+    Whole,
+}
+
+impl Share {
+    pub(crate) fn of_subject(has_subject: bool) -> Self {
+        match has_subject {
+            true => Self::Whole,
+            false => Self::Anybody,
+        }
+    }
+
+    fn of(self, bound: usize) -> usize {
+        match self {
+            Self::Anybody => bound - bound / 8,
+            Self::Whole => bound,
+        }
+    }
 }
 
 impl Limits {
@@ -31,19 +55,12 @@ impl Limits {
         self.bytes.load(Relaxed)
     }
 
-    /// Takes room for a new record, or nothing. The last eighth is for records with a subject.
-    pub(crate) fn reserve(&self, cost: usize, has_subject: bool) -> bool {
-        let share = |bound: usize| {
-            if has_subject {
-                bound
-            } else {
-                bound - bound / 8
-            }
-        };
-        if !take(&self.entries, 1, share(self.max_entries)) {
+    /// Takes room for a new record, or nothing.
+    pub(crate) fn reserve(&self, cost: usize, share: Share) -> bool {
+        if !take(&self.entries, 1, share.of(self.max_entries)) {
             return false;
         }
-        let fits = take(&self.bytes, cost, share(self.max_bytes));
+        let fits = take(&self.bytes, cost, share.of(self.max_bytes));
         if !fits {
             self.entries.fetch_sub(1, Relaxed);
         }
@@ -51,9 +68,9 @@ impl Limits {
     }
 
     /// Takes the room of a record that replaces another, or leaves that of the other.
-    pub(crate) fn exchange(&self, old: usize, new: usize) -> bool {
+    pub(crate) fn exchange(&self, old: usize, new: usize, share: Share) -> bool {
         if new > old {
-            return take(&self.bytes, new - old, self.max_bytes);
+            return take(&self.bytes, new - old, share.of(self.max_bytes));
         }
         self.bytes.fetch_sub(old - new, Relaxed);
         true
@@ -65,7 +82,7 @@ impl Limits {
         self.bytes.fetch_sub(cost, Relaxed);
     }
 
-    /// What to answer when there is no room.
+    /// Returns the error of a full store.
     #[cold]
     pub(crate) fn full(&self) -> StoreError {
         let bound = |bound: usize| match bound {
@@ -86,7 +103,7 @@ impl Limits {
 
 fn take(counter: &AtomicUsize, more: usize, bound: usize) -> bool {
     counter
-        .try_update(Relaxed, Relaxed, |now| {
+        .fetch_update(Relaxed, Relaxed, |now| {
             now.checked_add(more).filter(|sum| *sum <= bound)
         })
         .is_ok()

@@ -1,4 +1,4 @@
-//! One record: its bytes in one shared allocation, and what the shard must know of it.
+//! One record: its bytes in one shared allocation, and the shard's data about it.
 
 use bytes::Bytes;
 use cloakroom_store::{Key, Stored, UnixTime, Write};
@@ -6,20 +6,21 @@ use cloakroom_store::{Key, Stored, UnixTime, Write};
 /// No slot: the end of a list.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// What a record takes beside its own bytes, rounded up: its slot, its share of the tables just after they have grown, and
-/// the count of references to its buffer. `benches/memory.rs` measures it.
+/// A record's overhead, rounded up: its slot, its share of freshly grown tables, and its buffer's
+/// reference count. `benches/memory.rs` measures it.
 pub(crate) const OVERHEAD: usize = 128;
 
 const LENGTH: usize = size_of::<u64>();
 
 /// 56 bytes: there may be millions of them.
 pub(crate) struct Record {
-    /// Key, value, and, if there is a subject, the subject and its length. Shared: a load hands out a reference to the
-    /// value inside it, and copies nothing.
+    /// Key, value, and, if there is a subject, the subject and its length. Shared: a load hands out
+    /// a reference to the value inside it, and copies nothing.
     buffer: Bytes,
     /// No two writes of a store have the same. Zero until the shard sets it.
     pub(crate) version: u64,
-    // Forty bits of seconds reach beyond `UnixTime::MAX`; a whole word would make the record 64 bytes.
+    // Forty bits of seconds reach beyond `UnixTime::MAX`; a whole word would make the record 64
+    // bytes.
     expires_low: u32,
     expires_high: u8,
     key_len: u8,
@@ -71,7 +72,8 @@ impl Record {
         Some(&rest[rest.len() - length..])
     }
 
-    /// The record as a load returns it. Allocates at most once in the record's life (the count of references).
+    /// The record as a load returns it. Allocates at most once in the record's life (the count of
+    /// references).
     pub(crate) fn stored(&self) -> Stored {
         let tail = self.subject().map_or(0, |subject| subject.len() + LENGTH);
         let value = usize::from(self.key_len)..self.buffer.len() - tail;
@@ -90,7 +92,7 @@ impl Record {
         self.expires_high = (seconds >> 32) as u8;
     }
 
-    /// What the record counts for in `max_bytes`.
+    /// The record's share of `max_bytes`.
     pub(crate) fn cost(&self) -> usize {
         self.buffer.len() + OVERHEAD
     }

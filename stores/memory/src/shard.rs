@@ -1,6 +1,6 @@
 //! One shard: everything that happens under one lock.
 
-use cloakroom_store::{Key, Stored, UnixTime};
+use cloakroom_store::{Entry, Key, Stored, UnixTime};
 
 use crate::hashing::Hashing;
 use crate::index::Index;
@@ -11,7 +11,8 @@ use crate::wheel::{Step, Wheel};
 
 /// Records, each in a slot, found by key, by subject, and by expiry.
 ///
-/// Nothing in here can panic half-way, so that a lock poisoned by a panic elsewhere still guards a whole shard.
+/// Nothing in here can panic half-way, so that a lock poisoned by a panic elsewhere still guards a
+/// whole shard.
 pub(crate) struct Shard {
     keys: Index,
     subjects: Index,
@@ -44,21 +45,23 @@ impl Shard {
         self.slab.get(slot)
     }
 
-    /// Whether there is a number left for one more record.
+    /// Returns whether there is a number left for one more record.
     pub(crate) fn has_room(&self) -> bool {
         self.slab.len() < NIL as usize
     }
 
-    /// Puts in a record whose key is not there.
-    pub(crate) fn insert(&mut self, hashing: &Hashing, hash: u32, mut record: Record) {
-        record.version = self.next_version();
+    /// Puts in a record whose key is not there. Returns its version.
+    pub(crate) fn insert(&mut self, hashing: &Hashing, hash: u32, mut record: Record) -> u64 {
+        let version = self.next_version();
+        record.version = version;
         let slot = self.slab.push(record);
         self.keys.insert(hash, slot);
         self.enlist(hashing, slot);
         self.wheel.link(&mut self.slab, slot);
+        version
     }
 
-    /// Puts `record` in the place of the one in `slot`, which has the same key, and returns that one.
+    /// Replaces the record in `slot`, which has the same key, by `record`, and returns the old one.
     pub(crate) fn replace(&mut self, hashing: &Hashing, slot: u32, mut record: Record) -> Record {
         record.version = self.next_version();
         self.wheel.unlink(&mut self.slab, slot);
@@ -101,8 +104,8 @@ impl Shard {
         removed
     }
 
-    /// Removes expired records, at most `limit` of them and in at most `steps` steps. Says how many, and whether there may
-    /// be more.
+    /// Removes expired records, at most `limit` of them and in at most `steps` steps. Says how
+    /// many, and whether there may be more.
     pub(crate) fn expire(
         &mut self,
         hashing: &Hashing,
@@ -133,13 +136,43 @@ impl Shard {
     }
 
     /// The subject's records, be they expired or not.
-    pub(crate) fn list(&self, hash: u32, subject: &str, found: &mut Vec<(Key, Stored)>) {
+    /// Adds the living records of a subject, until there are `limit`.
+    pub(crate) fn list(
+        &self,
+        hash: u32,
+        subject: &str,
+        now: UnixTime,
+        limit: usize,
+        found: &mut Vec<(Key, Stored)>,
+    ) {
         let records = self.subjects.all(hash).map(|slot| self.slab.get(slot));
-        for record in records.filter(|record| record.subject() == Some(subject.as_bytes())) {
+        let is_wanted = |record: &&Record| {
+            record.subject() == Some(subject.as_bytes()) && now.as_secs() < record.expires()
+        };
+        for record in records.filter(is_wanted).take(limit - found.len()) {
             // Always a key: it came from one.
             let key = str::from_utf8(record.key()).ok().and_then(Key::new);
             found.extend(key.map(|key| (key, record.stored())));
         }
+    }
+
+    /// The first records behind this key, in the order of their keys, be they expired or not.
+    pub(crate) fn after(&self, after: Option<&[u8]>, limit: usize) -> Vec<Entry> {
+        let records = (0..self.slab.len()).map(|slot| self.slab.get(slot as u32));
+        let is_behind = |record: &&Record| after.is_none_or(|after| record.key() > after);
+        let mut behind: Vec<&Record> = records.filter(is_behind).collect();
+        if limit < behind.len() {
+            behind.select_nth_unstable_by(limit, |a, b| a.key().cmp(b.key()));
+            behind.truncate(limit);
+        }
+        behind.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+        let entry = |record: &&Record| {
+            // Always a key, and text: they came from such.
+            let key = str::from_utf8(record.key()).ok().and_then(Key::new)?;
+            let subject = record.subject().and_then(|text| str::from_utf8(text).ok());
+            Some(Entry::new(key, record.stored(), subject.map(Box::from)))
+        };
+        behind.iter().filter_map(entry).collect()
     }
 
     fn enlist(&mut self, hashing: &Hashing, slot: u32) {

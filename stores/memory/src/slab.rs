@@ -4,7 +4,8 @@ use crate::record::Record;
 
 const CHUNK: usize = 64;
 
-/// A vector in chunks: it grows and shrinks without moving more than a chunk, and wastes less than one.
+/// A vector in chunks: it grows and shrinks without moving more than a chunk, and wastes less than
+/// one.
 #[derive(Default)]
 pub(crate) struct Slab {
     /// All but the last are full; none is empty.

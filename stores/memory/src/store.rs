@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Sweep, Touched,
-    UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Enumerate, Key, Page, Replaced, Store, StoreError, Stored,
+    Sweep, Touched, UnixTime, Write,
 };
 
 use crate::Builder;
@@ -13,8 +13,9 @@ use crate::sweeper::Sweeper;
 
 /// Sessions in the memory of this process. A clone is another handle on the same sessions.
 ///
-/// Implements [`Store`], [`Sweep`] and [`Directory`]; what that means here, what it costs and what happens when it is full say
-/// the [crate's docs](crate).
+/// Implements [`Store`], [`Sweep`], [`Directory`], [`Enumerate`] and
+/// [`Feed`](cloakroom_store::Feed). The [crate's docs](crate)
+/// describe the guarantees, the costs and the limits.
 ///
 /// ```
 /// use cloakroom_memory::MemoryStore;
@@ -33,7 +34,7 @@ struct Handle {
 }
 
 impl MemoryStore {
-    /// An empty store without a bound, on the system's clock.
+    /// Returns an empty store without a bound, on the system's clock.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -44,7 +45,7 @@ impl MemoryStore {
         Self::builder().build()
     }
 
-    /// For a store with a bound or a clock of its own.
+    /// Returns a builder, for a store with a bound or another clock.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -54,15 +55,17 @@ impl MemoryStore {
         Builder::new()
     }
 
-    /// A handle that has this store swept at this interval (at least a millisecond), by a thread of its own.
+    /// Returns a handle to this store, and sweeps it at this interval (at least a millisecond) in a
+    /// thread of its own.
     ///
-    /// The thread runs until the returned handle and all clones of it have been dropped: dropping the last one ends it and
-    /// waits for its end, which takes as long as removing a few dozen records. Handles from before do not keep it running.
-    /// It needs no runtime. If the store's clock panics, that round ends early, and the next one goes on.
+    /// The thread runs until the returned handle and all clones of it have been dropped. The last
+    /// drop ends the thread and waits for it, as long as removing a few dozen records takes.
+    /// Earlier handles do not keep it running. It needs no runtime. If the store's clock panics,
+    /// that round ends early, and the next one goes on.
     ///
     /// # Errors
     ///
-    /// When the operating system gives no thread.
+    /// When the operating system cannot start a thread.
     ///
     /// ```
     /// use cloakroom_memory::MemoryStore;
@@ -80,8 +83,8 @@ impl MemoryStore {
         })))
     }
 
-    /// How many records there are, expired ones that have not been removed yet included. For a gauge beside
-    /// [`Builder::max_entries`].
+    /// Returns the number of records, including expired ones that are not removed yet: for a gauge
+    /// next to [`Builder::max_entries`].
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -92,7 +95,7 @@ impl MemoryStore {
         self.0.data.limits.entries()
     }
 
-    /// For how many bytes these records count, as [`Builder::max_bytes`] counts them.
+    /// Returns the number of bytes of these records, as [`Builder::max_bytes`] counts them.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;
@@ -101,6 +104,10 @@ impl MemoryStore {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.0.data.limits.bytes()
+    }
+
+    pub(crate) fn data(&self) -> &Data {
+        &self.0.data
     }
 
     pub(crate) fn of(data: Arc<Data>) -> Self {
@@ -117,7 +124,7 @@ impl Store for MemoryStore {
     }
 
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
-        self.0.data.create(key, write)
+        Ok(self.0.data.create(key, write)?.0)
     }
 
     async fn replace(
@@ -126,7 +133,7 @@ impl Store for MemoryStore {
         old: &Stored,
         write: &Write,
     ) -> Result<Replaced, StoreError> {
-        self.0.data.replace(key, old, write)
+        Ok(self.0.data.replace(key, old, write)?.0)
     }
 
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
@@ -134,7 +141,28 @@ impl Store for MemoryStore {
     }
 
     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
-        Ok(self.0.data.delete(key, old))
+        let deleted = self.0.data.delete(key, old);
+        if deleted == Deleted::Deleted {
+            self.0.data.listeners.removed(key);
+        }
+        Ok(deleted)
+    }
+
+    async fn create_versioned(
+        &self,
+        key: &Key,
+        write: &Write,
+    ) -> Result<(Created, Option<u64>), StoreError> {
+        self.0.data.create(key, write)
+    }
+
+    async fn replace_versioned(
+        &self,
+        key: &Key,
+        old: &Stored,
+        write: &Write,
+    ) -> Result<(Replaced, Option<u64>), StoreError> {
+        self.0.data.replace(key, old, write)
     }
 }
 
@@ -146,7 +174,30 @@ impl Sweep for MemoryStore {
 
 impl Directory for MemoryStore {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
-        Ok(self.0.data.list(subject))
+        Ok(self.0.data.list(subject, usize::MAX))
+    }
+
+    async fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        Ok(self.0.data.list(subject, limit))
+    }
+}
+
+impl Enumerate for MemoryStore {
+    /// Locks one shard at a time. Each page looks at all records of its shards, a small part of the
+    /// store.
+    async fn enumerate(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let after = after.map(|cursor| Key::new(cursor.as_str()));
+        match after {
+            Some(None) => Err(StoreError::permanent(
+                "memory",
+                "the cursor is not one of this store; begin without one",
+            )),
+            after => Ok(self.0.data.page(after.flatten().as_ref(), limit)),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::data::Data;
 
-/// The thread lives as long as this does. It holds the data, but no handle of the store, so that it is never the one that
-/// drops this.
+/// The thread lives as long as this does. It holds the data, but no handle of the store, so that it
+/// is never the one that drops this.
 pub(crate) struct Sweeper {
     stop: Arc<Stop>,
     thread: Option<JoinHandle<()>>,
@@ -31,7 +31,7 @@ impl Sweeper {
                 let stop = Arc::clone(&stop);
                 move || {
                     while !stop.comes_within(interval) {
-                        // What can panic is the application's clock. The next round tries again.
+                        // The application's clock may panic. The next round tries again.
                         let _ = catch_unwind(AssertUnwindSafe(|| {
                             data.sweep(usize::MAX, || stop.comes_within(Duration::ZERO))
                         }));

@@ -1,10 +1,11 @@
-//! What expires when: a hierarchical timing wheel over the slots of a shard.
+//! Expiry: a hierarchical timing wheel over the slots of a shard.
 //!
-//! Ten levels of sixteen lists; a list of level `l` spans `16^l` seconds. A record is in the lowest level where its list is
-//! less than sixteen lists ahead of `elapsed`. When a list's time has come it is opened: its records move to lower levels one
-//! by one, those of the lowest level have expired. So a record is looked at once a level and only when its end is near,
-//! linking and unlinking cost the same however many records there are, and a caller can stop after any number of steps, as
-//! each handles one record. The lists run through the records themselves.
+//! It has ten levels of sixteen lists. A list of level `l` spans `16^l` seconds. A record is in the
+//! lowest level where its list is less than sixteen lists ahead of `elapsed`. When a list's time
+//! has come, it is opened: its records move to lower levels one by one, and those of the lowest
+//! level have expired. So a record is visited once per level, and only when its end is near.
+//! Linking and unlinking take constant time. A caller can stop after any step, because each handles
+//! one record. The lists run through the records themselves.
 
 use crate::record::NIL;
 use crate::slab::Slab;
@@ -18,7 +19,8 @@ const LEVELS: usize = 10;
 const DUE: u8 = (LEVELS * LISTS) as u8;
 
 pub(crate) struct Wheel {
-    /// All that expires at or before this second is due. Never after the clock: see [`Wheel::rewind`].
+    /// All that expires at or before this second is due. Never after the clock: see
+    /// [`Wheel::rewind`].
     elapsed: u64,
     /// The first slot of each list.
     heads: [u32; LEVELS * LISTS + 1],
@@ -26,7 +28,8 @@ pub(crate) struct Wheel {
     waiting: [u16; LEVELS],
     /// No list that waits begins before this second.
     next: u64,
-    /// The list that begins at `elapsed`, while it is being emptied (else `DUE`). Nothing is linked into it.
+    /// The list that begins at `elapsed`, while it is being emptied (else `DUE`). Nothing is linked
+    /// into it.
     open: u8,
 }
 
@@ -111,8 +114,8 @@ impl Wheel {
         }
     }
 
-    /// If the clock has been set back, sorts everything anew as of `now`. The only operation whose time grows with the
-    /// number of records in the shard.
+    /// Sorts everything again as of `now`, if the clock has been set back. This is the only
+    /// operation whose time grows with the number of records in the shard.
     pub(crate) fn rewind(&mut self, slab: &mut Slab, now: u64) {
         if self.elapsed <= now {
             return;
@@ -126,7 +129,8 @@ impl Wheel {
         }
     }
 
-    /// Turns the wheel to the next list whose time has come and opens it, or, if there is none, turns it to `now`.
+    /// Turns the wheel to the next list whose time has come and opens it. If there is none, turns
+    /// it to `now`.
     fn open_next(&mut self, now: u64) -> bool {
         // Empty by now; and from here on it may be filled for the next turn.
         self.open = DUE;
@@ -145,7 +149,7 @@ impl Wheel {
         false
     }
 
-    /// The waiting list that begins first, and when.
+    /// Returns the waiting list that begins first, and when.
     fn first_waiting(&self) -> Option<(u64, usize)> {
         let levels = (0..LEVELS).filter(|level| self.waiting[*level] != 0);
         levels
@@ -160,14 +164,14 @@ impl Wheel {
             .min()
     }
 
-    /// When a waiting list begins. It is the current one or one of the fifteen after that.
+    /// Returns when a waiting list begins. It is the current one or one of the fifteen after that.
     fn start(&self, level: usize, digit: usize) -> u64 {
         let current = self.current(level);
         let ahead = (digit as u64).wrapping_sub(current) % LISTS as u64;
         (current + ahead) << (DIGIT * level as u32)
     }
 
-    /// The list of this level that spans `elapsed`, counted from the beginning of time.
+    /// Returns the list of this level that spans `elapsed`, counted from the beginning of time.
     fn current(&self, level: usize) -> u64 {
         self.elapsed >> (DIGIT * level as u32)
     }

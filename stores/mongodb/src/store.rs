@@ -1,31 +1,40 @@
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::future::IntoFuture as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Sweep, Touched,
-    UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Entry, Enumerate, Key, Page, Place, Replaced, Store,
+    StoreError, Stored, Sweep, Swept, Touched, UnixTime, Write,
 };
 use futures_util::TryStreamExt as _;
 use mongodb::bson::raw::RawDocumentBuf;
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{Collation, IndexOptions};
 use mongodb::{Collection, IndexModel};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
+use crate::outlive::Outlive;
+use crate::source::Source;
 use crate::{Builder, document, failure};
+
+/// How long no answer may have come before a write asks whether the connections are still there.
+const QUIET: Duration = Duration::from_secs(1);
 
 pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
-/// Sessions in a collection of a MongoDB database. A handle: clones share everything. See the [crate's documentation](crate) for
-/// what it guarantees.
+/// Keeps sessions in a collection of a MongoDB database. A handle: clones share everything.
+///
+/// The [crate's documentation](crate) lists its guarantees.
 ///
 /// ```no_run
-/// use cloakroom_mongodb::MongoStore;
+/// use cloakroom_mongodb::MongoDbStore;
 /// use cloakroom_store::{Created, Key, Store, UnixTime, Write};
 ///
 /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
-/// let store = MongoStore::connect("mongodb://localhost/app").await?;
+/// let store = MongoDbStore::connect("mongodb://localhost/app").await?;
 /// store.create_indexes().await?;
 /// let key = Key::new("session:47DEQpj8HBSa").unwrap();
 /// let write = Write::new(b"record".to_vec(), UnixTime::MAX, Some("ada".into()));
@@ -36,21 +45,26 @@ pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct MongoStore {
+pub struct MongoDbStore {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    collection: Collection<RawDocumentBuf>,
-    /// As many as there may be connections. Nobody waits for one in the driver: it keeps the place of those who have given up, and a
-    /// free connection can then stay with them while others wait.
-    turns: Semaphore,
+    source: Source,
+    place: Option<Place>,
+    /// As many as connections. No operation waits for one in the driver, which keeps the places of
+    /// abandoned operations, so that a free connection can stay unused.
+    turns: Arc<Semaphore>,
+    /// Counts answers. A wait that sees none of them was for a server that is away.
+    answers: AtomicU64,
+    /// When the last of them came.
+    last: Mutex<Instant>,
     clock: Clock,
     timeout: Duration,
 }
 
-impl MongoStore {
-    /// Connects as the [builder](Self::builder) does when nothing else is said.
+impl MongoDbStore {
+    /// Connects with the defaults of the [builder](Self::builder).
     ///
     /// # Errors
     ///
@@ -58,8 +72,9 @@ impl MongoStore {
     ///
     /// ```no_run
     /// # async fn open() -> Result<(), cloakroom_store::StoreError> {
-    /// let url = "mongodb://app:password@db1.example.com,db2.example.com,db3.example.com/app?replicaSet=rs0";
-    /// let store = cloakroom_mongodb::MongoStore::connect(url).await?;
+    /// let url =
+    ///     "mongodb://app:password@db1.example.com,db2.example.com/app?replicaSet=rs0";
+    /// let store = cloakroom_mongodb::MongoDbStore::connect(url).await?;
     /// store.create_indexes().await?;
     /// # Ok(())
     /// # }
@@ -68,30 +83,55 @@ impl MongoStore {
         Self::builder().connect(url).await
     }
 
-    /// A store with options.
+    /// Returns the settings of a store.
     ///
     /// ```
-    /// # use cloakroom_mongodb::MongoStore;
-    /// let builder = MongoStore::builder().collection("sessions");
+    /// # use cloakroom_mongodb::MongoDbStore;
+    /// let builder = MongoDbStore::builder().collection("sessions");
     /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }
 
-    /// Makes the collection and its two indexes where they are missing: see [the crate](crate#the-collection). May be called at
-    /// every start, by any number of processes at once. One round trip.
-    ///
-    /// Nothing that the operations promise depends on them. Without them nobody but [`Sweep::sweep`] removes what has expired, and
-    /// listing reads the whole collection.
+    /// Starts a task that removes expired documents at this interval (at least a second): for users
+    /// who may not make the TTL index, or to have the space back sooner. It ends with the last
+    /// handle on the returned store. Of several processes one sweeps at a time: see
+    /// [`Swept`](cloakroom_store::Swept).
     ///
     /// # Errors
     ///
-    /// When the user has no right to do so, or an index on the same field is there with other options.
+    /// Permanent, outside of a Tokio runtime.
+    ///
+    /// ```no_run
+    /// # use cloakroom_mongodb::MongoDbStore;
+    /// use std::time::Duration;
+    ///
+    /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
+    /// let store = MongoDbStore::connect("mongodb://127.0.0.1/app").await?;
+    /// let store = store.sweep_every(Duration::from_secs(300))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sweep_every(self, interval: Duration) -> Result<Swept<Self>, StoreError> {
+        Swept::new(self, interval)
+    }
+
+    /// Makes the [collection](crate#the-collection) and its two indexes where they are missing. One
+    /// round trip.
+    ///
+    /// It may be called at every start, by any number of processes at once. Nothing that the
+    /// operations promise depends on the indexes. Without them only [`Sweep::sweep`] removes what
+    /// has expired, and listing reads the whole collection.
+    ///
+    /// # Errors
+    ///
+    /// A permanent one when the user has no right to do so, or when an index on the same field is
+    /// there with other options.
     ///
     /// ```no_run
     /// # async fn open() -> Result<(), cloakroom_store::StoreError> {
-    /// # use cloakroom_mongodb::MongoStore;
-    /// let store = MongoStore::connect("mongodb://localhost/app").await?;
+    /// # use cloakroom_mongodb::MongoDbStore;
+    /// let store = MongoDbStore::connect("mongodb://localhost/app").await?;
     /// store.create_indexes().await?;
     /// store.create_indexes().await?; // nothing left to do
     /// # Ok(())
@@ -112,23 +152,27 @@ impl MongoStore {
             IndexModel::builder().keys(keys).options(options).build()
         };
         let indexes = [index("expires_at", expiry), index("subject", subject)];
-        self.bounded(async {
-            let made = self.inner.collection.create_indexes(indexes).await;
+        self.bounded(|table| async move {
+            let made = table.collection.create_indexes(indexes).await;
             made.map(drop).map_err(|error| failure::of(&error))
         })
         .await
     }
 
     pub(crate) fn new(
-        collection: Collection<RawDocumentBuf>,
+        source: Source,
+        place: Option<Place>,
         connections: u32,
         clock: Clock,
         timeout: Duration,
     ) -> Self {
         let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
         let inner = Inner {
-            collection,
-            turns: Semaphore::new(connections.min(Semaphore::MAX_PERMITS)),
+            source,
+            place,
+            turns: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            answers: AtomicU64::new(0),
+            last: Mutex::new(Instant::now()),
             clock,
             timeout,
         };
@@ -137,77 +181,120 @@ impl MongoStore {
         }
     }
 
+    pub(crate) fn collection(&self) -> Result<Collection<RawDocumentBuf>, StoreError> {
+        self.inner.source.collection()
+    }
+
     fn now(&self) -> UnixTime {
         (self.inner.clock)()
     }
 
-    async fn bounded<T>(
-        &self,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let limit = self.inner.timeout;
-        let done = tokio::time::timeout(limit, async {
-            let _turn = self.turn().await?;
-            work.await
-        });
-        let done = done.await;
-        done.unwrap_or_else(|_| Err(failure::timed_out(limit)))
-    }
-
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let turns = &self.inner.turns;
-        if let Ok(turn) = turns.try_acquire() {
-            return Ok(turn);
-        }
-        // Less than the operation has, so that one hears what was waited for.
-        let patience = self.inner.timeout / 10 * 9;
-        let begin = Instant::now();
-        match tokio::time::timeout(patience, turns.acquire()).await {
-            // Never closed, so there always is a permit to come. One that comes too late goes on to the next: they may all give up at
-            // the same moment.
-            Ok(turn) if begin.elapsed() < patience => turn.map_err(|_| failure::busy()),
-            _ => Err(failure::busy()),
-        }
-    }
-
-    async fn find_living(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
-        let found = self
-            .inner
-            .collection
-            .find_one(document::living(key, now))
-            .max_time(self.inner.timeout)
-            .await
-            .map_err(|error| failure::of(&error))?;
-        found.map(|found| document::stored(&found)).transpose()
-    }
-}
-
-impl Store for MongoStore {
-    /// Up to three times: a connection whose other end has gone without a word is closed after a quarter of the time, and another one
-    /// is taken. A read does no harm twice.
-    async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let now = self.now();
-        self.bounded(async {
-            for _ in 0..2 {
-                let patience = self.inner.timeout / 4;
-                let loading = self.find_living(key, now);
-                if let Ok(loaded) = tokio::time::timeout(patience, loading).await {
-                    return loaded;
+    /// Does `work` when it is this operation's turn, within the time limit.
+    async fn bounded<T, W>(&self, work: impl FnOnce(Table) -> W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let end = Instant::now() + self.inner.timeout;
+        let turn = self.turn().await?;
+        let table = Table {
+            collection: self.inner.source.collection()?,
+            timeout: self.inner.timeout,
+        };
+        let (store, work) = (self.clone(), work(table));
+        let bounded = async move {
+            let _turn = turn;
+            let inner = &*store.inner;
+            match timeout_at(end, work).await {
+                Ok(done) => {
+                    // A refusal is an answer too.
+                    if !done.as_ref().is_err_and(StoreError::is_transient) {
+                        inner.answers.fetch_add(1, Ordering::Relaxed);
+                        *inner.last() = Instant::now();
+                    }
+                    done
                 }
+                Err(_) => Err(failure::timed_out(inner.timeout)),
             }
-            self.find_living(key, now).await
+        };
+        // The driver closes the connection of an operation that is dropped.
+        Outlive::new(bounded).await
+    }
+
+    /// The same for a write. Nobody can find out whether a write landed that met a connection which
+    /// a proxy had closed. So after a pause it first asks the server something harmless. The driver
+    /// closes all its connections when it finds one of them broken.
+    async fn write<T, W>(&self, work: impl FnOnce(Table) -> W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.bounded(|table| {
+            let is_asked = self.inner.last().elapsed() >= QUIET;
+            let (collection, limit) = (table.collection.clone(), table.timeout);
+            let work = work(table);
+            async move {
+                if is_asked {
+                    reach(&collection, limit).await?;
+                }
+                work.await
+            }
         })
         .await
     }
 
-    /// Finds the expired record and replaces it, or finds none and inserts. A living record is not found either, and then the
-    /// insert meets its key.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let Inner {
+            turns,
+            answers,
+            timeout,
+            ..
+        } = &*self.inner;
+        if let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let before = answers.load(Ordering::Relaxed);
+        // Less than the operation has, so that the error names what was waited for.
+        let latest = Instant::now() + *timeout / 10 * 9;
+        match timeout_at(latest, Arc::clone(turns).acquire_owned()).await {
+            // A permit that comes too late goes on to the next operation: all may give up at once.
+            Ok(Ok(turn)) if Instant::now() < latest => Ok(turn),
+            _ if answers.load(Ordering::Relaxed) == before => Err(failure::timed_out(*timeout)),
+            _ => Err(failure::busy(*timeout)),
+        }
+    }
+}
+
+impl Store for MongoDbStore {
+    fn place(&self) -> Option<Place> {
+        self.inner.place.clone()
+    }
+
+    /// Sends a read up to three times. A connection whose peer vanished silently is closed after a
+    /// quarter of the time, and another one is used. Repeating a read is harmless.
+    async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let living = document::living(key, self.now());
+        self.bounded(|table| async move {
+            for _ in 0..2 {
+                let patience = table.timeout / 4;
+                let loading = table.find(living.clone());
+                if let Ok(loaded) = tokio::time::timeout(patience, loading).await {
+                    return loaded;
+                }
+            }
+            table.find(living).await
+        })
+        .await
+    }
+
+    /// Finds the expired record and replaces it, or finds none and inserts. A living record is not
+    /// found either, and then the insert meets its key.
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
         let new = document::new(key, write, version()?)?;
         let new = RawDocumentBuf::try_from(&new).map_err(|_| failure::corrupt())?;
         let expired = document::expired(key, self.now());
-        self.bounded(async {
-            let collection = &self.inner.collection;
+        self.write(|table| async move {
+            let collection = &table.collection;
             match collection.replace_one(expired, new).upsert(true).await {
                 Ok(_) => Ok(Created::Stored),
                 Err(error) if failure::is_taken(&error) => Ok(Created::Taken),
@@ -217,8 +304,9 @@ impl Store for MongoStore {
         .await
     }
 
-    /// Replaces the record, if its version is the old one's, by the new record, and otherwise by itself, which the server counts as
-    /// found but not as modified. So one round trip tells all three outcomes.
+    /// Replaces the record by the new one, if its version is the old one's. Otherwise replaces it
+    /// by itself, which the server counts as found but not as modified. So one round trip has all
+    /// three outcomes.
     async fn replace(
         &self,
         key: &Key,
@@ -231,8 +319,8 @@ impl Store for MongoStore {
         let chosen = doc! { "$cond": [unchanged, { "$literal": new }, "$$ROOT"] };
         let pipeline = vec![doc! { "$replaceWith": chosen }];
         let living = document::living(key, self.now());
-        self.bounded(async {
-            let done = self.inner.collection.update_one(living, pipeline).await;
+        self.write(|table| async move {
+            let done = table.collection.update_one(living, pipeline).await;
             let done = done.map_err(|error| failure::of(&error))?;
             Ok(match (done.matched_count, done.modified_count) {
                 (0, _) => Replaced::Gone,
@@ -246,8 +334,8 @@ impl Store for MongoStore {
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
         let living = document::living(key, self.now());
         let change = doc! { "$set": { "expires_at": document::time(expires_at) } };
-        self.bounded(async {
-            let done = self.inner.collection.update_one(living, change).await;
+        self.write(|table| async move {
+            let done = table.collection.update_one(living, change).await;
             match done.map_err(|error| failure::of(&error))?.matched_count {
                 0 => Ok(Touched::Gone),
                 _ => Ok(Touched::Extended),
@@ -257,21 +345,22 @@ impl Store for MongoStore {
     }
 
     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
-        let now = self.now();
-        let version = old.version.cast_signed();
-        let mut unchanged = document::living(key, now);
-        unchanged.insert("version", version);
-        self.bounded(async {
+        let version = old.version;
+        let living = document::living(key, self.now());
+        let mut unchanged = living.clone();
+        unchanged.insert("version", version.cast_signed());
+        self.write(move |table| async move {
             for _ in 0..TRIES {
-                let collection = &self.inner.collection;
+                let collection = &table.collection;
                 let done = collection.delete_one(unchanged.clone()).await;
                 if done.map_err(|error| failure::of(&error))?.deleted_count > 0 {
                     return Ok(Deleted::Deleted);
                 }
-                match self.find_living(key, now).await? {
+                match table.find(living.clone()).await? {
                     None => return Ok(Deleted::Gone),
-                    Some(stored) if stored.version != old.version => return Ok(Deleted::Changed),
-                    // It had expired, and another node, whose clock is behind, has extended it since.
+                    Some(stored) if stored.version != version => return Ok(Deleted::Changed),
+                    // It had expired, and another node, whose clock is behind, has extended it
+                    // since.
                     Some(_) => {}
                 }
             }
@@ -281,14 +370,16 @@ impl Store for MongoStore {
     }
 }
 
-impl Sweep for MongoStore {
+impl Sweep for MongoDbStore {
     /// In batches of at most 250 documents.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         const BATCH: usize = 250;
         let mut removed = 0;
         while removed < limit {
-            let batch = BATCH.min(limit - removed);
-            let (found, gone) = self.bounded(self.sweep_batch(batch)).await?;
+            let (batch, now) = (BATCH.min(limit - removed), self.now());
+            let (found, gone) = self
+                .write(|table| async move { table.sweep_batch(batch, now).await })
+                .await?;
             removed += gone;
             if found < batch {
                 break;
@@ -298,18 +389,101 @@ impl Sweep for MongoStore {
     }
 }
 
-impl MongoStore {
-    /// How many expired documents there were, up to `batch`, and how many of them this removed.
-    async fn sweep_batch(&self, batch: usize) -> Result<(usize, usize), StoreError> {
-        let over = doc! { "$lte": document::time(self.now()) };
+impl Inner {
+    fn last(&self) -> MutexGuard<'_, Instant> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fails if no connection reaches the server. Closes a connection whose peer vanished silently
+/// after a quarter of the time.
+async fn reach(collection: &Collection<RawDocumentBuf>, limit: Duration) -> Result<(), StoreError> {
+    let database = collection.client().database(&collection.namespace().db);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let ping = database.run_command(doc! { "ping": 1 }).into_future();
+        match tokio::time::timeout(limit / 4, ping).await {
+            Ok(Err(error)) if tries == 3 || !failure::is_of_the_connection(&error) => {
+                return Err(failure::of(&error));
+            }
+            Err(_) if tries == 3 => return Err(failure::timed_out(limit)),
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
+
+/// The collection, for one operation.
+struct Table {
+    collection: Collection<RawDocumentBuf>,
+    timeout: Duration,
+}
+
+impl Table {
+    async fn find(&self, living: Document) -> Result<Option<Stored>, StoreError> {
         let found = self
-            .inner
+            .collection
+            .find_one(living)
+            .max_time(self.timeout)
+            .await
+            .map_err(|error| failure::of(&error))?;
+        found.map(|found| document::stored(&found)).transpose()
+    }
+
+    /// At most `limit` documents. 0 is no limit.
+    async fn find_all(
+        &self,
+        living: Document,
+        limit: i64,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        let found = self
+            .collection
+            .find(living)
+            .collation(simple())
+            .limit(limit)
+            .batch_size(LIST_BATCH)
+            .max_time(self.timeout)
+            .await
+            .map_err(|error| failure::of(&error))?;
+        found
+            .map_err(|error| failure::of(&error))
+            .and_then(|document| async move {
+                Ok((document::key(&document)?, document::stored(&document)?))
+            })
+            .try_collect()
+            .await
+    }
+
+    async fn page(&self, living: Document, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let found = self
+            .collection
+            .find(living)
+            .sort(doc! { "_id": 1 })
+            .collation(simple())
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .batch_size(u32::try_from(limit).unwrap_or(u32::MAX))
+            .max_time(self.timeout)
+            .await
+            .map_err(|error| failure::of(&error))?;
+        found
+            .map_err(|error| failure::of(&error))
+            .and_then(|document| async move { document::entry(&document) })
+            .try_collect()
+            .await
+    }
+
+    /// Returns how many expired documents there were, up to `batch`, and how many of them this
+    /// removed.
+    async fn sweep_batch(&self, batch: usize, now: UnixTime) -> Result<(usize, usize), StoreError> {
+        let over = doc! { "$lte": document::time(now) };
+        let found = self
             .collection
             .find(doc! { "expires_at": over.clone() })
             .projection(doc! { "_id": 1 })
             .limit(i64::try_from(batch).unwrap_or(i64::MAX))
             .batch_size(u32::try_from(batch).unwrap_or(u32::MAX))
-            .max_time(self.inner.timeout)
+            .max_time(self.timeout)
             .await
             .map_err(|error| failure::of(&error))?;
         let ids: Vec<Bson> = found
@@ -321,9 +495,8 @@ impl MongoStore {
             return Ok((0, 0));
         }
         let found = ids.len();
-        // Only what is still expired: it may have been created anew.
+        // Only documents that are still expired: the key may have been created again.
         let gone = self
-            .inner
             .collection
             .delete_many(doc! { "_id": { "$in": ids }, "expires_at": over })
             .await
@@ -332,38 +505,45 @@ impl MongoStore {
     }
 }
 
-impl Directory for MongoStore {
+impl Directory for MongoDbStore {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
-        let filter = doc! {
-            "subject": { "$eq": subject },
-            "expires_at": { "$gt": document::time(self.now()) },
-        };
-        self.bounded(async {
-            let found = self
-                .inner
-                .collection
-                .find(filter)
-                .collation(simple())
-                .batch_size(LIST_BATCH)
-                .max_time(self.inner.timeout)
-                .await
-                .map_err(|error| failure::of(&error))?;
-            found
-                .map_err(|error| failure::of(&error))
-                .and_then(|document| async move {
-                    Ok((document::key(&document)?, document::stored(&document)?))
-                })
-                .try_collect()
-                .await
-        })
-        .await
+        let living = document::living_of(subject, self.now());
+        self.bounded(|table| async move { table.find_all(living, 0).await })
+            .await
+    }
+
+    async fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let living = document::living_of(subject, self.now());
+        let limit = i64::try_from(limit).unwrap_or(0);
+        self.bounded(move |table| async move { table.find_all(living, limit).await })
+            .await
     }
 }
 
-impl fmt::Debug for MongoStore {
+impl Enumerate for MongoDbStore {
+    /// One query along the index of the keys, for at most 1,000 records.
+    async fn enumerate(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let limit = limit.clamp(1, 1000);
+        let living = document::living_after(after.map_or("", Cursor::as_str), self.now());
+        let records = self
+            .bounded(move |table| async move { table.page(living, limit).await })
+            .await?;
+        let last = records.last().filter(|_| records.len() >= limit);
+        let next = last.map(|entry| Cursor::new(entry.key.as_str()));
+        Ok(Page { records, next })
+    }
+}
+
+impl fmt::Debug for MongoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MongoStore")
-            .field("collection", &self.inner.collection.name())
+        f.debug_struct("MongoDbStore")
             .field("timeout", &self.inner.timeout)
             .finish_non_exhaustive()
     }
@@ -378,12 +558,12 @@ const TRIES: u32 = 5;
 /// How many records of a subject come in one answer.
 const LIST_BATCH: u32 = 1000;
 
-/// Bytes are compared, not letters, whatever the collection's own collation is.
+/// Compares bytes, whatever the collection's own collation is.
 fn simple() -> Collation {
     Collation::builder().locale("simple").build()
 }
 
-/// A version that no other write has: not one of this record, nor of another one under the same key after this one is gone.
+/// Returns a version that no other write has, of this record or of a later one under the same key.
 fn version() -> Result<i64, StoreError> {
     let random = getrandom::u64().map_err(|_| failure::no_randomness())?;
     Ok((random >> 1).cast_signed())

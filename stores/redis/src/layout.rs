@@ -1,4 +1,4 @@
-//! How a record is laid out in a Redis string, and what the keys are called.
+//! The layout of a record in a Redis string, and the names of the keys.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -17,7 +17,7 @@ const MAGIC: [u8; 4] = *b"crm\x01";
 const HEADER: usize = 24;
 const NO_SUBJECT: u32 = u32::MAX;
 
-/// What a write sends to the server.
+/// The bytes that a write sends to the server.
 pub(crate) struct Draft {
     pub(crate) bytes: Vec<u8>,
 }
@@ -33,14 +33,25 @@ impl Draft {
             },
         };
         let subject = subject.unwrap_or_default().as_bytes();
-        let mut bytes = Vec::with_capacity(HEADER + subject.len() + write.bytes.len());
+        let head = (write.expires_at, version, subject_len);
+        Ok(Self::put(head, subject, &write.bytes))
+    }
+
+    /// The server's bytes of a record without a subject that nobody has changed.
+    pub(crate) fn of(old: &Stored) -> Self {
+        Self::put((old.expires_at, old.version, NO_SUBJECT), &[], &old.bytes)
+    }
+
+    fn put(head: (UnixTime, u64, u32), subject: &[u8], record: &[u8]) -> Self {
+        let (expires_at, version, subject_len) = head;
+        let mut bytes = Vec::with_capacity(HEADER + subject.len() + record.len());
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&end(write.expires_at));
+        bytes.extend_from_slice(&end(expires_at));
         bytes.extend_from_slice(&version.to_be_bytes());
         bytes.extend_from_slice(&subject_len.to_be_bytes());
         bytes.extend_from_slice(subject);
-        bytes.extend_from_slice(&write.bytes);
-        Ok(Self { bytes })
+        bytes.extend_from_slice(record);
+        Self { bytes }
     }
 }
 
@@ -86,12 +97,12 @@ pub(crate) fn end(expires_at: UnixTime) -> [u8; 8] {
     expires_at.as_secs().to_be_bytes()
 }
 
-/// The end as `PXAT` wants it: in milliseconds, and not zero.
+/// The expiry for `PXAT`: in milliseconds, and not zero.
 pub(crate) fn milliseconds(expires_at: UnixTime) -> u64 {
     expires_at.as_secs().saturating_mul(1000).max(1)
 }
 
-/// What the keys of a store begin with.
+/// The prefix of a store's keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     prefix: Box<str>,
@@ -112,13 +123,58 @@ impl Names {
         [self.prefix.as_bytes(), key.as_bytes()].concat()
     }
 
+    /// Returns the key of the record that is there, if it can be one.
+    pub(crate) fn key(&self, name: &[u8]) -> Option<Key> {
+        let key = name.strip_prefix(self.prefix.as_bytes())?;
+        Key::new(std::str::from_utf8(key).ok()?)
+    }
+
+    /// Returns what all names of records match, as `SCAN` reads it.
+    pub(crate) fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.prefix.len() + 1);
+        for letter in self.prefix.chars() {
+            if matches!(letter, '*' | '?' | '[' | ']' | '^' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('*');
+        pattern
+    }
+
     /// Where the keys of a subject's records are listed.
     pub(crate) fn list(&self, subject: &[u8]) -> Vec<u8> {
         [self.subjects.as_bytes(), subject].concat()
     }
 
-    /// What the names of all lists begin with.
+    /// A key that the check at the start uses. It has a space, as no key of a record has.
+    ///
+    /// A proxy may hash so that keys which differ at their end are neighbours.
+    pub(crate) fn probe(&self, run: u64, number: usize) -> Vec<u8> {
+        format!("{}probe {number} {run:016x}", self.prefix).into_bytes()
+    }
+
+    /// The prefix of all names.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The prefix of all lists.
     pub(crate) fn lists(&self) -> &str {
         &self.subjects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+
+    #[test]
+    fn a_prefix_with_wildcards_matches_itself_only() {
+        let names = Names::new("a*[b]?^\\:");
+        assert_eq!(names.pattern(), "a\\*\\[b\\]\\?\\^\\\\:*");
+        assert_eq!(names.key(b"a*[b]?^\\:x").unwrap().as_str(), "x");
+        assert!(names.key(b"aXb:x").is_none());
+        assert!(names.key(b"a*[b]?^\\:subject ada").is_none());
     }
 }

@@ -1,11 +1,14 @@
 //! From a URL to what it leads to.
 
 use cloakroom_store::StoreError;
-use redis::{Client, ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionInfo, IntoConnectionInfo};
 
 use crate::Builder;
 use crate::failure;
 use crate::link::Target;
+#[cfg(feature = "tls")]
+use crate::tls::Connector;
+use crate::way::Way;
 
 pub(crate) fn parse(builder: &Builder) -> Result<Target, StoreError> {
     let url = &*builder.url;
@@ -20,50 +23,55 @@ pub(crate) fn parse(builder: &Builder) -> Result<Target, StoreError> {
     // The client's names for the two kinds of connection.
     let with_tls = scheme.starts_with("rediss") || scheme == "valkeys";
     let plain = if with_tls { "rediss" } else { "redis" };
-    tls(builder, with_tls)?;
+    #[cfg(feature = "tls")]
+    let connector = connector(builder, with_tls)?;
+    #[cfg(not(feature = "tls"))]
+    let () = connector(builder, with_tls)?;
     match scheme {
         "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" | "rediss" | "valkeys" => {
-            let client = client(builder, info(url)?)?;
-            Ok(Target::One(client))
+            Ok(Target::One(Way::new(
+                info(url)?,
+                #[cfg(feature = "tls")]
+                connector,
+            )))
         }
         "redis+cluster" | "rediss+cluster" => cluster(builder, plain, rest),
-        "redis+sentinel" | "rediss+sentinel" => sentinel(builder, plain, rest),
+        "redis+sentinel" | "rediss+sentinel" => sentinel(
+            builder,
+            plain,
+            rest,
+            #[cfg(feature = "tls")]
+            connector,
+        ),
         _ => Err(failure::url(
-            "the URL's scheme is unknown; known are redis, rediss, redis+cluster, rediss+cluster, redis+sentinel, \
-             rediss+sentinel, valkey, valkeys, unix, redis+unix and valkey+unix",
+            "the URL's scheme is unknown; known are redis, rediss, redis+cluster, rediss+cluster, \
+             redis+sentinel, rediss+sentinel, valkey, valkeys, unix, redis+unix and valkey+unix",
         )),
     }
 }
 
-fn client(builder: &Builder, info: ConnectionInfo) -> Result<Client, StoreError> {
-    #[cfg(feature = "tls")]
-    let client = match builder.certificates.clone() {
-        Some(certificates) => Client::build_with_tls(info, certificates),
-        None => Client::open(info),
-    };
-    #[cfg(not(feature = "tls"))]
-    let (client, _) = (Client::open(info), builder);
-    client.map_err(|error| failure::of(&error))
-}
-
 fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
     options(url)?;
-    // What the client says of a URL that it cannot read may contain the URL.
+    // The client's error may contain the URL.
     let info = url.into_connection_info().map_err(|_| {
         failure::url(match has_database(url) {
             true => {
-                "the URL cannot be read; it is scheme://user:password@host:port/database, special characters of user and password \
-                 percent-encoded"
+                "the URL cannot be read; write scheme://user:password@host:port/database, special \
+                 characters of user and password percent-encoded"
             }
-            false => "the database in the URL is not a number; redis://host/2 leads to database 2, as does redis+unix:///SOCKET?db=2",
+            false => {
+                "the database in the URL is not a number; write redis://host/2 for database 2, or \
+                 redis+unix:///SOCKET?db=2"
+            }
         })
     })?;
-    // It would tell the server its own name, which takes a permission and is of use to nobody.
+    // The client would send its own name, for which the user needs a permission.
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     Ok(info.set_redis_settings(settings))
 }
 
-/// Whether what stands where the database does is one. A slash in a password that is not percent-encoded only looks like it.
+/// Returns whether what stands where the database does is one. A slash in a password that is not
+/// percent-encoded only looks like it.
 fn has_database(url: &str) -> bool {
     let url = url.split('#').next().unwrap_or_default();
     let (place, options) = url.split_once('?').unwrap_or((url, ""));
@@ -78,7 +86,8 @@ fn has_database(url: &str) -> bool {
     database.is_none_or(|database| database.contains('@') || database.parse::<i64>().is_ok())
 }
 
-/// The client passes over options that it does not know, and would lead elsewhere than the URL says: `?db=2` to database 0.
+/// The client passes over options that it does not know, and would lead elsewhere than the URL
+/// says: `?db=2` to database 0.
 fn options(url: &str) -> Result<(), StoreError> {
     let url = url.split('#').next().unwrap_or_default();
     let Some((place, options)) = url.split_once('?') else {
@@ -96,58 +105,60 @@ fn options(url: &str) -> Result<(), StoreError> {
     match names.all(|option| known.contains(&option.split('=').next().unwrap_or_default())) {
         true => Ok(()),
         false => Err(failure::url(
-            "an option of the URL is unknown; redis:// has `protocol` alone (the database is its path: redis://host/2), redis+unix:// \
-             has `db`, `user`, `pass` and `protocol`",
+            "an option of the URL is unknown; redis:// has `protocol` alone (the database is its path, \
+             redis://host/2), redis+unix:// has `db`, `user`, `pass` and `protocol`",
         )),
     }
 }
 
 #[cfg(feature = "tls")]
-fn tls(builder: &Builder, wanted: bool) -> Result<(), StoreError> {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-    if let Some(certificates) = &builder.certificates {
-        if !wanted {
-            return Err(failure::url(
-                "certificates are of use only with a rediss:// URL",
-            ));
-        }
-        let is_certificate = |pem: &Vec<u8>| {
-            let mut all = CertificateDer::pem_slice_iter(pem).peekable();
-            all.peek().is_some() && all.all(|one| one.is_ok())
-        };
-        let client = certificates.client_tls.as_ref();
-        if !certificates.root_cert.iter().all(is_certificate)
-            || !client.is_none_or(|client| is_certificate(&client.client_cert))
-        {
-            return Err(failure::url(
-                "a certificate cannot be read; it is to be PEM",
-            ));
-        }
-        if client.is_some_and(|client| PrivateKeyDer::from_pem_slice(&client.client_key).is_err()) {
-            return Err(failure::url(
-                "the client's private key cannot be read; it is to be PEM",
-            ));
-        }
+fn connector(builder: &Builder, wanted: bool) -> Result<Option<Connector>, StoreError> {
+    let certificates = builder.certificates.as_ref();
+    match (wanted, certificates) {
+        (true, given) => Connector::new(given).map(Some),
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(failure::url(
+            "certificates are of use only with a rediss:// URL; write rediss:// or leave them out",
+        )),
     }
-    if wanted {
-        // An application that has chosen its cryptography keeps it: then this fails, which is as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    Ok(())
 }
 
 #[cfg(not(feature = "tls"))]
-fn tls(_builder: &Builder, wanted: bool) -> Result<(), StoreError> {
+fn connector(_builder: &Builder, wanted: bool) -> Result<(), StoreError> {
     if wanted {
-        return Err(failure::url("a URL with TLS needs the feature `tls`"));
+        return Err(failure::url(
+            "a URL with TLS needs the feature `tls`; add it to cloakroom-redis",
+        ));
     }
     Ok(())
 }
 
-/// User and password (with the `@`), the hosts, and what comes after the slash.
-#[cfg(any(feature = "cluster", feature = "sentinel"))]
+/// Returns the hosts and ports of a URL with TLS, and none of another URL.
+pub(crate) fn hosts_with_tls(url: &str) -> Vec<(&str, u16)> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let scheme = scheme.to_ascii_lowercase();
+    if !scheme.starts_with("rediss") && scheme != "valkeys" {
+        return Vec::new();
+    }
+    let port = if scheme == "rediss+sentinel" {
+        26379
+    } else {
+        6379
+    };
+    let (_, hosts, _) = parts(rest).unwrap_or_default();
+    hosts
+        .into_iter()
+        .map(|host| {
+            let given = host
+                .rsplit_once(':')
+                .and_then(|(name, given)| Some((name, given.parse().ok()?)));
+            let (name, port) = given.unwrap_or((host, port));
+            (name.trim_matches(['[', ']']), port)
+        })
+        .collect()
+}
+
+/// User and password (with the `@`), the hosts, and the text behind the slash.
 fn parts(rest: &str) -> Result<(&str, Vec<&str>, &str), StoreError> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
@@ -176,19 +187,32 @@ fn cluster(builder: &Builder, scheme: &str, rest: &str) -> Result<Target, StoreE
         .map(|host| info(&format!("{scheme}://{user}{host}")))
         .collect::<Result<Vec<_>, _>>()?;
     let node = client(builder, nodes[0].clone())?;
-    let settings = redis::cluster::ClusterClientBuilder::new(nodes)
-        // It would send again what may have been done. What the store may send again, it does itself.
-        .retries(0)
-        // So that a node that is silent does not keep the others from being used.
-        .connection_timeout(builder.timeout / 4)
-        .response_timeout(builder.timeout);
     #[cfg(feature = "tls")]
-    let settings = match builder.certificates.clone() {
-        Some(certificates) => settings.certs(certificates),
-        None => settings,
+    let certificates = builder.certificates.clone();
+    let complete = move |settings: redis::cluster::ClusterClientBuilder| {
+        #[cfg(feature = "tls")]
+        let settings = match certificates.clone() {
+            Some(certificates) => settings.certs(certificates),
+            None => settings,
+        };
+        settings
     };
-    let client = settings.build().map_err(|error| failure::of(&error))?;
-    Ok(Target::Cluster(Box::new(Cluster::new(client, node))))
+    let login = builder.login.clone();
+    let cluster = Cluster::of(nodes, node, login, builder.timeout, complete)?;
+    Ok(Target::Cluster(Box::new(cluster)))
+}
+
+/// For a node that the cluster names when a slot is moved.
+#[cfg(feature = "cluster")]
+fn client(builder: &Builder, info: ConnectionInfo) -> Result<redis::Client, StoreError> {
+    #[cfg(feature = "tls")]
+    let client = match builder.certificates.clone() {
+        Some(certificates) => redis::Client::build_with_tls(info, certificates),
+        None => redis::Client::open(info),
+    };
+    #[cfg(not(feature = "tls"))]
+    let (client, _) = (redis::Client::open(info), builder);
+    client.map_err(|error| failure::of(&error))
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -199,10 +223,16 @@ fn cluster(_builder: &Builder, _scheme: &str, _rest: &str) -> Result<Target, Sto
 }
 
 #[cfg(feature = "sentinel")]
-fn sentinel(builder: &Builder, scheme: &str, rest: &str) -> Result<Target, StoreError> {
+fn sentinel(
+    builder: &Builder,
+    scheme: &str,
+    rest: &str,
+    #[cfg(feature = "tls")] connector: Option<Connector>,
+) -> Result<Target, StoreError> {
     use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 
-    const WRONG: &str = "the URL of a master behind sentinels is redis+sentinel://host:port,host:port/name-of-master/database";
+    const WRONG: &str = "the URL has no name of a master; write \
+                         redis+sentinel://host:port,host:port/name-of-master/database";
     let (user, hosts, path) = parts(rest)?;
     let (master, database) = path.split_once('/').unwrap_or((path, "0"));
     if master.is_empty() || master.contains(['?', '#']) {
@@ -218,7 +248,7 @@ fn sentinel(builder: &Builder, scheme: &str, rest: &str) -> Result<Target, Store
             Ok(info(&format!("{scheme}://{host}"))?.addr().clone())
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    // Where the master is, the sentinels say; user, password and database are taken from here.
+    // The sentinels say where the master is. User, password and database are the URL's.
     let settings = info(&format!("{scheme}://{user}{}/{database}", hosts[0]))?;
     let settings = settings.redis_settings();
     let with = |error| failure::of(&error);
@@ -246,11 +276,20 @@ fn sentinel(builder: &Builder, scheme: &str, rest: &str) -> Result<Target, Store
             .set_client_to_sentinel_certificates(certificates);
     }
     let client = client.build().map_err(with)?;
-    Ok(Target::Sentinel(tokio::sync::Mutex::new(client)))
+    Ok(Target::Sentinel {
+        client: tokio::sync::Mutex::new(client),
+        #[cfg(feature = "tls")]
+        connector,
+    })
 }
 
 #[cfg(not(feature = "sentinel"))]
-fn sentinel(_builder: &Builder, _scheme: &str, _rest: &str) -> Result<Target, StoreError> {
+fn sentinel(
+    _builder: &Builder,
+    _scheme: &str,
+    _rest: &str,
+    #[cfg(feature = "tls")] _connector: Option<Connector>,
+) -> Result<Target, StoreError> {
     Err(failure::url(
         "a URL with sentinels needs the feature `sentinel`",
     ))

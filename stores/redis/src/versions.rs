@@ -1,10 +1,11 @@
-//! The numbers by which writes are told apart.
+//! The numbers that distinguish writes.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-/// They are no secret, they only have to differ: so they cost no call of the system, as secret ones do.
+/// They are no secret, they only have to differ: so they cost no call of the system, as secret ones
+/// do.
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     /// Random, so that processes differ.
@@ -13,8 +14,8 @@ pub(crate) struct Versions {
 }
 
 impl Versions {
-    /// As good as a random number; with the time in it for copies of a running process (a fork, a restored snapshot of a machine),
-    /// which have all else in common.
+    /// As unique as a random number. It includes the time, because copies of a running process (a
+    /// fork, a restored snapshot) share everything else.
     pub(crate) fn next(&self) -> u64 {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let now = UNIX_EPOCH.elapsed().map_or(0, |now| now.as_nanos());

@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 use cloakroom_store::{StoreError, UnixTime};
 
 use crate::database::{Kind, Pool};
+use crate::deadline::Deadline;
 use crate::failure;
 use crate::health::Health;
 use crate::name::{Name, Table};
 use crate::store::{Clock, SqlStore};
 
-/// How a [`SqlStore`] is to work. From [`SqlStore::builder`].
+/// Builds a [`SqlStore`] with options. From [`SqlStore::builder`].
 ///
 /// ```no_run
 /// use cloakroom_sql::SqlStore;
@@ -46,8 +47,9 @@ impl Builder {
         }
     }
 
-    /// The table; `cloakroom_sessions` unless said otherwise. Letters, digits and underscores of ASCII, no digit first, at most
-    /// 48 of them.
+    /// Names the table. Default: `cloakroom_sessions`.
+    ///
+    /// A name has at most 48 letters, digits and underscores of ASCII, and no digit first.
     ///
     /// ```
     /// # use cloakroom_sql::SqlStore;
@@ -58,8 +60,10 @@ impl Builder {
         self
     }
 
-    /// The schema of the table (PostgreSQL), its database (MySQL) or the attached database (SQLite); what the connection has as
-    /// default unless said otherwise. The same rules as for the [`table`](Self::table).
+    /// Names the table's schema (PostgreSQL), database (MySQL) or attached database (SQLite).
+    /// Default: the connection's.
+    ///
+    /// The rules are those of the [`table`](Self::table).
     ///
     /// ```
     /// # use cloakroom_sql::SqlStore;
@@ -70,10 +74,10 @@ impl Builder {
         self
     }
 
-    /// How long one operation may take, with all it waits for and tries again; 5 s unless said otherwise. Then it ends with a
-    /// transient error.
+    /// Limits the time of one operation, including waits and retries. Default: 5 s.
     ///
-    /// A [sweep](cloakroom_store::Sweep::sweep) may take so long for each 250 rows.
+    /// Then it ends with a transient error. A [sweep](cloakroom_store::Sweep::sweep) may take this
+    /// long for each 250 rows.
     ///
     /// ```
     /// # use cloakroom_sql::SqlStore;
@@ -85,19 +89,23 @@ impl Builder {
         self
     }
 
-    /// How many connections the store's own pool may have; 10 unless said otherwise. Whoever needs one more waits for one that
-    /// becomes free. Of no effect with an application's pool.
+    /// Limits the store's own connections. Default: 10, at least 1: with 0
+    /// [`connect`](Self::connect) fails.
+    ///
+    /// Operations wait for a free connection. If the server allows fewer, the store works with
+    /// those, and tries for more after a minute. Has no effect with an application's pool, which
+    /// has its own limit.
     ///
     /// ```
     /// # use cloakroom_sql::SqlStore;
     /// let builder = SqlStore::builder().max_connections(32);
     /// ```
     pub fn max_connections(mut self, connections: u32) -> Self {
-        self.max_connections = connections.max(1);
+        self.max_connections = connections;
         self
     }
 
-    /// The clock by which records end; the system's unless said otherwise. Never the database's.
+    /// Sets the clock by which records expire. Default: the system's. It is never the database's.
     ///
     /// ```
     /// # use cloakroom_sql::SqlStore;
@@ -109,30 +117,36 @@ impl Builder {
         self
     }
 
-    /// A store with a pool of its own. Makes the first connection, so that a wrong URL is found at the start. For the forms of
-    /// the URL see [the crate](crate#urls).
+    /// Opens a store with connections of its own, and makes the first. See [the forms of a
+    /// URL](crate#urls).
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read or the database cannot be reached; when a name breaks the rules. An error never contains
-    /// the URL.
+    /// Permanent, if the URL cannot be read or has an unknown option, or if a name breaks the
+    /// rules. Permanent also if the server refuses the user, the database or the certificate.
+    /// Transient, if the server cannot be reached. No error contains the URL.
     ///
     /// ```
     /// # use cloakroom_sql::SqlStore;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let error = SqlStore::builder().connect("redis://:secret@localhost").await.unwrap_err();
-    /// assert!(error.to_string().contains("no known scheme") && !error.to_string().contains("secret"));
+    /// let error = SqlStore::builder()
+    ///     .connect("redis://:secret@localhost")
+    ///     .await
+    ///     .unwrap_err();
+    /// assert!(error.to_string().contains("no known scheme"));
+    /// assert!(!error.to_string().contains("secret"));
     /// # }
     /// ```
     pub async fn connect(self, url: &str) -> Result<SqlStore, StoreError> {
         let table = self.checked()?;
+        if self.max_connections == 0 {
+            return Err(failure::no_connections());
+        }
         let health = Health::new();
-        let connecting = connect(url, self.max_connections, self.timeout, health.clone());
-        let kind = match tokio::time::timeout(self.timeout, connecting).await {
-            Ok(kind) => kind?,
-            Err(_) => return Err(failure::timed_out(self.timeout)),
-        };
+        let deadline = Deadline::after(self.timeout);
+        let kind = kind(url, self.max_connections, self.timeout, health.clone())?;
+        deadline.limit(kind.open(deadline)).await??;
         Ok(SqlStore::new(
             kind,
             &table,
@@ -142,12 +156,12 @@ impl Builder {
         ))
     }
 
-    /// A store on the application's pool, which also sets what the store sets on its own: see
-    /// [the crate](crate#with-the-applications-pool).
+    /// Opens a store on the application's pool. See [what the pool has to
+    /// set](crate#with-the-applications-pool).
     ///
     /// # Errors
     ///
-    /// When a name breaks the rules.
+    /// Permanent, if a name breaks the rules.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -156,7 +170,12 @@ impl Builder {
     /// use cloakroom_sql::{SqlStore, sqlx::SqlitePool};
     ///
     /// let pool = SqlitePool::connect("sqlite::memory:").await?;
-    /// assert!(SqlStore::builder().table("x; DROP TABLE y").with_pool(pool.clone()).is_err());
+    /// assert!(
+    ///     SqlStore::builder()
+    ///         .table("x; DROP TABLE y")
+    ///         .with_pool(pool.clone())
+    ///         .is_err()
+    /// );
     /// let store = SqlStore::builder().table("sessions").with_pool(pool)?;
     /// # Ok(())
     /// # }
@@ -195,7 +214,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-async fn connect(
+fn kind(
     url: &str,
     size: u32,
     timeout: Duration,
@@ -205,30 +224,21 @@ async fn connect(
     )]
     health: Health,
 ) -> Result<Kind, StoreError> {
-    // A little earlier than the store's own, so that one hears what was waited for.
-    let limit = timeout / 10 * 9;
     let (scheme, rest) = url.split_once(':').ok_or_else(failure::unknown_scheme)?;
     // In which case it is makes no difference (RFC 3986, section 3.1), but does to sqlx.
     let scheme = scheme.to_ascii_lowercase();
     let url = &format!("{scheme}:{rest}");
     match scheme.as_str() {
         #[cfg(feature = "sqlite")]
-        "sqlite" => match crate::sqlite::connect(url, size, limit).await {
-            Ok(pool) => Ok(Kind::Sqlite(pool)),
-            Err(error) => Err(failure::of(error, &crate::sqlite::CODES).into()),
-        },
+        "sqlite" => crate::sqlite::connections(url, size, timeout).map(Kind::Sqlite),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {
-            match crate::postgres::connect(url, size, limit, health).await {
-                Ok(pool) => Ok(Kind::Postgres(pool)),
-                Err(error) => Err(failure::of(error, &crate::postgres::CODES).into()),
-            }
+            crate::postgres::connections(url, size, timeout, health).map(Kind::Postgres)
         }
         #[cfg(feature = "mysql")]
-        "mysql" | "mariadb" => match crate::mysql::connect(url, size, limit, health).await {
-            Ok(pool) => Ok(Kind::MySql(pool)),
-            Err(error) => Err(failure::of(error, &crate::mysql::CODES).into()),
-        },
+        "mysql" | "mariadb" => {
+            crate::mysql::connections(url, size, timeout, health).map(Kind::MySql)
+        }
         _ => Err(failure::unknown_scheme()),
     }
 }

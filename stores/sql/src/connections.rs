@@ -1,349 +1,382 @@
 //! Connections, and one of them for a statement.
 //!
-//! sqlx asks a connection whether it is still there each time that it is given back to its pool: that is another round trip for
-//! each statement, and nobody else can use the connection meanwhile. So the store keeps what it took from its own pool for the next
-//! statement, and gives back what it has not needed for a while. Of an application's pool it keeps nothing.
+//! The store keeps its own connections instead of sqlx's pool. That pool tests a connection each
+//! time it is returned, which costs another round trip per statement. It also closes a connection
+//! whose statement was dropped half way, and hides the reason why none could be made.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Poll;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+#[cfg(feature = "postgres")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::Database;
 use sqlx::pool::PoolConnection;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::check::Check;
+use crate::check::{Check, Verdict};
+use crate::deadline::Deadline;
 use crate::failure::{self, Codes, Failure};
+use crate::kept::{Connect, Kept, One};
+use crate::outliving::outliving;
+use crate::turns::Turns;
 
-/// A connection that nobody has needed for so long goes back to the pool, which will close it some day.
-const UNUSED: Duration = Duration::from_secs(1);
-
-/// So does one that was kept for so long, though it is in use all the time: the pool closes those that are old.
-const LONGEST: Duration = Duration::from_secs(60);
-
-/// What a statement does.
+/// The kind of a statement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
+    /// Reads one row.
     Read,
+    /// Reads any number of rows.
+    List,
     Write,
 }
 
-/// A pool, and what was taken from it.
-pub(crate) struct Connections<D: Database> {
-    pool: sqlx::Pool<D>,
+/// A statement on its way, on a connection that is lent for it.
+pub(crate) type Running<'c, T> =
+    std::pin::Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
+
+/// Where the connections come from, and whose turn it is to have one. A handle.
+pub(crate) struct Connections<D: Database>(Arc<Shared<D>>);
+
+struct Shared<D: Database> {
+    source: Source<D>,
+    /// The database, without user and password. None of one in memory.
+    place: Option<String>,
+    turns: Turns,
+    /// Where the database lets one connection write at a time: the queue of those in this process
+    /// who want to. The database would let them wait without an order, and asleep.
+    writers: Option<Arc<Semaphore>>,
     codes: &'static Codes,
-    /// If the pool is the store's own.
-    kept: Option<Arc<Kept<D>>>,
+    /// Whether a prepared statement was found to be another one than was prepared.
+    #[cfg(feature = "postgres")]
+    is_mixed_up: AtomicBool,
+}
+
+enum Source<D: Database> {
+    Own(Arc<Kept<D>>),
+    Application(sqlx::Pool<D>),
 }
 
 impl<D: Database> Connections<D> {
-    /// Those of the store's own pool. A turn is waited for as long as `patience`.
+    /// The store's own. At most `size` of them.
     pub(crate) fn own(
-        pool: sqlx::Pool<D>,
+        connect: Connect<D>,
+        place: Option<String>,
+        size: u32,
         codes: &'static Codes,
         check: Check,
-        patience: Duration,
     ) -> Self {
-        let size = usize::try_from(pool.options().get_max_connections());
-        let size = size.map_or(Semaphore::MAX_PERMITS, |size| {
-            size.min(Semaphore::MAX_PERMITS)
-        });
-        let kept = Kept {
-            size,
-            turns: Semaphore::new(size),
-            patience,
-            check,
-            codes,
-            idle: Mutex::new(Idle {
-                connections: Vec::new(),
-                is_watched: false,
-            }),
-        };
-        Self {
-            pool,
-            codes,
-            kept: Some(Arc::new(kept)),
-        }
+        let kept = Kept::new(connect, check, codes);
+        Self::new(Source::Own(Arc::new(kept)), place, size, codes)
     }
 
     /// Those of an application's pool.
-    pub(crate) fn of_application(pool: sqlx::Pool<D>, codes: &'static Codes) -> Self {
-        Self {
-            pool,
+    pub(crate) fn of_application(
+        pool: sqlx::Pool<D>,
+        place: Option<String>,
+        codes: &'static Codes,
+    ) -> Self {
+        let size = pool.options().get_max_connections();
+        Self::new(Source::Application(pool), place, size, codes)
+    }
+
+    fn new(source: Source<D>, place: Option<String>, size: u32, codes: &'static Codes) -> Self {
+        Self(Arc::new(Shared {
+            source,
+            place,
+            turns: Turns::new(size),
+            writers: codes.in_this_process.then(|| Arc::new(Semaphore::new(1))),
             codes,
-            kept: None,
-        }
+            #[cfg(feature = "postgres")]
+            is_mixed_up: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn place(&self) -> Option<&str> {
+        self.0.place.as_deref()
+    }
+
+    /// Makes the first connection.
+    pub(crate) async fn open(&self, deadline: Deadline) -> Result<(), Failure> {
+        self.lease(deadline).await.map(drop)
     }
 
     /// Executes a statement on one of them.
-    pub(crate) async fn run<T>(
+    ///
+    /// A caller that gives up while waiting for a connection costs nothing. Afterwards the work
+    /// finishes by itself. The handshake yields a connection for the next statement, and the
+    /// statement runs until its answer arrives.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         what: What,
-        statement: impl AsyncFnOnce(&mut D::Connection) -> sqlx::Result<T>,
+        deadline: Deadline,
+        statement: impl for<'c> FnOnce(&'c mut D::Connection) -> Running<'c, T> + Send + 'static,
     ) -> Result<T, Failure> {
-        let outcome = match self.take().await {
-            Ok(lease) => lease.run(what, statement).await,
-            Err(error) => Err(error),
+        let writer = match (&self.0.writers, what) {
+            // Never closed, so there always is a permit to come.
+            (Some(writers), What::Write) => Arc::clone(writers).acquire_owned().await.ok(),
+            _ => None,
         };
-        outcome.map_err(|error| failure::of(error, self.codes))
+        let lease = self.lease(deadline).await?;
+        let comes_at_once =
+            what == What::Read && self.0.codes.in_this_process && self.0.turns.is_used_by_one();
+        let work = outliving(async move {
+            let outcome = lease.run(deadline, statement).await;
+            drop(writer);
+            outcome
+        });
+        match comes_at_once {
+            true => awake(work).await,
+            false => work.await,
+        }
     }
 
-    async fn take(&self) -> sqlx::Result<Lease<'_, D>> {
-        let turn = match &self.kept {
-            Some(kept) => Some(kept.turn().await?),
-            None => None,
-        };
-        let mut lease = Lease {
-            connections: self,
-            one: None,
-            _turn: turn,
-        };
-        if let Some(kept) = &self.kept {
-            while let Some(one) = kept.pop() {
-                // In the lease, so that it is closed if nobody waits for the check any more.
-                let one = lease.one.insert(one);
-                let (unused, age) = (one.used.elapsed(), one.since.elapsed());
-                let connection = &mut *one.connection;
-                if let Ok(true) = kept.check.is_passed(connection, unused, age).await {
-                    return Ok(lease);
-                }
-                lease.close();
+    /// Returns a turn, and a connection for it.
+    async fn lease(&self, deadline: Deadline) -> Result<Lease<D>, Failure> {
+        loop {
+            let turn = self.0.turns.take(deadline).await?;
+            let lease = Lease {
+                shared: Arc::clone(&self.0),
+                one: None,
+                is_sound: true,
+                turn: Some(turn),
+            };
+            let lease = match lease.at_hand() {
+                Ok(lease) => return Ok(lease),
+                Err(lease) => lease,
+            };
+            if let Some(lease) = outliving(lease.provided(deadline)).await? {
+                return Ok(lease);
             }
+            // The server accepts no more connections. The present ones suffice.
         }
-        lease.one = Some(One::new(self.pool.acquire().await?));
-        Ok(lease)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Connections<sqlx::Postgres> {
+    /// Returns whether prepared statements cannot be relied on, because something between here and
+    /// the server changes connections.
+    pub(crate) fn is_mixed_up(&self) -> bool {
+        self.0.is_mixed_up.load(Ordering::Relaxed)
+    }
+
+    /// Notes it.
+    pub(crate) fn mixed_up(&self) {
+        self.0.is_mixed_up.store(true, Ordering::Relaxed);
     }
 }
 
 impl<D: Database> Clone for Connections<D> {
     fn clone(&self) -> Self {
-        Self {
-            pool: self.pool.clone(),
-            codes: self.codes,
-            kept: self.kept.clone(),
-        }
+        Self(Arc::clone(&self.0))
     }
 }
 
-/// What the store keeps of its own pool.
-struct Kept<D: Database> {
-    /// How many connections the pool has.
-    size: usize,
-    /// As many: who waits for a connection cannot wait at the pool, which does not see these.
-    turns: Semaphore,
-    patience: Duration,
-    check: Check,
-    codes: &'static Codes,
-    idle: Mutex<Idle<D>>,
+/// A turn, and from some moment on a connection for one statement.
+///
+/// When it is dropped, a connection that is sound is there for the next. One that is not is closed
+/// without another word to the server: to wait for its answer would take for ever if the server
+/// hangs.
+struct Lease<D: Database> {
+    shared: Arc<Shared<D>>,
+    one: Option<Lent<D>>,
+    is_sound: bool,
+    turn: Option<OwnedSemaphorePermit>,
 }
 
-struct Idle<D: Database> {
-    /// The last used one at the end.
-    connections: Vec<One<D>>,
-    /// Whether somebody gives back those that are not needed.
-    is_watched: bool,
+enum Lent<D: Database> {
+    Own(One<D>),
+    Application(PoolConnection<D>),
 }
 
-/// A connection outside of its pool.
-struct One<D: Database> {
-    connection: PoolConnection<D>,
-    /// When it was taken from the pool.
-    since: Instant,
-    used: Instant,
-}
-
-impl<D: Database> One<D> {
-    fn new(connection: PoolConnection<D>) -> Self {
-        let now = Instant::now();
-        Self {
-            connection,
-            since: now,
-            used: now,
-        }
-    }
-
-    /// Gives it back to the pool, which first asks whether it is still there. With a server that does not answer, that would
-    /// take a place in the pool for ever.
-    fn give_back(mut self, codes: &Codes) {
-        const PATIENCE: Duration = Duration::from_secs(2);
-        if !codes.in_this_process {
-            tokio::spawn(tokio::time::timeout(
-                PATIENCE,
-                self.connection.return_to_pool(),
-            ));
-        }
-    }
-}
-
-impl<D: Database> Kept<D> {
-    async fn turn(&self) -> sqlx::Result<SemaphorePermit<'_>> {
-        if let Ok(turn) = self.turns.try_acquire() {
-            return Ok(turn);
-        }
-        let begin = Instant::now();
-        match tokio::time::timeout(self.patience, self.turns.acquire()).await {
-            // They are never closed. One that comes too late goes on to the next: when many give up at the same moment, those who
-            // had a turn before those who waited, each of these would make a connection, and give it up at once.
-            Ok(turn) if begin.elapsed() < self.patience => {
-                turn.map_err(|_| sqlx::Error::PoolClosed)
-            }
-            _ => Err(sqlx::Error::PoolTimedOut),
-        }
-    }
-
-    /// Whether only one statement is under way.
-    fn is_used_by_one(&self) -> bool {
-        self.turns.available_permits() + 1 == self.size
-    }
-
-    fn pop(&self) -> Option<One<D>> {
-        self.idle().connections.pop()
-    }
-
-    fn push(self: &Arc<Self>, one: One<D>) {
-        let mut idle = self.idle();
-        idle.connections.push(one);
-        if !std::mem::replace(&mut idle.is_watched, true) {
-            // Without the lock: a runtime that ends drops the task at once, which takes it.
-            drop(idle);
-            tokio::spawn(watch(Watch(Arc::downgrade(self))));
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Idle<D>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<D: Database> Drop for Kept<D> {
-    /// Not back to the pool, which needs a runtime for that: it may have ended.
-    fn drop(&mut self) {
-        for one in self.idle().connections.drain(..) {
-            drop(one.connection.detach());
-        }
-    }
-}
-
-/// Gives back the connections that nobody needs, until there is none.
-async fn watch<D: Database>(mut watch: Watch<D>) {
-    loop {
-        tokio::time::sleep(UNUSED).await;
-        let Some(kept) = watch.0.upgrade() else {
-            return;
+impl<D: Database> Lease<D> {
+    /// With a connection for which nothing need be waited.
+    fn at_hand(mut self) -> Result<Self, Self> {
+        let shared = Arc::clone(&self.shared);
+        let Source::Own(kept) = &shared.source else {
+            return Err(self);
         };
-        let mut idle = kept.idle();
-        let is_needed = |one: &One<D>| one.used.elapsed() < UNUSED;
-        let needed = idle.connections.iter().position(is_needed);
-        let unused = needed.unwrap_or(idle.connections.len());
-        for one in idle.connections.drain(..unused) {
-            one.give_back(kept.codes);
+        while let Some((one, verdict)) = kept.pop() {
+            let is_found = verdict == Verdict::Sound;
+            self.is_sound = is_found;
+            self.one = (verdict != Verdict::Gone).then_some(Lent::Own(one));
+            match verdict {
+                Verdict::Sound => return Ok(self),
+                Verdict::Doubtful => break,
+                Verdict::Gone => {}
+            }
         }
-        if idle.connections.is_empty() {
-            idle.is_watched = false;
-            watch.0 = Weak::new();
-            return;
+        Err(self)
+    }
+
+    /// Returns a tested or a new connection. Returns none if the server accepts no more and others
+    /// are in use.
+    async fn provided(mut self, deadline: Deadline) -> Result<Option<Self>, Failure> {
+        let shared = Arc::clone(&self.shared);
+        let kept = match &shared.source {
+            Source::Own(kept) => kept,
+            Source::Application(pool) => {
+                let one = of_application(pool, shared.codes, deadline).await?;
+                self.one = Some(Lent::Application(one));
+                return Ok(Some(self));
+            }
+        };
+        loop {
+            if let Some(Lent::Own(one)) = &mut self.one {
+                if kept.check().answers(&mut one.connection).await {
+                    one.is_doubtful = false;
+                    self.is_sound = true;
+                    return Ok(Some(self));
+                }
+                self.one = None;
+            }
+            match self.at_hand() {
+                Ok(lease) => return Ok(Some(lease)),
+                Err(lease) => self = lease,
+            }
+            if self.one.is_some() {
+                continue;
+            }
+            match kept.connect(deadline).await? {
+                Some(one) => {
+                    self.one = Some(Lent::Own(one));
+                    self.is_sound = true;
+                    return Ok(Some(self));
+                }
+                None => {
+                    if let Some(turn) = self.turn.take() {
+                        shared.turns.narrow(turn);
+                    }
+                    return Ok(None);
+                }
+            }
         }
+    }
+
+    async fn run<T>(
+        mut self,
+        deadline: Deadline,
+        statement: impl for<'c> FnOnce(&'c mut D::Connection) -> Running<'c, T>,
+    ) -> Result<T, Failure> {
+        let codes = self.shared.codes;
+        // Until its answer is there. In SQLite the connection is of use whatever becomes of the
+        // statement.
+        self.is_sound = codes.in_this_process;
+        let Some(one) = &mut self.one else {
+            return Err(failure::of(sqlx::Error::PoolClosed, codes));
+        };
+        let outcome = match deadline.limit(statement(one)).await {
+            Ok(outcome) => outcome,
+            Err(late) => return Err(Failure::Broken(late)),
+        };
+        match &outcome {
+            Ok(_) => {
+                self.is_sound = true;
+                one.was_used();
+            }
+            Err(sqlx::Error::Database(_)) => {
+                self.is_sound = true;
+                one.is_in_doubt();
+            }
+            Err(sqlx::Error::WorkerCrashed) => self.is_sound = false,
+            Err(_) => {}
+        }
+        outcome.map_err(|error| failure::of(error, codes))
     }
 }
 
-/// Notes that nobody watches any more, if that is because the runtime ended.
-struct Watch<D: Database>(Weak<Kept<D>>);
-
-impl<D: Database> Drop for Watch<D> {
+impl<D: Database> Drop for Lease<D> {
     fn drop(&mut self) {
-        if let Some(kept) = self.0.upgrade() {
-            kept.idle().is_watched = false;
+        match (self.one.take(), &self.shared.source) {
+            (Some(Lent::Own(one)), Source::Own(kept)) if self.is_sound => kept.push(one),
+            (Some(Lent::Application(one)), _) => {
+                // sqlx's pool tests it in a task, for which it needs a runtime.
+                let has_runtime = tokio::runtime::Handle::try_current().is_ok();
+                if !self.is_sound || !has_runtime {
+                    drop(one.detach());
+                }
+            }
+            // Closed without another word.
+            _ => {}
         }
     }
 }
 
-/// Waits for an answer that is as good as there: at first without sleeping. SQLite's thread needs some microseconds for a record,
-/// and to sleep and be woken takes longer. If the thread has no processor, it gets this one.
+impl<D: Database> Lent<D> {
+    fn was_used(&mut self) {
+        if let Self::Own(one) = self {
+            one.used = Instant::now();
+        }
+    }
+
+    /// The server may have ended the connection with its error.
+    fn is_in_doubt(&mut self) {
+        if let Self::Own(one) = self {
+            one.is_doubtful = true;
+        }
+    }
+}
+
+impl<D: Database> Deref for Lent<D> {
+    type Target = D::Connection;
+
+    fn deref(&self) -> &D::Connection {
+        match self {
+            Self::Own(one) => &one.connection,
+            Self::Application(one) => one,
+        }
+    }
+}
+
+impl<D: Database> DerefMut for Lent<D> {
+    fn deref_mut(&mut self) -> &mut D::Connection {
+        match self {
+            Self::Own(one) => &mut one.connection,
+            Self::Application(one) => one,
+        }
+    }
+}
+
+/// Returns a connection of the application's pool.
+async fn of_application<D: Database>(
+    pool: &sqlx::Pool<D>,
+    codes: &Codes,
+    deadline: Deadline,
+) -> Result<PoolConnection<D>, Failure> {
+    use sqlx::ConnectOptions as _;
+
+    let gone = match deadline.limit(pool.acquire()).await {
+        Ok(Ok(one)) => return Ok(one),
+        Ok(Err(sqlx::Error::PoolTimedOut)) => Failure::Final(failure::busy_pool()),
+        Ok(Err(error)) => return Err(failure::of(error, codes)),
+        Err(_) => Failure::Final(failure::busy_pool()),
+    };
+    // A pool without connections was not busy, so the server is the cause, and its error says why.
+    if pool.size() == 0 {
+        const MOMENT: Duration = Duration::from_secs(1);
+        let options = pool.connect_options();
+        if let Ok(Err(error)) = tokio::time::timeout(MOMENT, options.connect()).await {
+            return Err(failure::of_handshake(error, codes));
+        }
+    }
+    Err(gone)
+}
+
+/// Waits for an answer that is as good as there: at first without sleeping. SQLite's thread needs
+/// some microseconds for a record, and to sleep and be woken takes longer. If the thread has no
+/// processor, it gets this one.
 async fn awake<T>(answer: impl Future<Output = T>) -> T {
     const MOMENT: Duration = Duration::from_micros(30);
     let begin = Instant::now();
-    let mut answer = pin!(answer);
-    poll_fn(|context| {
+    let mut answer = std::pin::pin!(answer);
+    std::future::poll_fn(|context| {
         loop {
             match answer.as_mut().poll(context) {
-                Poll::Pending if begin.elapsed() < MOMENT => std::thread::yield_now(),
+                std::task::Poll::Pending if begin.elapsed() < MOMENT => std::thread::yield_now(),
                 outcome => return outcome,
             }
         }
     })
     .await
-}
-
-/// A connection for one statement.
-///
-/// If it is dropped before the statement's end, or the connection broke, the connection is closed and not given back: the
-/// pool would wait for that statement first, and for ever if the server hangs.
-struct Lease<'a, D: Database> {
-    connections: &'a Connections<D>,
-    /// There until it is given back or closed.
-    one: Option<One<D>>,
-    _turn: Option<SemaphorePermit<'a>>,
-}
-
-impl<D: Database> Lease<'_, D> {
-    async fn run<T>(
-        mut self,
-        what: What,
-        statement: impl AsyncFnOnce(&mut D::Connection) -> sqlx::Result<T>,
-    ) -> sqlx::Result<T> {
-        let comes_at_once = what == What::Read
-            && self.connections.codes.in_this_process
-            && self
-                .connections
-                .kept
-                .as_ref()
-                .is_some_and(|kept| kept.is_used_by_one());
-        let one = self.one.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        let outcome = match comes_at_once {
-            true => awake(statement(&mut one.connection)).await,
-            false => statement(&mut one.connection).await,
-        };
-        match &outcome {
-            Ok(_) => self.keep(),
-            Err(sqlx::Error::Database(_)) => self.give_back(),
-            Err(_) => {}
-        }
-        outcome
-    }
-
-    fn keep(&mut self) {
-        let now = Instant::now();
-        match (&self.connections.kept, self.one.take()) {
-            (Some(kept), Some(one)) if now.duration_since(one.since) < LONGEST => {
-                kept.push(One { used: now, ..one });
-            }
-            (_, one) => {
-                self.one = one;
-                self.give_back();
-            }
-        }
-    }
-
-    fn give_back(&mut self) {
-        if let Some(one) = self.one.take() {
-            one.give_back(self.connections.codes);
-        }
-    }
-
-    /// Without another word to the server. In SQLite the pool gets it back, and it is at hand when the statement has ended.
-    fn close(&mut self) {
-        if let Some(one) = self.one.take()
-            && !self.connections.codes.in_this_process
-        {
-            drop(one.connection.detach());
-        }
-    }
-}
-
-impl<D: Database> Drop for Lease<'_, D> {
-    fn drop(&mut self) {
-        self.close();
-    }
 }

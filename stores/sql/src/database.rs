@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloakroom_store::{Key, StoreError, Stored, UnixTime};
-use sqlx::{AssertSqlSafe, Row as _};
+use cloakroom_store::{Entry, Key, Place, StoreError, Stored, UnixTime};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::connections::{Connections, What};
+use crate::deadline::Deadline;
 use crate::failure::{self, Failure};
 use crate::name::Table;
-use crate::statements::Statements;
+use crate::statements::{Statement, Statements};
 
-/// The application's pool of connections to one of the databases, or the store's own.
+/// Wraps the application's pool of connections to one of the databases.
 ///
-/// Made from the pool of a driver by `into`, which [`Builder::with_pool`](crate::Builder::with_pool) does.
+/// [`Builder::with_pool`](crate::Builder::with_pool) makes it from a driver's pool by `into`.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -40,7 +41,8 @@ impl std::fmt::Debug for Pool {
 impl From<sqlx::SqlitePool> for Pool {
     fn from(pool: sqlx::SqlitePool) -> Self {
         Self(Kind::Sqlite(Connections::of_application(
-            pool,
+            pool.clone(),
+            crate::sqlite::place(&pool.connect_options()),
             &crate::sqlite::CODES,
         )))
     }
@@ -50,7 +52,8 @@ impl From<sqlx::SqlitePool> for Pool {
 impl From<sqlx::PgPool> for Pool {
     fn from(pool: sqlx::PgPool) -> Self {
         Self(Kind::Postgres(Connections::of_application(
-            pool,
+            pool.clone(),
+            Some(crate::postgres::place(&pool.connect_options())),
             &crate::postgres::CODES,
         )))
     }
@@ -60,7 +63,8 @@ impl From<sqlx::PgPool> for Pool {
 impl From<sqlx::MySqlPool> for Pool {
     fn from(pool: sqlx::MySqlPool) -> Self {
         Self(Kind::MySql(Connections::of_application(
-            pool,
+            pool.clone(),
+            Some(crate::mysql::place(&pool.connect_options())),
             &crate::mysql::CODES,
         )))
     }
@@ -76,42 +80,31 @@ pub(crate) enum Kind {
     MySql(Connections<sqlx::MySql>),
 }
 
-/// The same for each database: `$connections` are those to it, `$driver` is its module.
+/// The same for each database: `$connections` are those to it, `$driver` is its module, `$on` has
+/// `execute` and `rows`.
 macro_rules! each {
-    ($kind:expr, |$connections:ident, $driver:ident| $body:expr) => {
+    ($kind:expr, |$connections:ident, $driver:ident, $on:ident| $body:expr) => {
         match $kind {
             #[cfg(feature = "sqlite")]
             Kind::Sqlite(ref $connections) => {
-                use crate::sqlite as $driver;
+                #[allow(unused_imports, reason = "not every function needs both")]
+                use {crate::sqlite as $driver, on_sqlite as $on};
                 $body
             }
             #[cfg(feature = "postgres")]
             Kind::Postgres(ref $connections) => {
-                use crate::postgres as $driver;
+                #[allow(unused_imports, reason = "not every function needs both")]
+                use {crate::postgres as $driver, on_postgres as $on};
                 $body
             }
             #[cfg(feature = "mysql")]
             Kind::MySql(ref $connections) => {
-                use crate::mysql as $driver;
+                #[allow(unused_imports, reason = "not every function needs both")]
+                use {crate::mysql as $driver, on_mysql as $on};
                 $body
             }
         }
     };
-}
-
-/// A query with its values.
-macro_rules! bound {
-    ($driver:ident, $sql:expr, $values:expr) => {{
-        let mut query = sqlx::query::<$driver::Database>(AssertSqlSafe(Arc::clone($sql)));
-        for value in $values {
-            query = match *value {
-                Value::Bytes(bytes) => query.bind(bytes),
-                Value::Subject(subject) => query.bind(subject.map(str::as_bytes)),
-                Value::Number(number) => query.bind(number),
-            };
-        }
-        query
-    }};
 }
 
 /// A column of a row.
@@ -122,17 +115,94 @@ macro_rules! column {
     };
 }
 
-/// The record in the first columns of a row.
+/// The record in the first columns of a row. PostgreSQL returns a row without one too.
 macro_rules! stored {
     ($driver:ident, $row:expr) => {{
         let row = &$row;
-        let value: Vec<u8> = column!($driver, row, 0);
-        let (end, version) = (column!($driver, row, 1), column!($driver, row, 2));
-        stored(value, end, version).map_err(Failure::Final)
+        let value: Option<Vec<u8>> = column!($driver, row, $driver::FIRST);
+        match value {
+            None => None,
+            Some(value) => {
+                let end = column!($driver, row, $driver::FIRST + 1);
+                let version = column!($driver, row, $driver::FIRST + 2);
+                Some(stored(value, end, version).map_err(Failure::Final)?)
+            }
+        }
     }};
 }
 
-/// What a placeholder stands for.
+/// The functions that PostgreSQL has in its own module, for a driver whose statements can be relied
+/// on.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+macro_rules! plain {
+    ($module:ident, $driver:ident) => {
+        mod $module {
+            use super::*;
+            use crate::$driver::{self as driver, Database};
+
+            fn bound(
+                statement: &Statement,
+                values: &[Value<'_>],
+            ) -> sqlx::query::Query<'static, Database, <Database as sqlx::Database>::Arguments>
+            {
+                let query = sqlx::query::<Database>(AssertSqlSafe(Arc::clone(&statement.sql)));
+                values.iter().fold(query, |query, value| match *value {
+                    Value::Bytes(bytes) => query.bind(bytes),
+                    Value::Subject(subject) => query.bind(subject.map(str::as_bytes)),
+                    Value::Number(number) => query.bind(number),
+                })
+            }
+
+            pub(super) async fn execute(
+                connections: &Connections<Database>,
+                deadline: Deadline,
+                statement: &Statement,
+                values: &[Value<'_>],
+            ) -> Result<Done, Failure> {
+                let query = bound(statement, values);
+                let executed = connections
+                    .run(What::Write, deadline, |connection| {
+                        Box::pin(query.execute(connection))
+                    })
+                    .await?;
+                Ok(driver::done(&executed))
+            }
+
+            pub(super) async fn rows(
+                connections: &Connections<Database>,
+                what: What,
+                deadline: Deadline,
+                statement: &Statement,
+                values: &[Value<'_>],
+            ) -> Result<Vec<<Database as sqlx::Database>::Row>, Failure> {
+                let query = bound(statement, values);
+                connections
+                    .run(what, deadline, move |connection| {
+                        Box::pin(async move {
+                            match what {
+                                // Nothing more is waited for.
+                                What::Read => {
+                                    let row = query.fetch_optional(connection).await?;
+                                    Ok(row.into_iter().collect())
+                                }
+                                _ => query.fetch_all(connection).await,
+                            }
+                        })
+                    })
+                    .await
+            }
+        }
+    };
+}
+
+#[cfg(feature = "sqlite")]
+plain!(on_sqlite, sqlite);
+#[cfg(feature = "mysql")]
+plain!(on_mysql, mysql);
+#[cfg(feature = "postgres")]
+use crate::postgres as on_postgres;
+
+/// The value of a placeholder.
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
@@ -147,7 +217,7 @@ impl From<UnixTime> for Value<'_> {
     }
 }
 
-/// What a statement did.
+/// The effect of a statement.
 #[derive(Clone, Copy)]
 pub(crate) struct Done {
     pub(crate) rows: u64,
@@ -157,119 +227,162 @@ pub(crate) struct Done {
 
 impl Kind {
     pub(crate) fn statements(&self, table: &Table) -> Statements {
-        each!(*self, |_connections, driver| driver::statements(table))
+        each!(*self, |_connections, driver, on| driver::statements(table))
     }
 
-    /// Whether the database lets one connection write at a time.
-    pub(crate) fn has_one_writer(&self) -> bool {
-        each!(*self, |_connections, driver| driver::CODES.in_this_process)
+    /// Returns where the table is. None of a database in memory.
+    pub(crate) fn place(&self, table: &Table) -> Option<Place> {
+        let database = each!(*self, |connections, driver, on| connections.place())?;
+        Some(Place::new("sql", [database, &*table.full('"')]))
     }
 
-    /// Executes a statement.
+    /// Makes the first connection.
+    pub(crate) async fn open(&self, deadline: Deadline) -> Result<(), Failure> {
+        each!(*self, |connections, driver, on| connections
+            .open(deadline)
+            .await)
+    }
+
+    /// Executes a statement that changes records.
     pub(crate) async fn execute(
         &self,
-        sql: &Arc<str>,
+        deadline: Deadline,
+        statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Done, Failure> {
-        each!(*self, |connections, driver| {
-            let query = bound!(driver, sql, values);
-            let executed = connections
-                .run(What::Write, async |connection| {
-                    query.execute(connection).await
-                })
-                .await?;
-            Ok(driver::done(&executed))
+        each!(*self, |connections, driver, on| {
+            on::execute(connections, deadline, statement, values).await
         })
     }
 
-    /// The record that a statement selects, if there is one. Nothing is waited for once it is there.
+    /// The record that a statement selects, if there is one.
     pub(crate) async fn load(
         &self,
-        sql: &Arc<str>,
+        deadline: Deadline,
+        statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Option<Stored>, Failure> {
-        each!(*self, |connections, driver| {
-            let query = bound!(driver, sql, values);
-            let row = connections
-                .run(What::Read, async |connection| {
-                    query.fetch_optional(connection).await
-                })
-                .await?;
-            row.map(|row| stored!(driver, row)).transpose()
+        each!(*self, |connections, driver, on| {
+            let rows = on::rows(connections, What::Read, deadline, statement, values).await?;
+            match rows.first() {
+                Some(row) => Ok(stored!(driver, row)),
+                None => Ok(None),
+            }
         })
     }
 
     /// The records that a statement selects.
     pub(crate) async fn list(
         &self,
-        sql: &Arc<str>,
+        deadline: Deadline,
+        statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Vec<(Key, Stored)>, Failure> {
-        each!(*self, |connections, driver| {
-            let query = bound!(driver, sql, values);
-            let rows = connections
-                .run(What::Read, async |connection| {
-                    query.fetch_all(connection).await
-                })
-                .await?;
-            let records = rows.into_iter().map(|row| {
-                let stored = stored!(driver, row)?;
-                let key: Vec<u8> = column!(driver, row, 3);
+        each!(*self, |connections, driver, on| {
+            let rows = on::rows(connections, What::List, deadline, statement, values).await?;
+            let mut records = Vec::with_capacity(rows.len());
+            for row in rows {
+                let Some(stored) = stored!(driver, row) else {
+                    continue;
+                };
+                let key: Vec<u8> = column!(driver, row, driver::FIRST + 3);
                 match std::str::from_utf8(&key).ok().and_then(Key::new) {
-                    Some(key) => Ok((key, stored)),
-                    None => Err(Failure::Final(failure::corrupt())),
+                    Some(key) => records.push((key, stored)),
+                    None => return Err(Failure::Final(failure::corrupt())),
                 }
-            });
-            records.collect()
+            }
+            Ok(records)
         })
     }
 
-    /// The first column of which a statement says that it has a type that is of no use: its name, its type, and what it must be.
-    pub(crate) async fn unfit(
+    /// The records that a statement selects, with their subjects.
+    pub(crate) async fn page(
         &self,
+        deadline: Deadline,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Entry>, Failure> {
+        each!(*self, |connections, driver, on| {
+            let rows = on::rows(connections, What::List, deadline, statement, values).await?;
+            let mut records = Vec::with_capacity(rows.len());
+            for row in rows {
+                let Some(stored) = stored!(driver, row) else {
+                    continue;
+                };
+                let key: Vec<u8> = column!(driver, row, driver::FIRST + 3);
+                let subject: Option<Vec<u8>> = column!(driver, row, driver::FIRST + 4);
+                records.push(entry(&key, stored, subject).map_err(Failure::Final)?);
+            }
+            Ok(records)
+        })
+    }
+
+    /// Executes SQL without values, and without preparing it.
+    pub(crate) async fn make(&self, deadline: Deadline, sql: &Arc<str>) -> Result<(), Failure> {
+        let sql = AssertSqlSafe(Arc::clone(sql));
+        each!(*self, |connections, driver, on| {
+            connections
+                .run(What::Write, deadline, |connection| {
+                    Box::pin(async { connection.execute(sqlx::raw_sql(sql)).await.map(drop) })
+                })
+                .await
+        })
+    }
+
+    /// The names and types of the columns that a table has, and of its indexes, whose type is
+    /// `index`.
+    pub(crate) async fn layout(
+        &self,
+        deadline: Deadline,
         columns: &Arc<str>,
-    ) -> Result<Option<(String, String, &'static str)>, Failure> {
-        each!(*self, |connections, driver| {
-            let query = bound!(driver, columns, &[] as &[Value<'_>]);
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let sql = AssertSqlSafe(Arc::clone(columns));
+        each!(*self, |connections, driver, on| {
             let rows = connections
-                .run(What::Read, async |connection| {
-                    query.fetch_all(connection).await
+                .run(What::List, deadline, |connection| {
+                    Box::pin(async { connection.fetch_all(sqlx::raw_sql(sql)).await })
                 })
                 .await?;
+            let mut layout = Vec::with_capacity(rows.len());
             for row in rows {
-                let name: String = column!(driver, row, 0);
-                let found: String = column!(driver, row, 1);
-                let is_number = match name.as_str() {
-                    "expires_at" | "version" | "created_at" => true,
-                    "session_key" | "value" | "subject" => false,
-                    // What an application has added is its own affair.
-                    _ => continue,
-                };
-                if let Some(wanted) = driver::wants(is_number, &found) {
-                    return Ok(Some((name, found, wanted)));
-                }
+                layout.push((column!(driver, row, 0), column!(driver, row, 1)));
             }
-            Ok(None)
+            Ok(layout)
         })
+    }
+
+    /// Returns the type that the column must have, unless it has it.
+    pub(crate) fn wants(&self, is_number: bool, found: &str) -> Option<&'static str> {
+        each!(*self, |_connections, driver, on| driver::wants(
+            is_number, found
+        ))
     }
 
     /// The keys that a statement selects.
     #[cfg(feature = "mysql")]
     pub(crate) async fn keys(
         &self,
-        sql: &Arc<str>,
+        deadline: Deadline,
+        statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        each!(*self, |connections, driver| {
-            let query = bound!(driver, sql, values);
-            let rows = connections
-                .run(What::Read, async |connection| {
-                    query.fetch_all(connection).await
-                })
-                .await?;
-            let keys = rows.into_iter().map(|row| Ok(column!(driver, row, 0)));
-            keys.collect()
+        each!(*self, |connections, driver, on| {
+            let rows = on::rows(connections, What::List, deadline, statement, values).await?;
+            let mut keys = Vec::with_capacity(rows.len());
+            for row in rows {
+                keys.push(column!(driver, row, driver::FIRST));
+            }
+            Ok(keys)
         })
+    }
+}
+
+fn entry(key: &[u8], stored: Stored, subject: Option<Vec<u8>>) -> Result<Entry, StoreError> {
+    let key = str::from_utf8(key).ok().and_then(Key::new);
+    let subject = subject.map(String::from_utf8).transpose();
+    match (key, subject) {
+        (Some(key), Ok(subject)) => Ok(Entry::new(key, stored, subject.map(Into::into))),
+        _ => Err(failure::corrupt()),
     }
 }
 

@@ -7,21 +7,29 @@ use cloakroom_store::StoreError;
 
 const STORE: &str = "sql";
 
-/// What came of a statement that failed.
+/// The consequence of a failed statement.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nothing happened, because others were at it at the same time: a deadlock, a serialization failure.
+    /// Nothing happened, because others were at it at the same time: a deadlock, a serialization
+    /// failure.
     Conflict(StoreError),
-    /// There is nothing more to try: the database answered, and it was an error, or no connection was free in all the time there is.
+    /// There is nothing more to try: the database answered, and it was an error, or no connection
+    /// was free in all the time there is.
     Final(StoreError),
     /// The state of the connection is not known.
     Broken(StoreError),
+    /// Nothing happened: the server has no statement by the name that it was prepared under, or
+    /// another one.
+    MixedUp(StoreError),
 }
 
 impl Failure {
     pub(crate) fn into_error(self) -> StoreError {
         match self {
-            Self::Conflict(error) | Self::Final(error) | Self::Broken(error) => error,
+            Self::Conflict(error)
+            | Self::Final(error)
+            | Self::Broken(error)
+            | Self::MixedUp(error) => error,
         }
     }
 }
@@ -32,17 +40,24 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// What a driver knows about its errors, which it tells by their code.
+/// A driver's classification of its errors, by their code and, for ambiguous codes, their message.
 pub(crate) struct Codes {
+    /// Nothing happened, and the same statement may succeed at once.
     pub(crate) is_conflict: fn(&str) -> bool,
-    pub(crate) is_transient: fn(&str) -> bool,
+    pub(crate) is_transient: fn(&str, &str) -> bool,
     /// Whether the message quotes no value.
     pub(crate) is_harmless: fn(&str) -> bool,
-    /// Whether a statement ends though nobody waits for it, because the database is a library.
+    /// The server accepts no more connections, of this user or at all.
+    pub(crate) is_full: fn(&str, &str) -> bool,
+    /// The server is about to take connections.
+    pub(crate) is_starting: fn(&str, &str) -> bool,
+    /// A prepared statement is not the one that was prepared.
+    pub(crate) is_mixed_up: fn(&str, &str) -> bool,
+    /// Whether a statement finishes without its caller, because the database is a library.
     pub(crate) in_this_process: bool,
 }
 
-/// What the database said. Not the driver's error itself, which may hold values or parts of a URL.
+/// The database's own message. Not the driver's error, which may hold values or parts of a URL.
 #[derive(Debug)]
 struct Said {
     what: String,
@@ -62,18 +77,23 @@ pub(crate) fn of(error: sqlx::Error, codes: &Codes) -> Failure {
 
     match error {
         E::Database(error) => {
-            let code = error.code().unwrap_or_default().into_owned();
-            let code = error_number(&*error).unwrap_or(code);
-            let what = if (codes.is_harmless)(&code) {
+            let code = code(&*error);
+            let what = if error.message().starts_with("no such vfs") {
+                // SQLite repeats the option.
+                "SQLite has no such `vfs`; correct or remove this option of the URL".to_owned()
+            } else if (codes.is_harmless)(&code) {
                 format!("{} (code {code})", error.message())
             } else {
                 format!(
-                    "the database refused it with code {code}; has the table other columns than `migrate` makes?"
+                    "the database refused a statement with code {code}: compare the table's \
+                     columns with `schema_sql`"
                 )
             };
-            if (codes.is_conflict)(&code) {
+            if (codes.is_mixed_up)(&code, error.message()) {
+                Failure::MixedUp(transient(what))
+            } else if (codes.is_conflict)(&code) {
                 Failure::Conflict(transient(what))
-            } else if (codes.is_transient)(&code) {
+            } else if (codes.is_transient)(&code, error.message()) {
                 Failure::Final(transient(what))
             } else {
                 Failure::Final(permanent(what))
@@ -81,7 +101,7 @@ pub(crate) fn of(error: sqlx::Error, codes: &Codes) -> Failure {
         }
         E::Io(error) => Failure::Broken(transient(io_text(&error))),
         E::Tls(error) => Failure::Broken(transient(format!("no TLS connection: {error}"))),
-        E::PoolTimedOut => Failure::Final(transient("no connection was free in time")),
+        E::PoolTimedOut => Failure::Final(busy_pool()),
         E::PoolClosed => Failure::Final(permanent("the pool has been closed")),
         E::WorkerCrashed => Failure::Broken(transient("the database's thread has ended")),
         E::ColumnDecode { .. }
@@ -91,25 +111,47 @@ pub(crate) fn of(error: sqlx::Error, codes: &Codes) -> Failure {
             "the table has other columns than `migrate` makes",
         )),
         E::Configuration(_) => Failure::Final(permanent(
-            "the URL cannot be read: see the crate's documentation for its form, and percent-encode what is special in a password",
+            "the URL cannot be read: see the documentation of cloakroom-sql for its form, and \
+             percent-encode special characters in the password",
         )),
         E::Protocol(_) => Failure::Broken(transient("the server's answer could not be understood")),
         _ => Failure::Broken(transient("the driver failed")),
     }
 }
 
-/// MySQL's number, which tells more than the SQLSTATE.
-fn error_number(error: &dyn sqlx::error::DatabaseError) -> Option<String> {
+/// A failure of the driver while it made a connection: nothing was sent that could have happened.
+pub(crate) fn of_handshake(error: sqlx::Error, codes: &Codes) -> Failure {
+    use sqlx::Error as E;
+
+    const TLS: &str = "compare the URL's TLS options with the server's certificate";
+    match error {
+        E::Tls(error) => Failure::Final(permanent(format!("no TLS connection: {error}; {TLS}"))),
+        // How rustls refuses a certificate, among other things.
+        E::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Failure::Final(permanent(format!("no TLS connection: {error}; {TLS}")))
+        }
+        E::Io(error) => Failure::Broken(transient(format!(
+            "the server cannot be reached: {error}; is it running at the host and port of the URL?"
+        ))),
+        error => of(error, codes),
+    }
+}
+
+/// Returns whether the database answered with an error of this kind.
+pub(crate) fn is(error: &sqlx::Error, kind: fn(&str, &str) -> bool) -> bool {
+    match error {
+        sqlx::Error::Database(error) => kind(&code(&**error), error.message()),
+        _ => false,
+    }
+}
+
+/// Returns the SQLSTATE and MySQL's more specific number.
+fn code(error: &dyn sqlx::error::DatabaseError) -> String {
     #[cfg(feature = "mysql")]
-    {
-        let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
-        Some(error.number().to_string())
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return error.number().to_string();
     }
-    #[cfg(not(feature = "mysql"))]
-    {
-        let _ = error;
-        None
-    }
+    error.code().unwrap_or_default().into_owned()
 }
 
 fn io_text(error: &io::Error) -> String {
@@ -118,6 +160,54 @@ fn io_text(error: &io::Error) -> String {
 
 pub(crate) fn timed_out(limit: Duration) -> StoreError {
     transient(format!("the database did not answer within {limit:?}"))
+}
+
+/// For an operation that waited for one of so many connections.
+pub(crate) fn none_free(open: usize) -> StoreError {
+    transient(format!(
+        "all {open} connections were in use for the whole timeout: raise `max_connections`, or \
+         find out what keeps the database busy"
+    ))
+}
+
+pub(crate) fn no_connections() -> StoreError {
+    StoreError::permanent(
+        STORE,
+        "`max_connections` is 0, which leaves none for an operation; set at least 1",
+    )
+}
+
+pub(crate) fn busy_pool() -> StoreError {
+    transient(
+        "the application's pool gave no connection in time: raise its `max_connections`, or find \
+         out what keeps them in use",
+    )
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) fn mixed_up() -> StoreError {
+    transient("something between here and PostgreSQL mixed up prepared statements")
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) fn no_transactions() -> StoreError {
+    permanent(
+        "the pooler before PostgreSQL keeps neither prepared statements nor transactions: set \
+         `pool_mode = transaction`, or `max_prepared_statements` (PgBouncer 1.21 and later)",
+    )
+}
+
+/// For `migrate`, which could not make something.
+pub(crate) fn not_made(what: &str, error: &StoreError) -> StoreError {
+    let cause = error.source().map_or_else(String::new, ToString::to_string);
+    if error.is_transient() {
+        return transient(cause);
+    }
+    permanent(format!(
+        "`migrate` could not make {what}: {cause}; have the owner of the database execute \
+         `schema_sql`, and grant this user SELECT, INSERT, UPDATE and DELETE \
+         (`migrate(false)`, where the store is opened by URL, leaves this step out)"
+    ))
 }
 
 pub(crate) fn contended() -> StoreError {
@@ -130,19 +220,37 @@ pub(crate) fn no_randomness() -> StoreError {
 
 pub(crate) fn corrupt() -> StoreError {
     permanent(
-        "a row holds a time or a version that no session store has written; it was left as it is",
+        "a row holds a key, a time or a version that no session store has written; it was left as \
+         it is",
     )
 }
 
 pub(crate) fn unfit(column: &str, found: &str, wanted: &str) -> StoreError {
     permanent(format!(
-        "the column {column} of the table is {found}, and must be {wanted}: it is not one that `migrate` has made, and was left as it is"
+        "the column {column} of the table is {found}, and must be {wanted}: `migrate` did not \
+         make this table and left it as it is; choose another name by `table`"
+    ))
+}
+
+pub(crate) fn lacking(column: &str) -> StoreError {
+    permanent(format!(
+        "the table has no column {column}: `migrate` did not make this table and left it as it is; \
+         choose another name by `table`"
+    ))
+}
+
+/// Without the option, which may hold a secret.
+pub(crate) fn unknown_option(known: &[&str]) -> StoreError {
+    let known = known.join(", ");
+    permanent(format!(
+        "the URL has an option that this store does not know: remove it; known: {known}"
     ))
 }
 
 pub(crate) fn bad_name(what: &'static str, longest: usize) -> StoreError {
     permanent(format!(
-        "the name of the {what} must be letters, digits and underscores of ASCII, no digit first, at most {longest} of them"
+        "the name of the {what} must be at most {longest} letters, digits and underscores of \
+         ASCII, no digit first"
     ))
 }
 

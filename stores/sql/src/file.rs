@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 /// The file that a pool's connections have open.
 ///
-/// When it is removed, or another one is put in its place, those that have it open notice nothing: they go on to write into
-/// what nobody will ever read. So each is asked for its age before it is used.
+/// Removing or replacing an SQLite file does not disturb connections that have it open: they go on
+/// writing into a file without a name. So each connection's file is compared before use.
 #[derive(Clone)]
 pub(crate) struct File {
     path: Arc<Path>,
@@ -16,14 +16,15 @@ pub(crate) struct File {
 
 struct Seen {
     identity: Option<Identity>,
-    /// When this file was opened for the first time. Connections that are older have another one open.
+    /// When this file was opened for the first time. Connections that are older have another one
+    /// open.
     since: Instant,
 }
 
 impl File {
     pub(crate) fn at(path: &Path) -> Self {
         Self {
-            // Whatever the working directory will be.
+            // An absolute path, whatever the working directory will be.
             path: std::path::absolute(path)
                 .unwrap_or_else(|_| path.to_owned())
                 .into(),
@@ -46,7 +47,7 @@ impl File {
         }
     }
 
-    /// Whether a connection of this age has the file open that is there now.
+    /// Returns whether a connection of this age has the file open that is there now.
     pub(crate) fn is_that_of(&self, age: Duration) -> bool {
         let identity = Identity::of(&self.path);
         let seen = self.seen();
@@ -58,7 +59,7 @@ impl File {
     }
 }
 
-/// What no two files have at the same time; nothing if there is no file.
+/// An identity that no two files share at a time. `None` if there is no file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity(u64, u64);
 

@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is known of a pool's connections without asking the server.
+use crate::check::Verdict;
+
+/// The known state of a pool's connections, without a round trip.
 #[derive(Clone)]
 pub(crate) struct Health(Arc<Mutex<Moments>>);
 
@@ -33,40 +35,35 @@ impl Health {
         self.moments().broke = Some(Instant::now());
     }
 
-    /// For a connection that the pool is about to hand out: asks the server whether it is still there if nobody has for a while,
-    /// or if another had to be made or broke since. So a server that was started anew costs at most the operations that are
-    /// under way, and in a busy moment no round trip is spent on it.
-    ///
-    /// One that does not answer in time is given up, and with it all that were used last before: their server, or the way to
-    /// it, has gone without a word.
-    pub(crate) async fn check(
+    /// Judges a connection that has been idle for this long. It is in doubt after a second, or if
+    /// another connection had to be made or broke since. So a restarted server costs at most the
+    /// operations under way, and busy connections spend no round trip on tests.
+    pub(crate) fn verdict(&self, unused: Duration) -> Verdict {
+        let moments = self.moments();
+        let since = |moment: Option<Instant>| moment.is_some_and(|at| at.elapsed() < unused);
+        if since(moments.silent) {
+            return Verdict::Gone;
+        }
+        // One that was used last before another broke may have broken with it.
+        let is_fresh = unused < Duration::from_secs(1) && unused < moments.newest.elapsed();
+        match is_fresh && !since(moments.broke) {
+            true => Verdict::Sound,
+            false => Verdict::Doubtful,
+        }
+    }
+
+    /// Tests a connection. If it does not answer in time, it is closed, with all that were last
+    /// used before it: their server, or the way to it, has vanished silently.
+    pub(crate) async fn answers(
         &self,
         connection: &mut impl sqlx::Connection,
-        idle_for: Duration,
         patience: Duration,
-    ) -> sqlx::Result<bool> {
-        {
-            let moments = self.moments();
-            if moments
-                .silent
-                .is_some_and(|silent| silent.elapsed() < idle_for)
-            {
-                return Err(silent());
-            }
-            // One that was used last before another broke may have broken with it.
-            let doubtful = moments
-                .broke
-                .is_some_and(|broke| broke.elapsed() < idle_for);
-            if !doubtful && idle_for < Duration::from_secs(1) && idle_for < moments.newest.elapsed()
-            {
-                return Ok(true);
-            }
-        }
+    ) -> bool {
         match tokio::time::timeout(patience, connection.ping()).await {
-            Ok(answer) => Ok(answer.is_ok()),
+            Ok(answer) => answer.is_ok(),
             Err(_) => {
                 self.moments().silent = Some(Instant::now());
-                Err(silent())
+                false
             }
         }
     }
@@ -74,9 +71,4 @@ impl Health {
     fn moments(&self) -> MutexGuard<'_, Moments> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Makes the pool close the connection without another word to the server.
-fn silent() -> sqlx::Error {
-    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }

@@ -1,5 +1,5 @@
-//! Cloakroom sessions in a table of a SQL database: SQLite (feature `sqlite`, on by default), PostgreSQL (`postgres`), MySQL and
-//! MariaDB (`mysql`), through [sqlx].
+//! Cloakroom sessions in one table of a SQL database, through [sqlx]: SQLite (feature `sqlite`, on
+//! by default), PostgreSQL (`postgres`), MySQL and MariaDB (`mysql`).
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
@@ -7,10 +7,13 @@
 //! # async fn main() -> Result<(), cloakroom_store::StoreError> {
 //! use cloakroom_sql::SqlStore;
 //! use cloakroom_store::{Created, Key, Store, UnixTime, Write};
+//! use std::time::Duration;
 //!
-//! let url = "sqlite::memory:"; // or "sqlite:/var/lib/app/sessions.db", "postgres://app@localhost/app", "mysql://…"
-//! let store = SqlStore::connect(url).await?;
+//! // Or "sqlite:/var/lib/app/sessions.db", "postgres://app@localhost/app",
+//! // "mysql://…".
+//! let store = SqlStore::connect("sqlite::memory:").await?;
 //! store.migrate().await?;
+//! let store = store.sweep_every(Duration::from_secs(300))?;
 //!
 //! let key = Key::new("session:47DEQpj8HBSa").unwrap();
 //! let write = Write::new(b"record".to_vec(), UnixTime::MAX, None);
@@ -23,44 +26,47 @@
 //!
 //! # When to choose it
 //!
-//! When there is a database already: sessions then need no further server, are in its backups, and survive what it survives.
-//! SQLite when there is one machine and no server. If sessions are most of what the application reads, Redis answers a load with
-//! less work; if nothing may be installed and no C compiled, there is the file store.
+//! Choose it if there is a database already. Sessions then need no further server and are in its
+//! backups. Choose SQLite for one machine without a server. Choose Redis if sessions are most of
+//! what the application reads: a load costs less there. Choose the file store if nothing may be
+//! installed and no C compiled.
 //!
 //! # What it guarantees
 //!
-//! - **Atomic.** Each operation is one statement, and so a transaction of its own: value, expiry, subject and version change
-//!   together or not at all. It needs no particular isolation level, and works with each.
-//! - **Compare and swap by version.** Each write draws a random version of 63 bits; `replace` and `delete` name the one they
-//!   loaded. So a record that was deleted and made again is another one.
-//! - **Expired is absent** at once, whether or not anybody sweeps: each statement compares with the time of the
-//!   [store's clock](Builder::clock) (the database's own clock is never asked). A create takes an expired row over.
-//! - **Durable** as the database is: what was answered has been committed. With the store's own SQLite pool that outlasts a power
-//!   failure (`synchronous = FULL`). With PostgreSQL `synchronous_commit = off`, with MySQL
-//!   `innodb_flush_log_at_trx_commit` other than 1, a crash can take the last moment back. A failover to a replica that
-//!   lags does so too; then what was signed out in that moment is signed in again.
-//! - **Bounded.** An operation that is not over in 5 s ([`timeout`](Builder::timeout)) ends with a transient error. That
-//!   includes waiting for a connection, for locks, and what is tried again. The store's own connections have a limit on the
-//!   server too, so that nothing goes on there for long.
-//! - **Deadlocks and serialization failures**, of which it is known that nothing happened, are tried again up to four times,
-//!   and then are transient errors. They come from elsewhere (an application's triggers or transactions, or
-//!   `default_transaction_isolation = serializable`): the store's own statements change one row each.
-//! - **A server that was away** is found again: a connection that nobody used for a second is tested before it is used.
-//!   One that does not answer the test in a quarter of the timeout is given up, with all that were used last before it.
-//!   A read whose connection turns out to be broken is tried again on another one, twice. A write that was under way when the server
-//!   went ends with a transient error, and whether it happened is not known.
-//! - **A SQLite file that is removed** while it is open is an error from the next operation on (on Unix; elsewhere the system does not
-//!   let it be removed), and no empty one is made in its place. Another one that is put there, such as a backup, is taken at once.
-//! - **Cancel-safe.** A dropped future leaves the row as it was or as it was to be. Its connection to a server is closed.
-//! - **No secret in an error.** Errors hold the database's message where it quotes no value, otherwise its code; never the
-//!   URL.
-//!
-//! A permanent error means that nothing happened. A transient one during a write leaves that open.
+//! - **Atomic.** Each operation is one statement and so one transaction, under any isolation level.
+//!   Value, expiry, subject and version change together.
+//! - **Compare-and-swap by version.** Each write draws a random version of 63 bits. `replace` and
+//!   `delete` name the version that was loaded.
+//! - **Expired is absent** at once, whether or not anybody sweeps. Each statement compares with the
+//!   [store's clock](Builder::clock), and never with the database's. A create takes over an expired
+//!   row.
+//! - **Durable** as the database is: an answered write has been committed. With the store's own
+//!   SQLite connections that outlasts a power failure (`synchronous = FULL`). With PostgreSQL's
+//!   `synchronous_commit = off`, or MySQL's `innodb_flush_log_at_trx_commit` other than 1, a crash
+//!   can take the last moment back. A failover to a replica that lags does so too.
+//! - **Bounded.** An operation ends after 5 s ([`timeout`](Builder::timeout)) with a transient
+//!   error. That includes waiting for connections and locks, and retries. The store's own
+//!   connections have the limit on the server too.
+//! - **Cancel-safe.** A dropped future leaves the old row or the new one. The statement and the
+//!   handshake go on in a task, so aborting clients cost the others no connection. Requests that
+//!   still wait for a connection leave the queue.
+//! - **Conflicts are retried.** Deadlocks and serialization failures, after which nothing has
+//!   happened, are tried again up to four times. They come from an application's triggers and
+//!   transactions: the store's own statements change one row each.
+//! - **A server that was away is found again.** A connection that was idle for a second is tested
+//!   before use. One that does not answer within a quarter of the timeout is closed, with all that
+//!   were last used before it. A read on a broken connection is retried twice, on other
+//!   connections. A write under way ends with a transient error, and its outcome is unknown.
+//! - **A removed SQLite file** is an error from the next operation on (on Unix), and no empty file
+//!   takes its place. Another file in its place, such as a backup, is opened at once.
+//! - **Errors name the cause** and hold no secret: the database's message where it quotes no value,
+//!   otherwise its code, and never the URL. A permanent error means that nothing happened and that
+//!   trying again cannot help. A transient error during a write leaves open whether it happened.
 //!
 //! # The table
 //!
-//! [`SqlStore::migrate`] makes it where it is missing; [`SqlStore::schema_sql`] is the same as text for those who make tables in
-//! another way. In PostgreSQL:
+//! [`SqlStore::migrate`] makes the table where it is missing, and [`SqlStore::schema_sql`] returns
+//! the same SQL as text. In PostgreSQL:
 //!
 //! ```sql
 //! CREATE TABLE IF NOT EXISTS "cloakroom_sessions" (
@@ -71,48 +77,73 @@
 //!   version bigint NOT NULL,
 //!   created_at bigint NOT NULL
 //! );
-//! CREATE INDEX IF NOT EXISTS "cloakroom_sessions_expires_at" ON "cloakroom_sessions" (expires_at);
-//! CREATE INDEX IF NOT EXISTS "cloakroom_sessions_subject" ON "cloakroom_sessions" USING hash (subject) WHERE subject IS NOT NULL;
+//! CREATE INDEX IF NOT EXISTS "cloakroom_sessions_expires_at"
+//!   ON "cloakroom_sessions" (expires_at);
+//! CREATE INDEX IF NOT EXISTS "cloakroom_sessions_subject"
+//!   ON "cloakroom_sessions" USING hash (subject) WHERE subject IS NOT NULL;
 //! ```
 //!
-//! Times are seconds since 1970. Keys and subjects are bytes because collations take different letters for the same (in MySQL:
-//! `VARBINARY(250)` and `MEDIUMBLOB`); to read them, `convert_from(subject, 'UTF8')` in PostgreSQL and
-//! `CAST(subject AS CHAR)` elsewhere. `created_at` is when the row was created; nothing reads it. Names may be chosen
-//! ([`table`](Builder::table), [`schema`](Builder::schema)).
+//! Times are seconds since 1970. Keys and subjects are bytes, because collations take different
+//! letters for the same. To read a subject, use `convert_from(subject, 'UTF8')` in PostgreSQL and
+//! `CAST(subject AS CHAR)` elsewhere. Subjects of any length fit. Nothing reads `created_at`. You
+//! can choose the [`table`](Builder::table) and the [`schema`](Builder::schema).
 //!
 //! To end all sessions: `DELETE FROM cloakroom_sessions`.
 //!
 //! # What it needs
 //!
-//! The rights `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table; to migrate, those to create tables and indexes. SQLite is
-//! compiled in; PostgreSQL 10 or later, MySQL 5.7 or later, MariaDB 10.2 or later (the store suite runs on SQLite, PostgreSQL 15 and MariaDB
-//! 10.11). A Tokio runtime with time and I/O.
+//! PostgreSQL 10, MySQL 5.7 or MariaDB 10.2, or later. SQLite is compiled in. The store suite runs
+//! on SQLite, PostgreSQL 15, MySQL 9.7 and MariaDB 10.11. A Tokio runtime with time and I/O.
+//!
+//! The rights `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table are enough. `migrate` needs no
+//! other where the table and its indexes are there.
 //!
 //! ```sql
-//! -- PostgreSQL, when another role has made the table:
+//! -- PostgreSQL, if another role made the table:
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON cloakroom_sessions TO app;
 //! ```
 //!
+//! One process opens up to 10 connections ([`max_connections`](Builder::max_connections)). If the
+//! server allows fewer, the store works with those, and tries again after a minute.
+//!
 //! # URLs
 //!
-//! `sqlite:path/to/file` (made if it is missing, unless the URL has a `mode`; `sqlite::memory:` for tests),
-//! `postgres://user:password@host:port/database`, `mysql://user:password@host:port/database`. What is special in a password is
-//! percent-encoded. Parameters are sqlx's.
+//! - `sqlite:path/to/file`, made if it is missing and the URL has no `mode`; `sqlite::memory:` for
+//!   tests
+//! - `postgres://user:password@host:port/database`
+//! - `mysql://user:password@host:port/database`
 //!
-//! With the feature `tls` (rustls) connections to a server use TLS where it offers it. That alone keeps nobody out: say that the server must
-//! be the one its certificate names.
+//! Percent-encode special characters in a password. The options are sqlx's. Others are refused.
 //!
-//! | | the system's certificates | one of your own |
+//! With the feature `tls` (rustls) connections to a server use TLS where it offers it. That alone
+//! does not keep an attacker out: require a verified certificate.
+//!
+//! | | the system's certificates | in addition, for one of your own |
 //! |---|---|---|
-//! | PostgreSQL | `?sslmode=verify-full` | `?sslmode=verify-full&sslrootcert=/etc/app/db.pem` |
-//! | MySQL, MariaDB | `?ssl-mode=VERIFY_IDENTITY` | `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/app/db.pem` |
+//! | PostgreSQL | `?sslmode=verify-full` | `&sslrootcert=/etc/app/db.pem` |
+//! | MySQL, MariaDB | `?ssl-mode=VERIFY_IDENTITY` | `&ssl-ca=/etc/app/db.pem` |
 //!
-//! Another of sqlx's TLS features does as well: `sqlx = { version = "0.9", default-features = false, features = ["tls-native-tls"] }` in
-//! the application.
+//! Another of sqlx's TLS features does as well:
+//! `sqlx = { version = "0.9", default-features = false, features = ["tls-native-tls"] }`.
 //!
-//! Through PgBouncer (tried with 1.18): `pool_mode = session` and `ignore_startup_parameters = extra_float_digits, options`. The limit on
-//! the server is then not set; a `statement_timeout` of the role's does the same. With `pool_mode = transaction` and no support of prepared
-//! statements every operation is a permanent error (42P05).
+//! # PgBouncer and other poolers
+//!
+//! | `pool_mode` | prepared statements | what happens |
+//! |---|---|---|
+//! | `session` | any | works; one server connection for each of the store's |
+//! | `transaction` | kept (1.21 and later, `max_prepared_statements` above 0) | works |
+//! | `transaction` | not kept (before 1.21, or 0) | works, with 4 round trips for 1 |
+//! | `statement` | kept | works |
+//! | `statement` | not kept | each operation is a permanent error that names the setting |
+//!
+//! No answer is ever that of another statement: each statement executes only with a proof that it
+//! is the one meant, and returns it. The store suite runs through PgBouncer 1.18 in the modes
+//! `transaction` and `session`. No start-up parameter need be ignored. A pooler that refuses
+//! `options` keeps no limit on the server: set `statement_timeout` for the role.
+//!
+//! In the mode `session` one process needs `default_pool_size` of at least
+//! [`max_connections`](Builder::max_connections), which is 10, and each further process as many
+//! more. A second process waits otherwise.
 //!
 //! # With the application's pool
 //!
@@ -130,10 +161,17 @@
 //! # fn main() {}
 //! ```
 //!
-//! The pool then decides what the store would set on its own: for SQLite `journal_mode = WAL`, `synchronous = FULL` and a busy
-//! timeout (without WAL whoever writes keeps readers away); for PostgreSQL `statement_timeout`; for MySQL
-//! `innodb_lock_wait_timeout` and `autocommit` (without it nothing is kept, and the store does not notice); and when a connection is tested: sqlx does so before each use, which is a round trip more,
-//! unless `test_before_acquire(false)` is said.
+//! Set on the pool what the store sets on its own connections:
+//!
+//! - SQLite: `journal_mode = WAL` (without it writers keep readers away), `synchronous = FULL` and
+//!   a busy timeout.
+//! - PostgreSQL: `statement_timeout`.
+//! - MySQL: `innodb_lock_wait_timeout`, and `autocommit` (without it nothing is kept, and the store
+//!   does not notice).
+//!
+//! sqlx's pool tests a connection before each use, which is a round trip more, unless you set
+//! `test_before_acquire(false)`. It tests it again when it is given back, for which no caller
+//! waits.
 //!
 //! # What it costs
 //!
@@ -145,27 +183,25 @@
 //! | replace, delete | 1; 2 when they are refused (`Changed` or `Gone`: a load tells which) |
 //! | sweep | 1 for each 250 rows (MySQL: 2) |
 //!
-//! One more where a connection was idle for a second. A statement is prepared once on each connection, which is one or two more.
+//! One more where a connection was idle for a second. A statement is prepared once on each
+//! connection, which is one or two more.
 //!
-//! sqlx's pool asks a connection whether it is still there each time that it is given back. So the store keeps the connections of
-//! its own pool at hand, and gives back those that nobody has needed for a second, and each of them once a minute, for the pool to
-//! close those that are old. Of an application's pool it keeps nothing: there that question is one round trip more, for which no
-//! caller waits.
+//! The store keeps its connections, closes those that were idle for 10 minutes, and replaces those
+//! that are older than 30.
 //!
-//! In SQLite a load that is the only operation on the store waits for SQLite's thread without sleeping, for 30 us at most: to
-//! sleep and be woken takes longer than the load.
-//!
-//! In SQLite one connection writes at a time. Writers of one process queue in order; those of several processes are kept apart by
-//! the busy timeout.
+//! In SQLite a load that is the only operation waits up to 30 µs for SQLite's thread without
+//! sleeping: sleeping and waking takes longer than the load. One connection writes at a time.
+//! Writers of one process queue in order, and the busy timeout keeps several processes apart.
 //!
 //! # Sweeping
 //!
-//! Call [`Sweep::sweep`](cloakroom_store::Sweep::sweep) every few minutes, from one process or several. It deletes in batches of
-//! 250 rows found by the index on `expires_at`, each a transaction of its own. PostgreSQL skips rows that are locked; MySQL reads
-//! the keys without locks and then locks only those rows; in SQLite other writers wait for one batch.
+//! [`SqlStore::sweep_every`] removes expired rows in the background. [`Sweep::sweep`] does it once.
+//! Both delete in batches of 250 rows, found by the index on `expires_at`, each a transaction of
+//! its own. PostgreSQL skips rows that are locked. MySQL reads the keys without locks and then
+//! locks those rows only. In SQLite other writers wait for one batch.
 //!
-//! What that costs the others, measured by `cargo conformance bench sweep` on a table of 1,000,000 rows of which 100,000 had expired, with
-//! 64 workers (four loads for each replace) on the store's 10 connections:
+//! `cargo conformance bench sweep` measured this on a table of 1,000,000 rows, of which 100,000 had
+//! expired. 64 workers (four loads for each replace) shared 10 connections and two cores:
 //!
 //! | | 99th percentile without a sweep | with one | the sweep took |
 //! |---|---|---|---|
@@ -173,12 +209,14 @@
 //! | MariaDB 10.11 | 60 ms | 61 ms | 43 s |
 //! | SQLite | 100 ms | 105 ms | 28 s |
 //!
-//! On two cores that servers, workers and other programs shared, so compare across, not down. In SQLite it is writers waiting for their turn in both.
-//!
 //! # Limits
 //!
-//! What the database sets for a value: 1 GB in PostgreSQL, `max_allowed_packet` in MySQL (16 MiB to 64 MiB as installed), 1 GB
-//! in SQLite. More is an error.
+//! The database limits a value: 1 GB in PostgreSQL, `max_allowed_packet` in MySQL (16 to 64 MiB as
+//! installed), 1 GB in SQLite. A longer one is an error.
+//!
+//! [`Sweep::sweep`]: cloakroom_store::Sweep::sweep
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!(
@@ -189,6 +227,7 @@ mod builder;
 mod check;
 mod connections;
 mod database;
+mod deadline;
 mod failure;
 #[cfg(feature = "sqlite")]
 mod file;
@@ -197,15 +236,21 @@ mod file;
     expect(dead_code, reason = "SQLite's connections lead nowhere else")
 )]
 mod health;
+mod kept;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod name;
+mod outliving;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod proof;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
 mod store;
+mod turns;
+mod url;
 
 pub use builder::Builder;
 pub use database::Pool;

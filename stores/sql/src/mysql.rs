@@ -1,22 +1,27 @@
-//! What MySQL and MariaDB have of their own.
+//! MySQL and MariaDB.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, Executor as _, MySql};
+use cloakroom_store::StoreError;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySql};
 
 use crate::check::Check;
 use crate::connections::Connections;
 use crate::database::Done;
-use crate::failure::Codes;
+use crate::failure::{self, Codes};
 use crate::health::Health;
+use crate::kept::Connecting;
 use crate::name::{Table, unbracketed};
 use crate::statements::{Statements, Sweeping};
+use crate::url;
 
-/// How many affected rows say nothing: sqlx asks for the rows found, so that 1 is an insert as well as a row that was left as it
-/// is. So a living row leaves its version, which is never 0, as the insert id, which otherwise is 0. Assignments are made from
-/// left to right: `expires_at`, on which the others depend, is the last.
+/// The number of affected rows is no help: sqlx has the server count found rows, so 1 means an
+/// insert or an unchanged row. So the statement sets the insert id to a living row's version, which
+/// is never 0. Otherwise the insert id is 0. Assignments run from left to right, and the others
+/// depend on `expires_at`, so it comes last.
 const TAKEOVER: &str = "ON DUPLICATE KEY UPDATE \
      value = IF(expires_at <= ?, VALUES(value), value), \
      subject = IF(expires_at <= ?, VALUES(subject), subject), \
@@ -26,7 +31,8 @@ const TAKEOVER: &str = "ON DUPLICATE KEY UPDATE \
 
 pub(crate) fn statements(table: &Table) -> Statements {
     let full = table.full('`');
-    // One statement would lock the gaps between the expired rows, into which others insert. Read first, without locks.
+    // One statement would lock the gaps between the expired rows, into which others insert. Read
+    // first, without locks.
     let sweep = Sweeping::ByKey {
         find: format!(
             "SELECT session_key FROM {full} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
@@ -34,15 +40,18 @@ pub(crate) fn statements(table: &Table) -> Statements {
         .into(),
         delete: format!("DELETE FROM {full} WHERE expires_at <= ? AND session_key IN ").into(),
     };
-    // Of a subject the index holds the beginning, because it may be longer than an entry of an index can be.
+    // Of a subject the index holds the beginning, because it may be longer than an entry of an
+    // index can be.
     let create = format!(
-        "CREATE TABLE IF NOT EXISTS {full} (\n  session_key VARBINARY(250) NOT NULL PRIMARY KEY,\n  value LONGBLOB NOT NULL,\n  \
-         expires_at BIGINT NOT NULL,\n  subject MEDIUMBLOB,\n  version BIGINT NOT NULL,\n  created_at BIGINT NOT NULL,\n  \
+        "CREATE TABLE IF NOT EXISTS {full} (\n  \
+         session_key VARBINARY(250) NOT NULL PRIMARY KEY,\n  value LONGBLOB NOT NULL,\n  \
+         expires_at BIGINT NOT NULL,\n  subject MEDIUMBLOB,\n  version BIGINT NOT NULL,\n  \
+         created_at BIGINT NOT NULL,\n  \
          KEY {expires_at} (expires_at),\n  KEY {subject} (subject(255))\n) ENGINE = InnoDB",
         expires_at = table.named('`', "_expires_at"),
         subject = table.named('`', "_subject"),
     );
-    Statements::new(&full, TAKEOVER, sweep, columns(table), (create, []))
+    Statements::new(&full, TAKEOVER, sweep, columns(table), create, [])
 }
 
 /// Without a unique key a create would never find a living row, and would say nothing.
@@ -51,13 +60,14 @@ fn columns(table: &Table) -> String {
     let schema = schema.map_or_else(|| "DATABASE()".to_owned(), |schema| format!("'{schema}'"));
     format!(
         "SELECT CAST(column_name AS CHAR), CAST(CONCAT(column_type, \
-         IF(column_name = 'session_key' AND column_key NOT IN ('PRI', 'UNI'), ' without a key', '')) AS CHAR) \
+         IF(column_name = 'session_key' AND column_key NOT IN ('PRI', 'UNI'), \
+         ' without a key', '')) AS CHAR) \
          FROM information_schema.columns WHERE table_schema = {schema} AND table_name = '{}'",
         table.name
     )
 }
 
-/// What a column must be that has another type.
+/// Returns the type that the column must have, unless it has it.
 pub(crate) fn wants(is_number: bool, found: &str) -> Option<&'static str> {
     let found = found.to_ascii_lowercase();
     let is_bytes = found.contains("blob") || found.contains("binary");
@@ -68,52 +78,77 @@ pub(crate) fn wants(is_number: bool, found: &str) -> Option<&'static str> {
     }
 }
 
-pub(crate) async fn connect(
+pub(crate) fn connections(
     url: &str,
     size: u32,
     timeout: Duration,
     health: Health,
-) -> sqlx::Result<Connections<MySql>> {
-    let options = MySqlConnectOptions::from_str(url)?;
+) -> Result<Connections<MySql>, StoreError> {
+    url::check(url, &url::MYSQL)?;
+    let options = MySqlConnectOptions::from_str(url).map_err(|error| failure::of(error, &CODES))?;
     // sqlx leaves the brackets of an IPv6 address on, and then looks for a host of that name.
     let host = unbracketed(options.get_host()).map(str::to_owned);
     let options = match host {
         Some(address) => options.host(&address),
         None => options,
     };
-    // A server may be set to commit nothing by itself. Without the limit a statement whose client has given up would wait on for
-    // a lock.
-    let session = format!(
+    // A server's autocommit may be off. Without the limit, an abandoned statement would go on
+    // waiting for a lock.
+    let session: Arc<str> = format!(
         "SET SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = {}",
-        timeout.as_secs().max(1)
-    );
+        (timeout / 10 * 9).as_secs().max(1)
+    )
+    .into();
+    let place = place(&options);
     // So that there is time for a new connection.
     let check = Check::Server(health.clone(), timeout / 4);
-    let of_pool = check.clone();
-    let pool = MySqlPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(timeout)
-        .test_before_acquire(false)
-        .before_acquire(move |connection, meta| {
-            let check = of_pool.clone();
-            Box::pin(async move { check.is_passed(connection, meta.idle_for, meta.age).await })
-        })
-        .after_connect(move |connection, _| {
+    let connect = move || {
+        let (options, session, health) = (options.clone(), Arc::clone(&session), health.clone());
+        let connecting: Connecting<MySql> = Box::pin(async move {
+            let mut connection = options.connect().await?;
+            connection.execute(AssertSqlSafe(session)).await?;
             health.made();
-            let session = session.clone();
-            Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(drop) })
-        })
-        .connect_with(options)
-        .await?;
-    Ok(Connections::own(pool, &CODES, check, timeout))
+            Ok(connection)
+        });
+        connecting
+    };
+    Ok(Connections::own(
+        Box::new(connect),
+        Some(place),
+        size,
+        &CODES,
+        check,
+    ))
+}
+
+/// Returns the server and the database, without user and password.
+pub(crate) fn place(options: &MySqlConnectOptions) -> String {
+    let database = options
+        .get_database()
+        .unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(socket) => format!("mysql:{}/{database}", socket.display()),
+        None => format!(
+            "mysql:{}:{}/{database}",
+            options.get_host(),
+            options.get_port()
+        ),
+    }
 }
 
 pub(crate) const CODES: Codes = Codes {
     is_conflict,
-    is_transient,
+    is_transient: |number, _| is_transient(number),
     is_harmless,
+    // Too many connections: of all, of the user (2)
+    is_full: |number, _| matches!(number, "1040" | "1203" | "1226"),
+    is_starting: |_, _| false,
+    is_mixed_up: |_, _| false,
     in_this_process: false,
 };
+
+/// In front of the columns of a record.
+pub(crate) const FIRST: usize = 0;
 
 pub(crate) fn done(executed: &sqlx::mysql::MySqlQueryResult) -> Done {
     let rows = executed.rows_affected();
@@ -123,17 +158,18 @@ pub(crate) fn done(executed: &sqlx::mysql::MySqlQueryResult) -> Done {
     }
 }
 
-/// Whether this failure means that nothing happened and that the statement may be tried again at once.
+/// Returns whether this failure means that nothing happened and that the statement may be tried
+/// again at once.
 fn is_conflict(number: &str) -> bool {
-    // Deadlock, record changed since last read, statement must be prepared anew
+    // Deadlock, record changed since last read, statement must be prepared again
     matches!(number, "1213" | "1020" | "1615")
 }
 
 fn is_transient(number: &str) -> bool {
     matches!(
         number,
-        // Too many connections, shutting down, out of memory (3), lock wait, aborted, read-only (3), interrupted, too slow (2),
-        // not yet part of the cluster, group replication gave up
+        // Too many connections, shutting down, out of memory (3), lock wait, aborted, read-only
+        // (3), interrupted, too slow (2), not yet part of the cluster, group replication gave up
         "1040"
             | "1053"
             | "1037"
@@ -154,13 +190,14 @@ fn is_transient(number: &str) -> bool {
     )
 }
 
-/// Whether the message quotes no value.
+/// Returns whether the message quotes no value.
 fn is_harmless(number: &str) -> bool {
     is_transient(number)
         || is_conflict(number)
         || matches!(
             number,
-            // No right (5), no database, no such database, column, table; packet too large, table full
+            // No right (5), no database, no such database, column, table; packet too large, table
+            // full
             "1044"
                 | "1046"
                 | "1045"

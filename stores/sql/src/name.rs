@@ -39,14 +39,14 @@ impl Table {
         self.in_schema(quote, "")
     }
 
-    /// What is named after the table, quoted and in its schema.
+    /// The quoted name of an index or similar of the table, in its schema.
     pub(crate) fn in_schema(&self, quote: char, suffix: &str) -> String {
         let schema = self.schema_name(quote);
         let dot = if schema.is_empty() { "" } else { "." };
         format!("{schema}{dot}{}", self.named(quote, suffix))
     }
 
-    /// What is named after the table, quoted.
+    /// The quoted name of an index or similar of the table.
     pub(crate) fn named(&self, quote: char, suffix: &str) -> String {
         format!("{quote}{}{suffix}{quote}", self.name.0)
     }

@@ -1,34 +1,42 @@
-//! What is SQLite's own.
+//! SQLite.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::Sqlite;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use cloakroom_store::StoreError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Sqlite};
 
 use crate::check::Check;
 use crate::connections::Connections;
 use crate::database::Done;
-use crate::failure::Codes;
+use crate::failure::{self, Codes};
 use crate::file::File;
+use crate::kept::Connecting;
 use crate::name::Table;
-use crate::statements::{Statements, Sweeping, takeover};
+use crate::statements::{Made, Statements, Sweeping, takeover};
+use crate::url;
 
 pub(crate) fn statements(table: &Table) -> Statements {
     let full = table.full('"');
     let sweep = format!(
-        "DELETE FROM {full} WHERE rowid IN (SELECT rowid FROM {full} WHERE expires_at <= ? LIMIT ?) AND expires_at <= ?"
+        "DELETE FROM {full} WHERE rowid IN \
+         (SELECT rowid FROM {full} WHERE expires_at <= ? LIMIT ?) AND expires_at <= ?"
     );
     let index = |column: &str, only: &str| {
-        format!(
-            "CREATE INDEX IF NOT EXISTS {} ON {} ({column}){only}",
-            table.in_schema('"', &format!("_{column}")),
-            table.named('"', ""),
-        )
+        let name = table.in_schema('"', &format!("_{column}"));
+        let table = table.named('"', "");
+        Made {
+            sql: format!("CREATE INDEX IF NOT EXISTS {name} ON {table} ({column}){only}").into(),
+            name,
+        }
     };
     let made = format!(
-        "CREATE TABLE IF NOT EXISTS {full} (\n  session_key BLOB NOT NULL PRIMARY KEY,\n  value BLOB NOT NULL,\n  \
-         expires_at INTEGER NOT NULL,\n  subject BLOB,\n  version INTEGER NOT NULL,\n  created_at INTEGER NOT NULL\n)"
+        "CREATE TABLE IF NOT EXISTS {full} (\n  session_key BLOB NOT NULL PRIMARY KEY,\n  \
+         value BLOB NOT NULL,\n  expires_at INTEGER NOT NULL,\n  subject BLOB,\n  \
+         version INTEGER NOT NULL,\n  created_at INTEGER NOT NULL\n)"
     );
     let indexes = [
         index("expires_at", ""),
@@ -39,21 +47,24 @@ pub(crate) fn statements(table: &Table) -> Statements {
         &takeover(&full),
         Sweeping::AtOnce(sweep.into()),
         columns(table),
-        (made, indexes),
+        made,
+        indexes,
     )
 }
 
+/// An index is a row too: its name, and the type `index`.
 fn columns(table: &Table) -> String {
     let schema = table.schema.as_ref();
     let schema = schema.map_or(String::new(), |schema| format!(", '{schema}'"));
+    let name = &table.name;
     format!(
-        "SELECT name, type FROM pragma_table_info('{}'{schema})",
-        table.name
+        "SELECT name, type FROM pragma_table_info('{name}'{schema}) \
+         UNION ALL SELECT name, 'index' FROM pragma_index_list('{name}'{schema})"
     )
 }
 
-/// What a column must be that has another type. SQLite's types are what values are changed into (their affinity): a number becomes a
-/// text or a fraction, bytes stay what they are.
+/// Returns the type that the column must have, unless it has it. SQLite converts values by a
+/// column's affinity: a number becomes a text or a fraction, and bytes stay bytes.
 pub(crate) fn wants(is_number: bool, found: &str) -> Option<&'static str> {
     let found = found.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| found.contains(part));
@@ -61,58 +72,84 @@ pub(crate) fn wants(is_number: bool, found: &str) -> Option<&'static str> {
     (is_number && changes).then_some("INTEGER")
 }
 
-pub(crate) async fn connect(
+pub(crate) fn connections(
     url: &str,
     size: u32,
     timeout: Duration,
-) -> sqlx::Result<Connections<Sqlite>> {
-    let options = SqliteConnectOptions::from_str(url)?
+) -> Result<Connections<Sqlite>, StoreError> {
+    url::check(url, &url::SQLITE)?;
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| failure::of(error, &CODES))?
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(timeout);
-    let pool = SqlitePoolOptions::new()
-        .test_before_acquire(false)
-        .acquire_timeout(timeout);
+        .busy_timeout(timeout / 10 * 9);
     // A database in memory is one connection's, and ends with it.
     if url.contains(":memory:") || url.contains("mode=memory") {
-        let pool = pool
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await?;
-        return Ok(Connections::own(pool, &CODES, Check::None, timeout));
+        let connect = move || -> Connecting<Sqlite> {
+            let options = options.clone();
+            Box::pin(async move { options.connect().await })
+        };
+        return Ok(Connections::own(
+            Box::new(connect),
+            None,
+            1,
+            &CODES,
+            Check::Never,
+        ));
     }
+    let place = place(&options);
     let file = File::at(options.get_filename());
     let check = Check::File(file.clone());
-    let of_pool = file.clone();
-    let pool = pool
-        .max_connections(size)
-        .before_acquire(move |_, meta| {
-            Box::pin(std::future::ready(Ok(of_pool.is_that_of(meta.age))))
-        })
-        .after_connect(move |_, _| {
-            file.opened();
-            Box::pin(std::future::ready(Ok(())))
-        });
-    if url.contains("mode=") {
-        let pool = pool.connect_with(options).await?;
-        return Ok(Connections::own(pool, &CODES, check, timeout));
-    }
-    let pool = pool
-        .connect_with(options.clone().create_if_missing(true))
-        .await?;
     // Once it is there, it is not to be replaced by an empty one.
-    pool.set_connect_options(options);
-    Ok(Connections::own(pool, &CODES, check, timeout))
+    let is_there = Arc::new(AtomicBool::new(url.contains("mode=")));
+    let connect = move || -> Connecting<Sqlite> {
+        let (options, file, is_there) = (options.clone(), file.clone(), Arc::clone(&is_there));
+        Box::pin(async move {
+            let connection = match is_there.load(Ordering::Relaxed) {
+                true => options.connect().await?,
+                false => options.create_if_missing(true).connect().await?,
+            };
+            is_there.store(true, Ordering::Relaxed);
+            file.opened();
+            Ok(connection)
+        })
+    };
+    Ok(Connections::own(
+        Box::new(connect),
+        place,
+        size,
+        &CODES,
+        check,
+    ))
+}
+
+/// Returns the file's path. None of a database in memory.
+pub(crate) fn place(options: &SqliteConnectOptions) -> Option<String> {
+    let file = options.get_filename();
+    // Such a database has a name that sqlx made up, with `mode=memory` as an option.
+    if !file.has_root() && file.to_str().is_none_or(|name| name.starts_with("file:")) {
+        return None;
+    }
+    // The file may not be there yet, but its directory is.
+    let absolute = std::path::absolute(file).ok()?;
+    let directory = absolute.parent()?.canonicalize().ok()?;
+    let path = directory.join(absolute.file_name()?);
+    let path = path.canonicalize().unwrap_or(path);
+    Some(path.to_string_lossy().into_owned())
 }
 
 pub(crate) const CODES: Codes = Codes {
     is_conflict,
-    is_transient,
+    is_transient: |code, _| is_transient(code),
     is_harmless,
+    is_full: |_, _| false,
+    is_starting: |_, _| false,
+    is_mixed_up: |_, _| false,
     in_this_process: true,
 };
+
+/// In front of the columns of a record.
+pub(crate) const FIRST: usize = 0;
 
 pub(crate) fn done(executed: &sqlx::sqlite::SqliteQueryResult) -> Done {
     let rows = executed.rows_affected();
@@ -122,15 +159,16 @@ pub(crate) fn done(executed: &sqlx::sqlite::SqliteQueryResult) -> Done {
     }
 }
 
-/// Whether this failure means that nothing happened and that the statement may be tried again at once.
+/// Returns whether this failure means that nothing happened and that the statement may be tried
+/// again at once.
 fn is_conflict(code: &str) -> bool {
     // SQLITE_LOCKED and its kinds: another connection with the same cache.
     primary(code) == Some(6)
 }
 
 fn is_transient(code: &str) -> bool {
-    // BUSY, NOMEM, INTERRUPT, IOERR, CANTOPEN (no descriptors left), PROTOCOL
-    matches!(primary(code), Some(5 | 7 | 9 | 10 | 14 | 15))
+    // BUSY, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN (no descriptors left), PROTOCOL
+    matches!(primary(code), Some(5 | 7 | 9 | 10 | 13 | 14 | 15))
 }
 
 /// SQLite's messages name tables and columns, never values.

@@ -1,32 +1,59 @@
 use std::sync::Arc;
 
-/// All SQL on one table. `?` stands for a value; in every database's statements the values come in the same order.
+/// A statement with values.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    pub(crate) sql: Arc<str>,
+    /// The proof that one statement and its answer share, for servers whose prepared statements may
+    /// be mixed up.
+    #[cfg(feature = "postgres")]
+    pub(crate) proof: Arc<[u8]>,
+}
+
+impl<T: Into<Arc<str>>> From<T> for Statement {
+    fn from(sql: T) -> Self {
+        Self {
+            sql: sql.into(),
+            #[cfg(feature = "postgres")]
+            proof: Arc::default(),
+        }
+    }
+}
+
+/// All SQL on one table. The values come in the same order in every database's statements.
 #[derive(Debug)]
 pub(crate) struct Statements {
     /// key, now
-    pub(crate) load: Arc<str>,
-    /// key, value, expires_at, subject, version, created_at; then now, as often as the statement needs it
-    pub(crate) create: Arc<str>,
+    pub(crate) load: Statement,
+    /// key, value, expires_at, subject, version, created_at; then now, as often as the statement
+    /// needs it
+    pub(crate) create: Statement,
     pub(crate) create_nows: usize,
     /// value, expires_at, subject, version; key, version, now
-    pub(crate) replace: Arc<str>,
+    pub(crate) replace: Statement,
     /// expires_at; key, now
-    pub(crate) touch: Arc<str>,
+    pub(crate) touch: Statement,
     /// key, version, now
-    pub(crate) delete: Arc<str>,
+    pub(crate) delete: Statement,
     /// subject, now
-    pub(crate) list: Arc<str>,
+    pub(crate) list: Statement,
+    /// key, now, limit
+    pub(crate) page: Statement,
     pub(crate) sweep: Sweeping,
-    /// Fails unless the table is there and has the columns.
-    pub(crate) probe: Arc<str>,
-    /// The name and the type of each column, as text.
+    /// The name and the type of each column, as text. No row means that there is no table.
     pub(crate) columns: Arc<str>,
     /// Makes the schema where it is missing.
     pub(crate) namespace: Option<Arc<str>>,
     /// Makes the table where it is missing.
     pub(crate) table: Arc<str>,
-    /// Makes each index where it is missing.
-    pub(crate) indexes: Vec<Arc<str>>,
+    pub(crate) indexes: Vec<Made>,
+}
+
+/// An index that is made where it is missing.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) name: String,
+    pub(crate) sql: Arc<str>,
 }
 
 /// How a batch of expired rows is removed.
@@ -34,29 +61,34 @@ pub(crate) struct Statements {
 pub(crate) enum Sweeping {
     /// In one statement: now, limit, now
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    AtOnce(Arc<str>),
-    /// In two: `find` (now, limit) the keys, then delete (now, keys): the beginning of a statement that the list of keys ends.
+    AtOnce(Statement),
+    /// In two: `find` (now, limit) the keys, then delete (now, keys): the beginning of a statement
+    /// that the list of keys ends.
     #[cfg(feature = "mysql")]
-    ByKey { find: Arc<str>, delete: Arc<str> },
+    ByKey { find: Statement, delete: Arc<str> },
 }
 
 impl Statements {
-    /// `columns` tells those of the table; `made` makes it, then its indexes.
+    /// The statements of databases that count their values by question marks.
+    #[cfg(any(feature = "sqlite", feature = "mysql"))]
     pub(crate) fn new<const N: usize>(
         table: &str,
         create: &str,
         sweep: Sweeping,
         columns: String,
-        (made, indexes): (String, [String; N]),
+        made: String,
+        indexes: [Made; N],
     ) -> Self {
         const RECORD: &str = "value, expires_at, version";
-        let insert = format!(
-            "INSERT INTO {table} (session_key, value, expires_at, subject, version, created_at) VALUES (?, ?, ?, ?, ?, ?)"
-        );
         Self {
             load: format!("SELECT {RECORD} FROM {table} WHERE session_key = ? AND expires_at > ?")
                 .into(),
-            create: format!("{insert} {create}").into(),
+            create: format!(
+                "INSERT INTO {table} \
+                 (session_key, value, expires_at, subject, version, created_at) \
+                 VALUES (?, ?, ?, ?, ?, ?) {create}"
+            )
+            .into(),
             create_nows: create.matches('?').count(),
             replace: format!(
                 "UPDATE {table} SET value = ?, expires_at = ?, subject = ?, version = ? \
@@ -72,39 +104,40 @@ impl Statements {
             )
             .into(),
             list: format!(
-                "SELECT {RECORD}, session_key FROM {table} WHERE subject = ? AND expires_at > ?"
+                "SELECT {RECORD}, session_key FROM {table} WHERE subject = ? AND expires_at > ? \
+                 LIMIT ?"
+            )
+            .into(),
+            page: format!(
+                "SELECT {RECORD}, session_key, subject FROM {table} \
+                 WHERE session_key > ? AND expires_at > ? ORDER BY session_key LIMIT ?"
             )
             .into(),
             sweep,
-            // Its answer has the same type whatever the columns have: it may be asked again when they have been altered.
-            probe: format!(
-                "SELECT COUNT(*) FROM (SELECT session_key, {RECORD}, subject, created_at FROM {table} WHERE 1 = 0) AS probe"
-            )
-            .into(),
             columns: columns.into(),
             namespace: None,
             table: made.into(),
-            indexes: indexes.map(Arc::from).into(),
+            indexes: indexes.into(),
         }
     }
 
-    /// What makes all that is needed, as a script.
+    /// The script that creates the table and its indexes.
     pub(crate) fn script(&self) -> String {
         let statements = self.namespace.iter().chain([&self.table]);
         statements
-            .chain(&self.indexes)
+            .chain(self.indexes.iter().map(|index| &index.sql))
             .map(|statement| format!("{statement};\n"))
             .collect()
     }
 }
 
-/// What SQLite and PostgreSQL have for taking over a row that has expired. A living one is left as it is, and the statement
-/// then affects no row.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+/// Takes over a row that has expired. A living one is left as it is, and the statement then affects
+/// no row.
+#[cfg(feature = "sqlite")]
 pub(crate) fn takeover(table: &str) -> String {
     format!(
-        "ON CONFLICT (session_key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, \
-         subject = excluded.subject, version = excluded.version, created_at = excluded.created_at \
-         WHERE {table}.expires_at <= ?"
+        "ON CONFLICT (session_key) DO UPDATE SET value = excluded.value, \
+         expires_at = excluded.expires_at, subject = excluded.subject, version = excluded.version, \
+         created_at = excluded.created_at WHERE {table}.expires_at <= ?"
     )
 }

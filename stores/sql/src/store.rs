@@ -3,22 +3,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Deleted, Directory, Key, Replaced, Store, StoreError, Stored, Sweep, Touched,
-    UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Enumerate, Key, Page, Place, Replaced, Store, StoreError,
+    Stored, Sweep, Swept, Touched, UnixTime, Write,
 };
-use tokio::sync::Semaphore;
 
 use crate::Builder;
 use crate::database::{Done, Kind, Value};
+use crate::deadline::Deadline;
 use crate::failure::{self, Failure};
 use crate::health::Health;
 use crate::name::Table;
-use crate::statements::{Statements, Sweeping};
+use crate::statements::{Statement, Statements, Sweeping};
 
 pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
-/// Sessions in a table of a SQL database. A handle: clones share everything. See the [crate's documentation](crate) for what it
-/// guarantees.
+/// Keeps sessions in a table of a SQL database. Clones are handles on the same store.
+///
+/// The [crate's documentation](crate) lists its guarantees.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -46,18 +47,16 @@ pub struct SqlStore {
 
 struct Inner {
     database: Kind,
+    place: Option<Place>,
     statements: Statements,
     clock: Clock,
     timeout: Duration,
-    /// What is known of the connections, if the pool is the store's own.
+    /// The state of the connections, if the pool is the store's own.
     health: Health,
-    /// Where only one can write at a time: the queue of those in this process who want to. The database would let them wait
-    /// without an order, and asleep.
-    queue: Option<Semaphore>,
 }
 
 impl SqlStore {
-    /// Connects as the [builder](Self::builder) does when nothing else is said.
+    /// Connects with the [builder](Self::builder)'s defaults.
     ///
     /// # Errors
     ///
@@ -65,7 +64,8 @@ impl SqlStore {
     ///
     /// ```no_run
     /// # async fn open() -> Result<(), cloakroom_store::StoreError> {
-    /// let store = cloakroom_sql::SqlStore::connect("sqlite:/var/lib/app/sessions.db").await?;
+    /// let store =
+    ///     cloakroom_sql::SqlStore::connect("sqlite:/var/lib/app/sessions.db").await?;
     /// store.migrate().await?;
     /// # Ok(())
     /// # }
@@ -74,7 +74,7 @@ impl SqlStore {
         Self::builder().connect(url).await
     }
 
-    /// A store with options.
+    /// Returns a builder, for a store with options.
     ///
     /// ```
     /// # use cloakroom_sql::SqlStore;
@@ -84,16 +84,19 @@ impl SqlStore {
         Builder::new()
     }
 
-    /// Makes the table with its indexes where it is missing (and a named schema in PostgreSQL); in SQLite and PostgreSQL also an index
-    /// that is missing alone. There has been one form of the table so far: a later version of this crate that has another will
-    /// change the table here. May be called at every start, by any number of processes at once.
+    /// Makes the table and its indexes where they are missing, and in PostgreSQL a named schema.
     ///
-    /// Who has no right to do so in production executes [`schema_sql`](Self::schema_sql) otherwise, and does not call this.
+    /// It looks first. Where everything is there, it needs no right to make anything. Call it at
+    /// every start, in any number of processes at once. So far the table has had one form only. A
+    /// later version of this crate that has another one will change the table here.
+    ///
+    /// If the production user may not create tables, have their owner run
+    /// [`schema_sql`](Self::schema_sql).
     ///
     /// # Errors
     ///
-    /// When the database does not let it, or a table of this name is there that has not a store's columns, or one of another type (the
-    /// error names it, and says what it must be); that is left as it is.
+    /// Permanent, if the user may not make what is missing, or if the table of this name has other
+    /// columns. The error names the column, and the table is left as it is.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -110,24 +113,59 @@ impl SqlStore {
     /// ```
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let statements = &self.inner.statements;
-        if let Some(namespace) = &statements.namespace {
-            // Where it is there already, one may lack the right to make it. Where it is not, the next statement fails.
-            let _ = self.execute(namespace, &[]).await;
+        let mut layout = self.layout().await?;
+        if layout.is_empty() {
+            if let Some(namespace) = &statements.namespace {
+                // Where it is there already, one may lack the right to make it. Where it is not,
+                // the next statement fails.
+                let _ = self.make(namespace).await;
+            }
+            let made = self.make(&statements.table).await;
+            made.map_err(|error| failure::not_made("the table", &error))?;
+            layout = self.layout().await?;
         }
-        self.execute(&statements.table, &[]).await?;
-        // Before the indexes: a table that is somebody else's gets none.
-        self.execute(&statements.probe, &[]).await?;
-        let columns = || self.inner.database.unfit(&statements.columns);
-        if let Some((column, found, wanted)) = self.read(columns).await? {
-            return Err(failure::unfit(&column, &found, wanted));
-        }
+        // Before the indexes, so that another application's table gets none.
+        self.check(&layout)?;
         for index in &statements.indexes {
-            self.execute(index, &[]).await?;
+            let is_it = |(name, kind): &(String, String)| {
+                kind == "index" && index.name.ends_with(&format!("{name}\""))
+            };
+            if !layout.iter().any(is_it) {
+                let made = self.make(&index.sql).await;
+                made.map_err(|error| {
+                    failure::not_made(&format!("the index {}", index.name), &error)
+                })?;
+            }
         }
         Ok(())
     }
 
-    /// The SQL that [`migrate`](Self::migrate) executes on an empty database, for those who make tables in another way.
+    /// Returns whether a table has the columns of a store.
+    fn check(&self, layout: &[(String, String)]) -> Result<(), StoreError> {
+        for (column, is_number) in COLUMNS {
+            let is_it = |(name, kind): &&(String, String)| name == column && kind != "index";
+            let Some((_, found)) = layout.iter().find(is_it) else {
+                return Err(failure::lacking(column));
+            };
+            if let Some(wanted) = self.inner.database.wants(is_number, found) {
+                return Err(failure::unfit(column, found, wanted));
+            }
+        }
+        Ok(())
+    }
+
+    async fn layout(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let columns = &self.inner.statements.columns;
+        self.read(|deadline| self.inner.database.layout(deadline, columns))
+            .await
+    }
+
+    async fn make(&self, sql: &Arc<str>) -> Result<(), StoreError> {
+        self.write(|deadline| self.inner.database.make(deadline, sql))
+            .await
+    }
+
+    /// Returns the SQL that [`migrate`](Self::migrate) executes on an empty database.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -135,7 +173,8 @@ impl SqlStore {
     /// # async fn main() -> Result<(), cloakroom_store::StoreError> {
     /// # use cloakroom_sql::SqlStore;
     /// let store = SqlStore::connect("sqlite::memory:").await?;
-    /// assert!(store.schema_sql().starts_with("CREATE TABLE IF NOT EXISTS \"cloakroom_sessions\" ("));
+    /// let sql = store.schema_sql();
+    /// assert!(sql.starts_with("CREATE TABLE IF NOT EXISTS \"cloakroom_sessions\" ("));
     /// # Ok(())
     /// # }
     /// # #[cfg(not(feature = "sqlite"))]
@@ -146,6 +185,29 @@ impl SqlStore {
         self.inner.statements.script()
     }
 
+    /// Starts a task that removes expired rows at this interval (at least a second). It ends with
+    /// the last handle on the returned store. Of several processes one sweeps at a time: see
+    /// [`Swept`].
+    ///
+    /// # Errors
+    ///
+    /// Permanent, outside of a Tokio runtime.
+    ///
+    /// ```no_run
+    /// # use cloakroom_sql::SqlStore;
+    /// use std::time::Duration;
+    ///
+    /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
+    /// let store = SqlStore::connect("sqlite:/var/lib/app/sessions.db").await?;
+    /// store.migrate().await?;
+    /// let store = store.sweep_every(Duration::from_secs(300))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sweep_every(self, interval: Duration) -> Result<Swept<Self>, StoreError> {
+        Swept::new(self, interval)
+    }
+
     pub(crate) fn new(
         database: Kind,
         table: &Table,
@@ -154,17 +216,16 @@ impl SqlStore {
         health: Health,
     ) -> Self {
         let statements = database.statements(table);
-        let queue = database.has_one_writer().then(|| Semaphore::new(1));
-        let inner = Inner {
-            database,
-            statements,
-            clock,
-            timeout,
-            health,
-            queue,
-        };
+        let place = database.place(table);
         Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                database,
+                place,
+                statements,
+                clock,
+                timeout,
+                health,
+            }),
         }
     }
 
@@ -172,17 +233,24 @@ impl SqlStore {
         (self.inner.clock)()
     }
 
+    async fn execute(
+        &self,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<Done, StoreError> {
+        self.write(|deadline| self.inner.database.execute(deadline, statement, values))
+            .await
+    }
+
     /// Executes a statement that writes.
-    async fn execute(&self, sql: &Arc<str>, values: &[Value<'_>]) -> Result<Done, StoreError> {
-        self.bounded(async {
-            let _turn = match &self.inner.queue {
-                // Never closed, so there always is a permit to come.
-                Some(queue) => Some(queue.acquire().await),
-                None => None,
-            };
+    async fn write<T, F>(&self, write: impl Fn(Deadline) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        self.bounded(async |deadline| {
             let mut tries = Tries(1);
             loop {
-                match self.inner.database.execute(sql, values).await {
+                match write(deadline).await {
                     Ok(done) => return Ok(done),
                     Err(failure) => tries.go_on_after(self.noted(failure)).await?,
                 }
@@ -192,17 +260,18 @@ impl SqlStore {
     }
 
     /// Executes a statement that only reads.
-    async fn read<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
+    async fn read<T, F>(&self, query: impl Fn(Deadline) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.bounded(async {
+        self.bounded(async |deadline| {
             let mut tries = Tries(1);
             let mut stale = 0;
             loop {
-                match query().await {
+                match query(deadline).await {
                     Ok(found) => return Ok(found),
-                    // The server closed this connection while nobody used it. A read does no harm twice.
+                    // The server closed this connection while it was idle. Repeating a read is
+                    // harmless.
                     Err(failure) => match self.noted(failure) {
                         Failure::Broken(error) if error.is_transient() && stale < STALE => {
                             stale += 1;
@@ -226,20 +295,24 @@ impl SqlStore {
     async fn living(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
         let values = [Value::Bytes(key.as_bytes()), now.into()];
         let load = &self.inner.statements.load;
-        self.read(|| self.inner.database.load(load, &values)).await
+        self.read(|deadline| self.inner.database.load(deadline, load, &values))
+            .await
     }
 
     async fn bounded<T>(
         &self,
-        work: impl Future<Output = Result<T, StoreError>>,
+        work: impl AsyncFnOnce(Deadline) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let limit = self.inner.timeout;
-        let done = tokio::time::timeout(limit, work).await;
-        done.unwrap_or_else(|_| Err(failure::timed_out(limit)))
+        let deadline = Deadline::after(self.inner.timeout);
+        deadline.limit(work(deadline)).await?
     }
 }
 
 impl Store for SqlStore {
+    fn place(&self) -> Option<Place> {
+        self.inner.place.clone()
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         self.living(key, self.now()).await
     }
@@ -342,7 +415,8 @@ impl Store for SqlStore {
 }
 
 impl Sweep for SqlStore {
-    /// In batches of at most 250 rows, each a transaction of its own, so that nobody else waits for long.
+    /// Removes expired rows in batches of at most 250, each in its own transaction, so that others
+    /// wait only briefly.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         const BATCH: usize = 250;
         let mut removed = 0;
@@ -359,7 +433,7 @@ impl Sweep for SqlStore {
 }
 
 impl SqlStore {
-    /// How many expired rows there were, up to `batch`, and how many of them this removed.
+    /// Returns how many expired rows there were, up to `batch`, and how many of them this removed.
     async fn sweep_batch(&self, batch: usize) -> Result<(usize, usize), StoreError> {
         let now = Value::from(self.now());
         let limit = Value::Number(i64::try_from(batch).unwrap_or(i64::MAX));
@@ -372,8 +446,9 @@ impl SqlStore {
             }
             #[cfg(feature = "mysql")]
             Sweeping::ByKey { find, delete } => {
-                let found = async { Ok(self.inner.database.keys(find, &[now, limit]).await?) };
-                let keys = self.bounded(found).await?;
+                let values = [now, limit];
+                let find = |deadline| self.inner.database.keys(deadline, find, &values);
+                let keys = self.read(find).await?;
                 if keys.is_empty() {
                     return Ok((0, 0));
                 }
@@ -391,9 +466,40 @@ impl SqlStore {
 
 impl Directory for SqlStore {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
-        let values = [Value::Subject(Some(subject)), self.now().into()];
+        self.list_some(subject, usize::MAX).await
+    }
+
+    async fn list_some(
+        &self,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+        if limit == 0 {
+            // A statement without a row brings no proof.
+            return Ok(Vec::new());
+        }
+        let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
+        let values = [Value::Subject(Some(subject)), self.now().into(), limit];
         let list = &self.inner.statements.list;
-        self.read(|| self.inner.database.list(list, &values)).await
+        self.read(|deadline| self.inner.database.list(deadline, list, &values))
+            .await
+    }
+}
+
+impl Enumerate for SqlStore {
+    /// One statement along the primary key, for at most 10,000 records.
+    async fn enumerate(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let limit = limit.clamp(1, 10_000);
+        let after = after.map_or("", Cursor::as_str).as_bytes();
+        let number = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
+        let values = [Value::Bytes(after), self.now().into(), number];
+        let page = &self.inner.statements.page;
+        let records = self
+            .read(|deadline| self.inner.database.page(deadline, page, &values))
+            .await?;
+        let last = records.iter().map(|entry| entry.key.as_str()).max();
+        let next = last.filter(|_| records.len() >= limit).map(Cursor::new);
+        Ok(Page { records, next })
     }
 }
 
@@ -405,6 +511,16 @@ impl fmt::Debug for SqlStore {
     }
 }
 
+/// The columns of the table, and which of them are numbers.
+const COLUMNS: [(&str, bool); 6] = [
+    ("session_key", false),
+    ("value", false),
+    ("expires_at", true),
+    ("subject", false),
+    ("version", true),
+    ("created_at", true),
+];
+
 /// How often a statement is tried at most when others come between.
 const TRIES: u32 = 5;
 
@@ -415,23 +531,24 @@ const STALE: u32 = 2;
 struct Tries(u32);
 
 impl Tries {
-    /// After a failure of which it is known that the statement did not happen, because others were at it at the same time:
-    /// waits a moment. Any other failure, and one too many, is returned.
+    /// Waits a moment after a failure that certainly did nothing, because of concurrent statements.
+    /// Returns any other failure, and one too many.
     async fn go_on_after(&mut self, failure: Failure) -> Result<(), StoreError> {
         if !matches!(failure, Failure::Conflict(_)) || self.0 == TRIES {
             return Err(failure.into());
         }
-        // 2, 4, 8, 16 ms: those who met do not need the same time for the way here.
+        // 2, 4, 8, 16 ms: commits that collided seldom arrive at the same time again.
         tokio::time::sleep(Duration::from_millis(1 << self.0)).await;
         self.0 += 1;
         Ok(())
     }
 }
 
-/// A version that no other write has: not one of this record, nor of another one under the same key after this one is gone.
+/// Returns a version that no other write has: neither of this record nor of a later one under the
+/// same key.
 fn version() -> Result<Value<'static>, StoreError> {
     let random = getrandom::u64().map_err(|_| failure::no_randomness())?;
-    // Without a sign, because SQL has it, and never 0, by which MySQL says that there is none.
+    // Without a sign bit, because SQL's integers are signed. Never 0, which MySQL uses for none.
     Ok(Value::Number((random >> 1).max(1).cast_signed()))
 }
 

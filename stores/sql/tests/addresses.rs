@@ -1,4 +1,4 @@
-//! Where a URL leads, whatever answers there.
+//! The address that a URL leads to, whatever answers there.
 #![cfg(all(feature = "mysql", feature = "postgres"))]
 
 use cloakroom_sql::SqlStore;
@@ -15,12 +15,22 @@ async fn an_ipv6_address_in_a_url_is_called() {
         let url = format!("{scheme}://app@[::1]:{port}/app");
         let calling = tokio::spawn(async move { SqlStore::connect(&url).await });
         let called = async {
-            // Then nobody is there any more.
+            // Then the listener is gone.
             listener.accept().await.map(drop)
         };
         tokio::select! {
             called = called => called.unwrap(),
             error = calling => panic!("{scheme}: {error:?}, and nobody had called"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_store_without_connections_is_refused() {
+    for scheme in ["postgres", "mysql"] {
+        let url = format!("{scheme}://app@127.0.0.1:1/app");
+        let store = SqlStore::builder().max_connections(0).connect(&url).await;
+        let error = store.map(drop).unwrap_err();
+        assert!(error.to_string().contains("set at least 1"), "{error}");
     }
 }

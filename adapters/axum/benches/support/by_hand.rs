@@ -1,5 +1,5 @@
-//! The least that hands can do in a handler, on the same store with the same kind of keys, and without any guarantee: what a library costs
-//! above it is for the guarantees, and for being a library.
+//! The minimum that a handler must do itself, on the same store with the same kind of keys, and
+//! without any guarantee. The library's cost above it pays for the guarantees.
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -71,8 +71,8 @@ async fn found(store: &CountingStore, headers: &HeaderMap) -> Option<(Key, Store
 }
 
 fn key(token: &[u8]) -> Key {
-    let mut text = *b"session:...........................................";
-    text[8..].copy_from_slice(&base64url(Sha256::digest(token).into()));
+    let mut text = *b"__Host-session:...........................................";
+    text[15..].copy_from_slice(&base64url(Sha256::digest(token).into()));
     Key::new(std::str::from_utf8(&text).expect("ASCII")).expect("a key")
 }
 
@@ -84,7 +84,8 @@ fn base64url(bytes: [u8; 32]) -> [u8; 43] {
     text
 }
 
-/// Where the value is: the last in the order of names, and an integer of one byte. Nothing else is looked at.
+/// Where the value is: the last in the order of names, and an integer of one byte. Nothing else is
+/// looked at.
 fn place(stored: &Stored) -> Option<usize> {
     stored.bytes.len().checked_sub(1)
 }

@@ -1,4 +1,5 @@
-//! The requests that the benchmarks send, in process, to an axum application with and without sessions.
+//! The requests that the benchmarks send, in process, to an axum application with and without
+//! sessions.
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 

@@ -27,7 +27,7 @@ pub(crate) async fn drive(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A browser that knows one cookie, and that loopback is as good as TLS.
+/// A client with one cookie that treats loopback as TLS, as browsers do.
 struct Visitor {
     client: Client,
     address: SocketAddr,

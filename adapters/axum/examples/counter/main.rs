@@ -1,4 +1,5 @@
-//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of every other framework here.
+//! A counter of visits, with sign-in and sign-out: the same small application as the `counter` of
+//! every other framework here.
 //!
 //! `cargo run -p cloakroom-axum --example counter`, then `curl -b jar -c jar localhost:3000` and
 //! `curl -b jar -c jar -X POST localhost:3000/sign-in/ada`.
@@ -12,10 +13,13 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    tracing_subscriber::fmt::init();
     serve(TcpListener::bind("127.0.0.1:3000").await?).await
 }
 
 async fn serve(listener: TcpListener) -> std::io::Result<()> {
+    // On plain HTTP under another name than localhost, browsers refuse the cookie. During
+    // development add `.with_config(Config::builder().insecure_for_development().build()?)`.
     let app = Router::new()
         .route("/", get(count))
         .route("/sign-in/{name}", post(sign_in))

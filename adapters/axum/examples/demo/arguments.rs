@@ -11,6 +11,8 @@ Usage: cargo demo [OPTIONS]
 
 Options:
       --listen ADDRESS:PORT  Where to serve; port 0 takes a free one [default: 127.0.0.1:3000]
+      --https                Serve https, with a new certificate of its own, and bind sessions to devices:
+                             Chromium 146 and later then keep a key, and copied cookies stop working
       --store URL            Where sessions are kept [default: files beside the program]
                                file:DIR                           files in this directory; they survive a restart
                                memory:                            this process; gone when it ends
@@ -27,6 +29,9 @@ Options:
 
 The session cookie is `__Host-session` with Secure, as it would be in production. Browsers keep such a cookie over https;
 Chromium and Firefox also from this machine (127.0.0.1, localhost).
+
+A browser on this machine sees all sessions at /operator: their number, those of a user, and how to end them. Others get
+no such page. Behind a proxy on this machine everybody may be such a browser, so do not put one before this shop.
 ";
 
 pub(crate) enum Wish {
@@ -36,6 +41,7 @@ pub(crate) enum Wish {
 
 pub(crate) struct Arguments {
     pub(crate) listen: String,
+    pub(crate) https: bool,
     pub(crate) store: Choice,
 }
 
@@ -43,6 +49,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
     use lexopt::Arg;
 
     let mut listen = "127.0.0.1:3000".to_owned();
+    let mut https = false;
     let mut store = Choice::default();
     let mut arguments = arguments.into_iter().peekable();
     let program = arguments.next();
@@ -52,12 +59,17 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
     while let Some(argument) = parser.next().map_err(in_words)? {
         match argument {
             Arg::Long("listen") => listen = value(&mut parser)?,
+            Arg::Long("https") => https = true,
             Arg::Long("store") => store = Choice::Url(value(&mut parser)?),
             Arg::Short('h') | Arg::Long("help") => return Ok(Wish::Help),
             other => return Err(other.unexpected().to_string()),
         }
     }
-    Ok(Wish::Serve(Arguments { listen, store }))
+    Ok(Wish::Serve(Arguments {
+        listen,
+        https,
+        store,
+    }))
 }
 
 fn value(parser: &mut lexopt::Parser) -> Result<String, String> {

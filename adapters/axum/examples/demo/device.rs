@@ -1,6 +1,7 @@
 //! A name for a browser, so that people recognise it in the list of their devices.
 
-/// What the `User-Agent` seems to be: "Firefox on Linux". Only words of ours, never the client's: it can send anything.
+/// A guess from the `User-Agent`, such as "Firefox on Linux". The words are ours, never the
+/// client's, because a client can send anything.
 pub(crate) fn name(user_agent: &str) -> String {
     // In this order, because most of them also claim to be those further down.
     const BROWSERS: [(&str, &str); 8] = [
@@ -41,7 +42,7 @@ mod tests {
     use super::name;
 
     #[test]
-    fn browsers_are_told_apart_although_they_claim_to_be_each_other() {
+    fn browsers_are_distinguished_although_they_claim_to_be_each_other() {
         let check = |user_agent, expected| assert_eq!(name(user_agent), expected, "{user_agent}");
         check(
             "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",

@@ -1,14 +1,14 @@
-//! What can go wrong, as pages. None says more of the inside than the visitor needs; the rest goes to the log.
+//! Error pages. They show a visitor no internals. The details go to the log.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use cloakroom_axum::{CommitError, Error};
+use cloakroom_axum::Error;
 
 use crate::pages;
 
 /// Why a handler has no page to show.
 pub(crate) enum Failure {
-    /// Only for those who are signed in.
+    /// The page needs a signed-in user.
     SignedOut,
     /// A form without the CSRF token of its session.
     Forged { without_session: bool },
@@ -68,8 +68,9 @@ impl IntoResponse for Failure {
     }
 }
 
-/// The answer in place of a handler's, if what it did could not be saved. See `SessionLayer::on_error`.
-pub(crate) fn not_saved(error: &CommitError) -> Response {
+/// The answer in place of a handler's, if what it did could not be saved. See
+/// `SessionLayer::on_commit_error`.
+pub(crate) fn not_saved(error: &Error) -> Response {
     tracing::error!(%error, "a session could not be saved");
     let status = error.status();
     page(

@@ -1,4 +1,4 @@
-//! Forms: what a handler gets of a POST, once it is sure that a page of ours sent it.
+//! Forms whose CSRF token has been checked.
 
 use axum::RequestExt as _;
 use axum::extract::{Form, FromRequest, Request};
@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// A form and the session that it belongs to. The handlers of POSTs take their session from here and nowhere else, so that none
-/// forgets the check.
+/// A form and its session. Handlers of POSTs take their session only from here, so none can skip
+/// the check.
 pub(crate) struct Posted<T = ()> {
     pub(crate) session: Session,
     pub(crate) form: T,

@@ -1,12 +1,14 @@
-//! What each route does with the session.
+//! The handlers.
 //!
-//! Handlers that show a page take `Result<Session, Error>`, so that a store that cannot be reached gives a page of ours. Those
-//! that change something take a [`Posted`] form, and answer with a redirect: reloading the page it leads to does nothing twice.
+//! Handlers that show a page take `Result<Session, Error>`, so that a store that cannot be reached
+//! gives a page of ours. Those that change something take a [`Posted`] form, and answer with a
+//! redirect: reloading the page it leads to does nothing twice.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use cloakroom_axum::{Error, Listed, Session, Sessions};
+use cloakroom_axum::{DeviceStatus, Error, Session, SessionInfo, Sessions};
 use cloakroom_store::{SharedDirectory, UnixTime};
 use maud::Markup;
 use serde::Deserialize;
@@ -23,7 +25,7 @@ pub(crate) type Devices = Option<Sessions<SharedDirectory>>;
 
 const LONGEST_NAME: usize = 40;
 
-/// What the frame of every page shows of the session.
+/// The part of the session that every page shows.
 pub(crate) struct Visitor {
     pub(crate) name: Option<String>,
     pub(crate) in_cart: u32,
@@ -31,7 +33,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    fn of(session: &Session) -> Result<Self, Failure> {
+    pub(crate) fn of(session: &Session) -> Result<Self, Failure> {
         Ok(Self {
             name: session.subject()?,
             in_cart: cart_of(session)?.count(),
@@ -65,7 +67,8 @@ pub(crate) async fn shop(session: Result<Session, Error>) -> Result<Markup, Fail
 pub(crate) async fn cart(session: Result<Session, Error>) -> Result<Markup, Failure> {
     let session = session?;
     let cart = cart_of(&session)?;
-    // A token needs a session to belong to, and asking for one would begin it. Nobody gets a cookie for looking at an empty cart.
+    // A token needs a session to belong to, and asking for one would begin it. Nobody gets a cookie
+    // for looking at an empty cart.
     let csrf = if cart.count() > 0 {
         session.csrf_token()?
     } else {
@@ -141,7 +144,8 @@ pub(crate) async fn sign_in(
         );
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
-    // A new token and a new CSRF token. The cart of the visitor goes along; the data of another user would not.
+    // A new token and a new CSRF token. The cart of the visitor goes along; the data of another
+    // user would not.
     session.sign_in(name)?;
     let user_agent = headers
         .get(header::USER_AGENT)
@@ -151,7 +155,7 @@ pub(crate) async fn sign_in(
     Ok(Redirect::to("/account").into_response())
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     if !name.chars().any(char::is_alphanumeric) {
         Err("Please enter your name.".to_owned())
     } else if name.chars().count() > LONGEST_NAME {
@@ -167,10 +171,17 @@ fn check_name(name: &str) -> Result<(), String> {
 
 pub(crate) async fn account(
     State(sessions): State<Devices>,
+    status: Option<Extension<DeviceStatus>>,
     session: Result<Session, Error>,
-) -> Result<Markup, Failure> {
+) -> Result<Response, Failure> {
     let session = session?;
     let name = signed_in(&session)?;
+    let status = status.map(|Extension(status)| status);
+    if status.is_some_and(DeviceStatus::is_foreign) {
+        // A copy of another device's cookies, or a browser that lost its key.
+        session.sign_out()?;
+        return Ok(Redirect::to("/sign-in").into_response());
+    }
     let this = session.id()?;
     let now = SystemTime::now().into();
     let listed = match sessions {
@@ -180,38 +191,43 @@ pub(crate) async fn account(
     let devices = listed.as_ref().map(|devices| {
         let devices = devices.iter();
         let devices = devices.map(|listed| device_of(listed, this.as_deref(), now));
-        devices.collect::<Result<Vec<_>, _>>()
+        devices.collect::<Vec<_>>()
     });
     Ok(pages::account(
         &Visitor::of(&session)?,
         &session.csrf_token()?,
         &name,
-        devices.transpose()?.as_deref(),
-    ))
+        devices.as_deref(),
+        status == Some(DeviceStatus::Bound),
+    )
+    .into_response())
 }
 
-fn device_of<'l>(
-    listed: &'l Listed,
-    this: Option<&str>,
-    now: UnixTime,
-) -> Result<Device<'l>, Failure> {
+pub(crate) fn device_of(listed: &SessionInfo, this: Option<&str>, now: UnixTime) -> Device {
     let signed_in = listed
         .authenticated_at()
         .unwrap_or_else(|| listed.created_at());
-    Ok(Device {
+    // A name of another type hides no session from its owner.
+    let name = listed.get("device").ok().flatten();
+    Device {
         // The id is a public name of the session: it leads neither to the token nor to the record.
-        id: listed.id(),
-        name: listed.get("device")?.unwrap_or_else(|| device::name("")),
-        signed_in: match duration(now.since(signed_in)) {
-            Some(time) => format!("{time} ago"),
-            None => "just now".to_owned(),
-        },
+        id: listed.id().to_owned(),
+        name: name.unwrap_or_else(|| device::name("")),
+        signed_in: ago(now.since(signed_in)),
+        last_seen: ago(now.since(listed.last_seen())),
         expires: match duration(listed.expires_at().since(now)) {
             Some(time) => format!("in {time}"),
             None => "any moment".to_owned(),
         },
         is_this: this == Some(listed.id()),
-    })
+    }
+}
+
+fn ago(time: Duration) -> String {
+    match duration(time) {
+        Some(time) => format!("{time} ago"),
+        None => "just now".to_owned(),
+    }
 }
 
 /// In words, to the minute or hour; `None` if it is less than half a minute.
@@ -226,7 +242,7 @@ fn duration(duration: Duration) -> Option<String> {
 
 pub(crate) async fn sign_out(Posted { session, .. }: Posted) -> Result<Redirect, Failure> {
     session.sign_out()?;
-    // What is left from here on belongs to a new session, which nobody is signed in to.
+    // Flash messages from here on belong to a new, signed-out session.
     session.flash("notice", "You are signed out.")?;
     Ok(Redirect::to("/"))
 }
@@ -241,7 +257,7 @@ pub(crate) async fn sign_out_one(
     Posted { session, form }: Posted<One>,
 ) -> Result<Redirect, Failure> {
     let sessions = sessions.ok_or(Failure::Form(StatusCode::NOT_FOUND))?;
-    // By subject and id: whatever id is sent, it ends nobody else's session.
+    // By subject and id, so that no id ends another user's session.
     let ended = sessions.revoke(&signed_in(&session)?, &form.id).await?;
     let notice = if ended {
         "That device is signed out."
@@ -277,7 +293,8 @@ pub(crate) async fn icon() -> impl IntoResponse {
     asset("image/svg+xml", include_str!("icon.svg"))
 }
 
-/// Kept for a minute: long enough for a walk through the site, short enough for trying out another style.
+/// Kept for a minute: long enough for a walk through the site, short enough for trying out another
+/// style.
 fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     (
         [

@@ -1,12 +1,15 @@
 //! A small shop, to see sessions at work: `cargo demo` in a clone of this repository.
 //!
-//! Signing in, a counter, a cart, messages, the list of one's devices: what a site that is shipped does with sessions, without
-//! a line of JavaScript. How it is put together:
+//! A site without JavaScript that signs users in, keeps a cart, shows messages and lists a user's
+//! devices. Its files:
 //!
-//! - `main.rs` opens the store, puts the layers around the routes, and serves until it is told to stop
-//! - `arguments.rs` what the command line says; `store.rs` opens the store that it names
+//! - `main.rs` opens the store, puts the layers around the routes, and serves until a signal
+//!   arrives
+//! - `arguments.rs` parses the command line. `store.rs` opens the store that it names.
 //! - `handlers.rs` what each route does with the session: the part to read first
 //! - `form.rs` forms, and the check that they are our own; `failure.rs` what can go wrong, as pages
+//! - `operator.rs` the operator's page, and its parts in `operator/`
+//! - `tls.rs` https, for sessions that are bound to a device
 //! - `pages.rs` HTML; `shop.rs` the goods and the cart; `device.rs` a name for a browser
 
 mod arguments;
@@ -14,9 +17,11 @@ mod device;
 mod failure;
 mod form;
 mod handlers;
+mod operator;
 mod pages;
 mod shop;
 mod store;
+mod tls;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -25,19 +30,28 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::extract::connect_info::Connected;
 use axum::http::{HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
-use cloakroom_any::Opened;
-use cloakroom_axum::{SessionLayer, Sessions};
+use axum::serve::{IncomingStream, Listener};
+use cloakroom_any::{Enumerator, Opened};
+use cloakroom_axum::{
+    Config, ConfigError, DeviceBinding, DeviceBindingLayer, Policy, RequireDevice, SessionLayer,
+    Sessions, Store,
+};
 use tokio::net::TcpListener;
 
 use arguments::{Arguments, Wish};
 use handlers::Devices;
+use operator::Peer;
 
-/// What a browser that keeps a connection open is given to end it.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long open connections may continue after a shutdown began.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long another process of the shop may accept sessions after all have been ended.
+const LEASE: Duration = Duration::from_secs(1);
 
 /// No form of this site is longer.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -78,28 +92,83 @@ async fn serve(arguments: Arguments) -> Result<(), String> {
     };
     let listener = TcpListener::bind(listen).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
+    let config = config().map_err(|error| error.to_string())?;
 
-    let server = axum::serve(listener, site(opened)).with_graceful_shutdown(asked_to_stop());
+    if arguments.https {
+        let binding = DeviceBinding::new(&config).map_err(|error| error.to_string())?;
+        let (tls, pin) = tls::Tls::new(listener)?;
+        say(&format!(
+            "The shop is open at https://localhost:{} (sessions: {place}; Ctrl-C closes it)\n\
+             Chromium trusts its certificate with --ignore-certificate-errors-spki-list={pin}",
+            address.port()
+        ));
+        say_operator(address, "https");
+        return run(tls, site(opened, config, Some(binding))).await;
+    }
     say(&format!(
         "The shop is open at {} (sessions: {place}; Ctrl-C closes it)",
         url(address)
     ));
+    say_operator(address, "http");
     if !(address.ip().is_loopback() || address.ip().is_unspecified()) {
         complain(
             "browsers keep the session cookie, which is Secure, only over https or on this machine",
         );
     }
+    run(listener, site(opened, config, None)).await
+}
+
+/// The defaults, and all sessions can be ended at once.
+fn config() -> Result<Config, ConfigError> {
+    Config::builder().end_all_within(LEASE).build()
+}
+
+async fn run<L>(listener: L, site: Router) -> Result<(), String>
+where
+    L: Listener<Addr: std::fmt::Debug>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let site = site.into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(listener, site).with_graceful_shutdown(asked_to_stop());
     tokio::select! {
         served = server => served.map_err(|error| format!("cannot go on serving: {error}")),
-        () = async { asked_to_stop().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+        () = async { asked_to_stop().await; tokio::time::sleep(TIMEOUT).await } => Ok(()),
     }
 }
 
-fn site(opened: Opened) -> Router {
-    let layer = SessionLayer::new(opened.store).on_error(failure::not_saved);
-    // The same store, by which the handlers list and end sessions; one that cannot list offers none.
-    let devices: Devices = opened.directory.map(Sessions::new);
-    Router::new()
+fn site(opened: Opened, config: Config, binding: Option<DeviceBinding>) -> Router {
+    // The handlers list and end sessions by the `Sessions` of the layer. A store that cannot list
+    // offers no list.
+    match opened.directory {
+        Some(directory) => {
+            let sessions = Sessions::new(directory).with_config(config);
+            site_on(
+                &sessions,
+                Some(sessions.clone()),
+                opened.enumerator,
+                binding,
+            )
+        }
+        None => {
+            let sessions = Sessions::new(opened.store).with_config(config);
+            site_on(&sessions, None, opened.enumerator, binding)
+        }
+    }
+}
+
+fn site_on<S: Store>(
+    sessions: &Sessions<S>,
+    devices: Devices,
+    enumerator: Option<Enumerator>,
+    binding: Option<DeviceBinding>,
+) -> Router {
+    let layer = SessionLayer::from(sessions.clone()).on_commit_error(failure::not_saved);
+    let mut account = get(handlers::account);
+    if let Some(binding) = &binding {
+        // The handler gets the status, and decides.
+        account = account.layer(RequireDevice::new(binding.clone(), Policy::Observe));
+    }
+    let mut routes = Router::new()
         .route("/", get(handlers::shop))
         .route("/cart", get(handlers::cart))
         .route("/cart/add", post(handlers::add))
@@ -108,16 +177,26 @@ fn site(opened: Opened) -> Router {
             "/sign-in",
             get(handlers::sign_in_page).post(handlers::sign_in),
         )
-        .route("/account", get(handlers::account))
+        .route("/account", account)
         .route("/sign-out", post(handlers::sign_out))
         .route("/sign-out/one", post(handlers::sign_out_one))
         .route("/sign-out/others", post(handlers::sign_out_others))
-        // These take no session, and so cost no store call, whatever cookies come with the request.
+        // These routes take no session, so they cost no store call, whatever cookies come with the
+        // request.
         .route("/style.css", get(handlers::style))
         .route("/icon.svg", get(handlers::icon))
+        .merge(operator::routes(
+            sessions.clone(),
+            devices.clone(),
+            enumerator,
+        ))
         .fallback(failure::no_such_page)
         .method_not_allowed_fallback(failure::wrong_method)
-        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(DefaultBodyLimit::max(LONGEST_FORM));
+    if let Some(binding) = binding {
+        routes = routes.layer(DeviceBindingLayer::new(binding));
+    }
+    routes
         .layer(layer)
         // Outside of the session layer, so that its answers have the headers too.
         .layer(map_response(with_security_headers))
@@ -131,13 +210,15 @@ async fn with_security_headers(mut response: Response) -> Response {
             "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // Same-origin rather than none, because browsers that know no better send `Origin: null` with forms otherwise.
+        // Same-origin rather than none, because browsers that know no better send `Origin: null`
+        // with forms otherwise.
         (header::REFERRER_POLICY, "same-origin"),
         (
             header::HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
         ),
-        // Every page shows who is signed in or what is in the cart: after signing out, "back" must not show it again.
+        // Every page shows who is signed in or what is in the cart: after signing out, "back" must
+        // not show it again.
         (header::CACHE_CONTROL, "no-store"),
     ];
     for (name, value) in HEADERS {
@@ -170,7 +251,8 @@ async fn asked_to_stop() {
     interrupted.await;
 }
 
-/// Where a browser of this machine finds the site, and keeps its Secure cookie although there is no TLS.
+/// Where a browser of this machine finds the site, and keeps its Secure cookie although there is no
+/// TLS.
 fn url(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://localhost:{}", address.port())
@@ -179,7 +261,17 @@ fn url(address: SocketAddr) -> String {
     }
 }
 
-// Nobody is there to be told if the standard streams are closed.
+fn say_operator(address: SocketAddr, scheme: &str) {
+    // A browser that reaches the shop by another address is no peer on this machine.
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        let port = address.port();
+        say(&format!(
+            "Its sessions, for a browser on this machine: {scheme}://localhost:{port}/operator"
+        ));
+    }
+}
+
+// If the standard streams are closed, there is nowhere to report to.
 fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }

@@ -1,4 +1,4 @@
-//! The pages. Whatever comes from a visitor is put in with `(..)`, which escapes it.
+//! The pages. `(..)` escapes everything that comes from a visitor.
 
 use axum::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
@@ -7,10 +7,11 @@ use crate::handlers::Visitor;
 use crate::shop::{Cart, PRODUCTS, Product};
 
 /// One of a user's sessions.
-pub(crate) struct Device<'l> {
-    pub(crate) id: &'l str,
+pub(crate) struct Device {
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) signed_in: String,
+    pub(crate) last_seen: String,
     pub(crate) expires: String,
     pub(crate) is_this: bool,
 }
@@ -115,7 +116,8 @@ pub(crate) fn account(
     visitor: &Visitor,
     csrf: &str,
     name: &str,
-    devices: Option<&[Device<'_>]>,
+    devices: Option<&[Device]>,
+    is_bound: bool,
 ) -> Markup {
     let (listed, devices) = (devices.is_some(), devices.unwrap_or_default());
     let others = devices.iter().filter(|device| !device.is_this).count();
@@ -124,6 +126,9 @@ pub(crate) fn account(
             div {
                 h1 { bdi { (name) } }
                 p.about { "Your account at Hook & Hanger" }
+                @if is_bound {
+                    p.about.bound { "This device is bound: a copy of its cookies stops working within ten minutes." }
+                }
             }
             (form("/sign-out", csrf, html! { button.quiet { "Sign out" } }))
         }
@@ -169,12 +174,12 @@ pub(crate) fn failure(status: StatusCode, title: &str, text: &str) -> Markup {
             a.button href="/" { "To the shop" }
         }
     };
-    // Without the visitor: what failed may be the very session that says who it is.
+    // Without the visitor's name, because the session may be the part that failed.
     frame(None, "", title, main)
 }
 
 /// Every form of the site. It carries the CSRF token of the session, which `Posted` checks.
-fn form(action: &str, csrf: &str, fields: Markup) -> Markup {
+pub(crate) fn form(action: &str, csrf: &str, fields: Markup) -> Markup {
     html! {
         form method="post" action=(action) {
             input type="hidden" name="csrf" value=(csrf);
@@ -183,7 +188,7 @@ fn form(action: &str, csrf: &str, fields: Markup) -> Markup {
     }
 }
 
-fn frame(visitor: Option<&Visitor>, here: &str, title: &str, main: Markup) -> Markup {
+pub(crate) fn frame(visitor: Option<&Visitor>, here: &str, title: &str, main: Markup) -> Markup {
     let link = |to: &str, text: Markup| html! { a href=(to) aria-current=[(to == here).then_some("page")] { (text) } };
     html! {
         (DOCTYPE)

@@ -52,7 +52,7 @@ pub(crate) fn product(id: &str) -> Option<&'static Product> {
     PRODUCTS.iter().find(|product| product.id == id)
 }
 
-/// How many of what. Ids and numbers only: names and prices may change while it is in somebody's session.
+/// Ids and quantities. Names and prices stay out of the session, because they may change meanwhile.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Cart(BTreeMap<String, u32>);
 
@@ -75,7 +75,7 @@ impl Cart {
         self.0.retain(|_, count| *count > 0);
     }
 
-    /// What is in it, as far as it is still sold.
+    /// Returns the items that are still sold.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&'static Product, u32)> {
         let count = |product: &Product| self.0.get(product.id).copied();
         PRODUCTS

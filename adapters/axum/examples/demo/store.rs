@@ -1,12 +1,11 @@
 //! The stores that `--store` can name: all there are.
 
-use std::time::Duration;
-
-use cloakroom_any::{Opened, Sweeper};
+use cloakroom_any::Opened;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// Files beside the program: in `target/`, so no other user of the machine can be there first, as in `/tmp`.
+    /// The default directory is in `target/`. In `/tmp`, another user of the machine could create
+    /// it first.
     #[default]
     Beside,
     Url(String),
@@ -20,7 +19,7 @@ impl Choice {
             Self::Url(url) => url,
         };
         let opened = cloakroom_any::builder(&url).open().await;
-        // Whatever is wrong with the URL, it is not repeated: it may hold a password.
+        // Errors do not repeat the URL: it may hold a password.
         let opened = opened.map_err(|error| {
             // A store that has a name was found by its URL, and then could not be opened.
             let help = match error.store() {
@@ -29,9 +28,6 @@ impl Choice {
             };
             format!("--store: {error}{help}")
         })?;
-        if let Some(sweeper) = opened.sweeper.clone() {
-            tokio::spawn(sweep(sweeper));
-        }
         Ok((opened, place(&url)))
     }
 }
@@ -44,7 +40,7 @@ fn beside() -> Result<String, String> {
     Ok(format!("file:{directory}"))
 }
 
-/// Of a URL that has been opened no more than its scheme, unless it names a directory.
+/// Returns the scheme of a URL, or the directory that it names. The rest may hold a password.
 fn place(url: &str) -> String {
     match url.split_once(':') {
         Some(("memory", _)) => "in memory, gone when it ends".to_owned(),
@@ -59,27 +55,12 @@ fn place(url: &str) -> String {
     }
 }
 
-/// Removes expired sessions, a few at a time. A sweep that fails is not the last.
-async fn sweep(sweeper: Sweeper) {
-    let mut tick = tokio::time::interval(Duration::from_secs(60));
-    loop {
-        tick.tick().await;
-        match sweeper.sweep(1000).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::debug!(removed, "swept expired sessions"),
-            Err(error) => {
-                tracing::warn!(%error, "expired sessions could not be swept, trying again in a minute");
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Choice, place};
 
     #[test]
-    fn where_sessions_are_is_said_without_a_password() {
+    fn the_place_of_sessions_is_shown_without_a_password() {
         assert_eq!(
             place("redis://:secret@localhost/0"),
             "redis, kept over restarts of the shop"
@@ -89,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_store_is_refused_with_what_would_be_one() {
+    async fn an_unknown_store_is_refused_with_the_known_ones() {
         for text in [
             "",
             "memory",

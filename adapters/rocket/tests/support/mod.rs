@@ -28,6 +28,7 @@ pub(crate) fn token(response: &LocalResponse<'_>) -> String {
     pair.split_once('=').unwrap().1.to_owned()
 }
 
+#[allow(dead_code, reason = "not every test asks for a page")]
 pub(crate) async fn get(client: &Client, path: &'static str, token: &str) -> Option<String> {
     let request = client.get(path).cookie(Cookie::new(NAME, token.to_owned()));
     request.dispatch().await.into_string().await

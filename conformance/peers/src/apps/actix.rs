@@ -1,4 +1,5 @@
-//! Applications in actix: bare, and with actix-session. It brings no store in memory; this one is as plain as can be.
+//! Applications in actix: bare, and with actix-session. It has no memory store, so this file has a
+//! minimal one.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Applications in axum: bare, with the commands of Redis alone, and with the three libraries for it.
+//! Applications in axum: bare, with plain Redis commands, and with three session libraries.
 
 use ::axum_session::{DatabasePool, Key, SessionConfig, SessionNullPool, SessionStore};
 use ::tower_sessions::SessionManagerLayer;
@@ -19,8 +19,8 @@ use super::{Application, BODY, Error, PATHS, Place, WORK, commands, pair};
 
 pub fn in_process(name: &str, place: Place<'_>) -> Result<Application, Error> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    // Within it, because axum_session's layer starts a task. As `axum::serve` does: everything is turned into routes once, not for
-    // each request.
+    // Inside the runtime, because axum_session's layer starts a task. Routes are built once, as in
+    // `axum::serve`, not per request.
     let routes =
         runtime.block_on(async { routes(name, place).await.map(|all| all.with_state(())) })?;
     Ok(Box::new(move |path, cookies| {
@@ -66,7 +66,7 @@ async fn routes(name: &str, place: Place<'_>) -> Result<Router, Error> {
             let sessions = Sessions::new(RedisStore::connect(url).await?);
             cloakroom().layer(SessionLayer::from(sessions))
         }
-        // Tells how often it tried to write.
+        // Reports how often it tried to write.
         ("cloakroom-observed", Place::Memory) => {
             let sessions = Sessions::new(MemoryStore::new()).with_observer(observe);
             cloakroom().layer(SessionLayer::from(sessions))
@@ -96,7 +96,7 @@ async fn routes(name: &str, place: Place<'_>) -> Result<Router, Error> {
     })
 }
 
-/// Counts the writes of existing sessions that were tried, each answer of the store alike.
+/// Counts the attempts to write existing sessions, whatever the store answers.
 fn observe(event: &Event<'_>) {
     if let Event::StoreCall {
         operation: Operation::Replace,

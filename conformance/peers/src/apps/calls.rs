@@ -1,4 +1,4 @@
-//! Counts what the libraries ask of their stores.
+//! Counts the libraries' store calls.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! Redis without a library of sessions: the commands that Cloakroom sends, sent by the handlers themselves. And tower-sessions'
-//! store on Redis.
+//! Redis without a session library: handlers that send Cloakroom's commands themselves. Also
+//! tower-sessions' Redis store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,11 +32,12 @@ const REPLACE: &str = "local there = redis.call('GETRANGE', KEYS[1], 0, 23) \
 struct Redis {
     connection: MultiplexedConnection,
     replace: Script,
-    /// What each write has of its own, and the next one compares.
+    /// The random part of each write, which the next write compares.
     version: Arc<AtomicU64>,
 }
 
-/// A GET for a read; a SET for a new session; a GET and a compare-and-set for a write; all three for a rotation.
+/// Sends GET for a read, SET for a new session, GET and compare-and-set for a write, and all three
+/// for a rotation.
 pub fn routes(connection: MultiplexedConnection) -> Router {
     let replace = Script::new(REPLACE);
     Router::new()
@@ -114,7 +115,7 @@ fn done(result: RedisResult<()>) -> &'static str {
 
 fn cookie(headers: &HeaderMap) -> &str {
     let cookie = headers.get(header::COOKIE);
-    // Whatever stands before it, as other parties' cookies do.
+    // Cookies of other parties stand before it.
     let cookie = cookie.and_then(|cookie| cookie.to_str().ok());
     cookie.unwrap_or_default()
 }
@@ -129,7 +130,8 @@ fn ends() -> u64 {
     u64::try_from(now).unwrap_or(0) + 1_800_000
 }
 
-/// As tower-sessions' own Redis store does it, which is for an older version: MessagePack, and SET with an end.
+/// Does what tower-sessions' own Redis store does (that is for an older version): MessagePack, and
+/// SET with an expiry.
 #[derive(Clone, Debug)]
 pub struct Records(pub MultiplexedConnection);
 

@@ -1,11 +1,11 @@
-//! Counts the commands that reach Redis, by its MONITOR.
+//! Counts the commands that reach Redis, with its MONITOR command.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 
 use crate::apps::Error;
 
-/// What no client sends but the one that ends the count.
+/// A command that only the end of a count sends.
 const END: &str = "the-end-of-the-count";
 
 pub struct Monitor {
@@ -14,7 +14,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Counts from here on.
+    /// Starts a count.
     pub fn new(url: &str) -> Result<Self, Error> {
         let rest = url.strip_prefix("redis://").ok_or("no URL of Redis")?;
         let address = rest.split('/').next().unwrap_or_default().to_owned();
@@ -25,7 +25,7 @@ impl Monitor {
         Ok(Self { lines, address })
     }
 
-    /// How many there were, without those that scripts called.
+    /// Returns the count, without the commands that scripts called.
     pub fn commands(self) -> Result<u64, Error> {
         let mut other = TcpStream::connect(&self.address)?;
         write!(other, "ECHO {END}\r\n")?;

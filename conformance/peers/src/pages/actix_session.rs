@@ -1,4 +1,5 @@
-//! actix-session 0.11 on its Redis store, as its crate documentation begins, with everything else by default.
+//! actix-session 0.11 on its Redis store, set up as its crate documentation begins. All else is
+//! default.
 
 use actix_session::storage::RedisSessionStore;
 use actix_session::{Session, SessionMiddleware};

@@ -1,4 +1,5 @@
-//! axum_session 0.22 on Redis, as its example `redis.rs`; with signed cookies, as the example for these advises, and Secure.
+//! axum_session 0.22 on Redis, as in its example `redis.rs`. Cookies are Secure and signed, as the
+//! signing example advises.
 
 use std::net::SocketAddr;
 

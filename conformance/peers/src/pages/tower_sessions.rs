@@ -1,5 +1,5 @@
-//! tower-sessions 0.15 on its memory store, or on Redis, with everything else by default. (Its own Redis store is for an older version:
-//! the one here does what that does.)
+//! tower-sessions 0.15 on its memory store or on Redis, with defaults. Its own Redis store is for
+//! an older version, so the one here does the same for this version.
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};

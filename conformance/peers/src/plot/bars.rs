@@ -1,16 +1,16 @@
-//! Bars in groups, one colour for each series. The letters' grey is read on white and on a dark ground alike: a picture in a page does
-//! not know which of the two it stands on.
+//! Bars in groups, one colour per series. The grey of the letters is readable on white and on dark
+//! backgrounds, because a picture cannot know the page's.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::apps::Error;
 
-/// Middle tones, told apart by people who do not see all colours.
+/// Middle tones that colour-blind readers can tell apart.
 const COLOURS: [&str; 6] = [
     "#0a84d6", "#e07b00", "#2f9e6e", "#b45cc4", "#c9a227", "#d1495b",
 ];
-/// What is no library stands apart.
+/// The colour of bars that are no library.
 const ALONE: &str = "#8a8f98";
 const LETTERS: &str = "#727b86";
 
@@ -31,7 +31,7 @@ impl Bar {
         }
     }
 
-    /// With the least and the most that there was.
+    /// A bar with its minimum and maximum.
     pub fn with(value: f64, least: f64, most: f64) -> Self {
         Self {
             value,
@@ -94,7 +94,7 @@ impl Plot<'_> {
     }
 
     fn colour(&self, at: usize) -> &'static str {
-        // The first colour is always the first library's.
+        // The first colour always belongs to the first library.
         let apart = usize::from(self.series.contains(&"commands"));
         match self.series[at] {
             "commands" => ALONE,

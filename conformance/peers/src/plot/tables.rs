@@ -1,4 +1,4 @@
-//! The tables of COMPARE.md: what stands between `<!-- NAME -->` and `<!-- end -->` is written anew.
+//! Rewrites the tables of COMPARE.md, between `<!-- NAME -->` and `<!-- end -->`.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ pub fn write(directory: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Allocations / thousands of instructions / microseconds / calls.
+/// Allocations / thousands of instructions / microseconds / store calls.
 fn per_request(all: &Measured, store: &str) -> String {
     let libraries = all.names(&[store], 1);
     let mut table = head("", &libraries);
@@ -63,11 +63,12 @@ fn per_request(all: &Measured, store: &str) -> String {
     table
 }
 
-/// Instructions of one SHA-256 of 32 bytes where the processor has its own for it, counted by single steps.
+/// Instructions of one SHA-256 of 32 bytes with the processor's SHA extension, counted by single
+/// steps.
 const HASH: f64 = 272.0;
 
-/// Our instructions as a part of tower-sessions', and of the least of the peers'; once more with the processor's own hashing of
-/// tokens, which is software under valgrind.
+/// Our instructions relative to tower-sessions' and to the lowest of the others, then once more
+/// with hardware SHA-256. Valgrind emulates the hash in software.
 fn ratios(all: &Measured) -> String {
     let columns = [
         "of tower-sessions'",
@@ -227,7 +228,7 @@ fn called(name: &str) -> &str {
     }
 }
 
-/// Digits in groups of three.
+/// Formats digits in groups of three.
 pub fn grouped(number: &str) -> String {
     if number.len() < 4 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return number.to_owned();

@@ -1,16 +1,17 @@
-//! What no polite client sends, and upgraded connections: on raw sockets, HTTP/1.1.
+//! Malformed requests and upgraded connections, on raw sockets, HTTP/1.1.
 
 use crate::adapter::Ability;
+use crate::adapter::got::results;
 use crate::adapter::raw::Raw;
 use crate::adapter::script::{Op, Script, get, increment, insert, wait};
-use crate::adapter::world::{Context, World, results, soon};
+use crate::adapter::world::{Context, World, sees, soon};
 use crate::case::{Stop, checks, ensure, fail, same};
 
 use super::cycle::{AFTER_THE_HEAD, closed};
 
 checks! { Context:
     "adapter/any-bytes", ["R39", "R03", "I12"],
-    "whatever bytes a Cookie line has, the request is answered or refused, nothing is created, and the server goes on",
+    "any bytes in a Cookie line get a response, create nothing, and the server goes on",
     "RFC 9110, section 5.5; cloakroom_conformance::adapter, invariant 12" => any_bytes;
 
     "adapter/cookie-behind-any-bytes", ["R38", "R39"],
@@ -18,15 +19,15 @@ checks! { Context:
     "RFC 10025, section 5.6: user agents keep more than section 4.1 allows" => behind_any_bytes;
 
     "adapter/cookie-behind-dropped-bytes", ["R38", "R39", "I2"],
-    "where a server drops header lines that are not UTF-8, a session in one is left alone: nothing written, no cookie",
+    "if the server drops a header line that is not UTF-8, the session in it stays as it is and no cookie is sent",
     "RFC 9110, section 5.5" => behind_dropped_bytes;
 
     "adapter/large-cookie-lines", ["R38", "I12"],
-    "64 KiB of other cookies are refused, or do not hide the session's; they cost no store call more",
+    "64 KiB of other cookies are refused, or do not hide the session's; they cost no extra store call",
     "RFC 10025, section 4.2.1" => large;
 
     "adapter/upgrade-commits-first", ["R69", "R63"],
-    "what a handler did before a WebSocket is saved and told in the head of the 101 response; the session is closed afterwards",
+    "a handler's changes before a WebSocket are saved, with the cookie in the 101 response; afterwards the session is closed",
     "RFC 6455, section 4.2.2; cloakroom_core::Error::Closed" => upgrade;
 }
 
@@ -77,8 +78,8 @@ async fn answered(world: &World, lines: &[&[u8]]) -> Result<(), Stop> {
                 "bytes that nobody issued led to a session",
             )?;
             ensure(
-                head.all("set-cookie").is_empty(),
-                "a read with such bytes set a cookie",
+                head.all(world.config.response_header().as_str()).is_empty(),
+                "a read with such bytes issued a token",
             )
         }
         Some(head) => fail(format!(
@@ -89,8 +90,7 @@ async fn answered(world: &World, lines: &[&[u8]]) -> Result<(), Stop> {
 }
 
 async fn behind_any_bytes(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let visitor = world.visitor_with(vec![insert("a", 7)]).await?;
+    let (world, visitor) = context.session([insert("a", 7)]).await?;
     let pair = world.http()?.pair(visitor.token()?);
     let utf8 = "k\u{e4}se=\u{1f9c0}".as_bytes();
     let all = if context.lack(Ability::Bytes).is_ok() {
@@ -120,8 +120,7 @@ async fn behind_any_bytes(context: Context) -> Result<(), Stop> {
 
 async fn behind_dropped_bytes(context: Context) -> Result<(), Stop> {
     context.lack(Ability::Bytes)?;
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 7)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 7)]).await?;
     let pair = world.http()?.pair(visitor.token()?);
     for line in NOT_UTF8.iter().flat_map(|junk| beside(junk, &pair)) {
         let mut raw = Raw::connect(world.http()?.address).await?;
@@ -141,12 +140,7 @@ async fn behind_dropped_bytes(context: Context) -> Result<(), Stop> {
         )?;
     }
     world.called("requests whose Cookie lines were dropped", &[])?;
-    visitor
-        .send([get("a")])
-        .await?
-        .quiet()?
-        .are(serde_json::json!([7]))
-        .map(drop)
+    sees(&mut visitor, [get("a")], serde_json::json!([7])).await
 }
 
 const NOT_UTF8: [&[u8]; 3] = [b"name=J\xf6rg", b"\xff\xfe", b"a=\x80; b=\t; c"];
@@ -159,8 +153,7 @@ fn beside(junk: &[u8], pair: &str) -> [Vec<u8>; 2] {
 }
 
 async fn large(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let visitor = world.visitor_with(vec![insert("a", 7)]).await?;
+    let (world, visitor) = context.session([insert("a", 7)]).await?;
     let pair = world.http()?.pair(visitor.token()?);
     for filler in ["x=y; ", ";", "=", "__Host-session; ", "__Host-sessio=a; "] {
         let line = format!(
@@ -216,7 +209,7 @@ async fn upgrade(context: Context) -> Result<(), Stop> {
     };
     same("the status", head.status, 101)?;
     world.called("an upgrade whose head is there", &["create: Stored"])?;
-    let cookies = head.all("set-cookie");
+    let cookies = head.all(world.config.response_header().as_str());
     let cookie = cookies
         .first()
         .and_then(|line| line.split(';').next())

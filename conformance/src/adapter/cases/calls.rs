@@ -3,20 +3,20 @@
 use serde_json::json;
 
 use crate::adapter::script::{Op, get, increment, insert, sign_in};
-use crate::adapter::world::Context;
+use crate::adapter::world::{Context, sees};
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
     "adapter/anonymous-read-is-free", ["R25", "I2"],
-    "reading the session of a visitor without a token asks the store nothing, writes nothing and tells the client nothing",
+    "reading the session of a visitor without a token makes no store call and sends no cookie",
     "CVE-2015-5143" => anonymous_read;
 
     "adapter/read-is-one-load", ["I2", "R56"],
-    "a request that only reads costs one load, writes nothing and tells the client nothing",
+    "a request that only reads costs one load, writes nothing and sends no cookie",
     "cloakroom_conformance::adapter, invariant 2" => read;
 
     "adapter/counter-is-two-calls", ["I3"],
-    "a request that changes a session costs one load and one replace, and tells the client nothing",
+    "a request that changes a session costs one load and one replace, and sends no cookie",
     "cloakroom_core::Exchange::finish" => counter;
 
     "adapter/create-is-one-call", ["I9"],
@@ -32,7 +32,7 @@ checks! { Context:
     "cloakroom_core::Exchange::finish" => sign_out;
 
     "adapter/same-value-is-no-write", ["R56"],
-    "a value that is set to what it is already is not written",
+    "setting a value to what it already is writes nothing",
     "cloakroom_conformance::adapter, invariant 2" => same_value;
 
     "adapter/touch-is-rare", ["R56"],
@@ -53,7 +53,7 @@ async fn anonymous_read(context: Context) -> Result<(), Stop> {
     ];
     let got = world.visitor().send(ops).await?.quiet()?;
     got.are(json!([null, false, 0, true, [], true, null]))?;
-    // What changes nothing creates nothing.
+    // A request that changes nothing creates nothing.
     let idle = [
         Op::Remove("a".into()),
         Op::Take("a".into()),
@@ -67,8 +67,7 @@ async fn anonymous_read(context: Context) -> Result<(), Stop> {
 }
 
 async fn read(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     let ops = [
         get("a"),
         Op::Contains("a".into()),
@@ -78,19 +77,14 @@ async fn read(context: Context) -> Result<(), Stop> {
         Op::IsNew,
         Op::IsModified,
     ];
-    let got = visitor.send(ops).await?.quiet()?;
-    got.are(json!([1, true, 1, false, ["a"], false, false]))?;
+    let want = json!([1, true, 1, false, ["a"], false, false]);
+    sees(&mut visitor, ops, want).await?;
     world.called("a read", &["load: found"])
 }
 
 async fn counter(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![increment("n")]).await?;
-    visitor
-        .send([increment("n")])
-        .await?
-        .quiet()?
-        .are(json!([2]))?;
+    let (world, mut visitor) = context.session([increment("n")]).await?;
+    sees(&mut visitor, [increment("n")], json!([2])).await?;
     world.called("a counter", &["load: found", "replace: Stored"])
 }
 
@@ -103,8 +97,7 @@ async fn create(context: Context) -> Result<(), Stop> {
 }
 
 async fn rotate(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     let three = ["load: found", "create: Stored", "replace: Stored"];
     visitor.send([Op::Rotate]).await?.ok()?;
     world.called("a rotation", &three)?;
@@ -113,15 +106,13 @@ async fn rotate(context: Context) -> Result<(), Stop> {
 }
 
 async fn sign_out(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![sign_in("ada")]).await?;
+    let (world, mut visitor) = context.session([sign_in("ada")]).await?;
     visitor.send([Op::SignOut]).await?.ok()?;
     world.called("a sign-out", &["load: found", "delete: Deleted"])
 }
 
 async fn same_value(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     visitor
         .send([insert("a", 1), Op::Remove("b".into())])
         .await?
@@ -130,8 +121,7 @@ async fn same_value(context: Context) -> Result<(), Stop> {
 }
 
 async fn touch(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     for (later, want) in [
         (179, &["load: found"][..]),
         (1, &["load: found", "touch: Extended"]),

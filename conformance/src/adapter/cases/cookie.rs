@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::token::UNKNOWN;
+use crate::adapter::got::Got;
 use crate::adapter::script::{Op, Script, get, insert};
-use crate::adapter::world::{Context, Got, World};
+use crate::adapter::world::{Context, World};
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
@@ -17,7 +18,7 @@ checks! { Context:
     "RFC 10025, section 4.2.1; RFC 9113, section 8.2.3" => several_lines;
 
     "adapter/duplicate-cookies", ["R36"],
-    "of several cookies of the same name the one that lives counts, in any order, with a bounded number of loads",
+    "of several cookies of the same name the living one counts, in any order, with a bounded number of loads",
     "RFC 10025, section 4.2.2" => duplicates;
 
     "adapter/cookie-taken-as-it-is", ["R37"],
@@ -145,10 +146,9 @@ async fn garbage(context: Context) -> Result<(), Stop> {
     world.holds(1)
 }
 
-/// A world with a session in which `a` is 1, and its token.
+/// Returns a world with a session in which `a` is 1, and its token.
 async fn known(context: &Context) -> Result<(World, String), Stop> {
-    let world = context.world().await?;
-    let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, visitor) = context.session([insert("a", 1)]).await?;
     let token = visitor.token()?.to_owned();
     Ok((world, token))
 }

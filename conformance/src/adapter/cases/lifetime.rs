@@ -1,13 +1,13 @@
 //! How long sessions live, on stores that help and on one that never expires anything.
 
 use crate::adapter::script::{Op, get, insert};
-use crate::adapter::world::{Context, Visitor, World};
+use crate::adapter::world::{Context, Visitor, World, does};
 use crate::case::{Stop, checks, ensure};
 use cloakroom_store::UnixTime;
 
 checks! { Context:
     "adapter/idle-timeout", ["R12"],
-    "a session that nobody uses is there until one second before its idle timeout, and gone from then on",
+    "an unused session lives until one second before its idle timeout, and not longer",
     "OWASP ASVS 5.0, 7.3.1" => idle;
 
     "adapter/absolute-timeout", ["R13"],
@@ -15,7 +15,7 @@ checks! { Context:
     "OWASP ASVS 5.0, 7.3.2" => absolute;
 
     "adapter/expired-record-is-refused", ["R14", "I5"],
-    "a record that has expired and that a store still returns is no session, and is not adopted",
+    "an expired record that a store still returns is no session, and is not adopted",
     "CVE-2024-35220" => refused;
 
     "adapter/clock-jumps", ["R15", "I12"],
@@ -26,7 +26,7 @@ checks! { Context:
 async fn idle(context: Context) -> Result<(), Stop> {
     for world in both(&context).await? {
         for (later, known) in [(1_799, true), (1_800, false), (1_801, false)] {
-            let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+            let mut visitor = world.visitor_with([insert("a", 1)]).await?;
             world.advance(later);
             is(
                 &mut visitor,
@@ -36,7 +36,7 @@ async fn idle(context: Context) -> Result<(), Stop> {
             .await?;
         }
         // Each use counts, reading too.
-        let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+        let mut visitor = world.visitor_with([insert("a", 1)]).await?;
         for _ in 0..4 {
             world.advance(1_799);
             is(&mut visitor, true, "1799 s after it was read").await?;
@@ -48,7 +48,7 @@ async fn idle(context: Context) -> Result<(), Stop> {
 async fn absolute(context: Context) -> Result<(), Stop> {
     for use_it in [Op::IsNew, Op::Rotate, insert("b", 1)] {
         for world in both(&context).await? {
-            let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+            let mut visitor = world.visitor_with([insert("a", 1)]).await?;
             for _ in 0..25 {
                 world.advance(1_700);
                 visitor.send([use_it.clone()]).await?.ok()?;
@@ -64,32 +64,26 @@ async fn absolute(context: Context) -> Result<(), Stop> {
 
 async fn refused(context: Context) -> Result<(), Stop> {
     let world = context.world_that_keeps_all(|builder| builder).await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let mut visitor = world.visitor_with([insert("a", 1)]).await?;
     let old = visitor.clone();
     world.advance(1_800);
-    visitor
-        .send([get("a"), Op::IsNew])
-        .await?
-        .quiet()?
-        .are(serde_json::json!([null, true]))?;
+    let got = visitor.send([get("a"), Op::IsNew]).await?;
+    got.quiet()?.are(serde_json::json!([null, true]))?;
     visitor.send([insert("b", 1)]).await?.ok()?;
     ensure(
         visitor.token != old.token,
         "the token of an expired session was adopted",
     )?;
-    visitor
-        .send([Op::Keys])
-        .await?
-        .are(serde_json::json!([["b"]]))
-        .map(drop)
+    does(&mut visitor, [Op::Keys], serde_json::json!([["b"]])).await
 }
 
 async fn jumps(context: Context) -> Result<(), Stop> {
     for world in both(&context).await? {
         let start = world.clock.now();
         let at = |seconds: u64| UnixTime::from_secs(start.as_secs() + seconds);
-        let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-        // Ahead within its life, used there, and back: what it gained is taken back at the next use.
+        let mut visitor = world.visitor_with([insert("a", 1)]).await?;
+        // The clock jumps ahead within the session's life, the session is used, and the clock jumps
+        // back. The next use takes the gain back.
         world.clock.set(at(1_500));
         is(&mut visitor, true, "after 1500 s").await?;
         world.clock.set(start);

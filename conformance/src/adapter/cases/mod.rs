@@ -1,4 +1,5 @@
-//! The cases, by what they are about. Each file has its table first, then the checks in the same order.
+//! The cases, by what they are about. Each file has its table first, then the checks in the same
+//! order.
 
 mod attempts;
 mod bytes;
@@ -7,12 +8,17 @@ mod calls;
 mod cookie;
 mod cycle;
 mod damage;
+mod ending;
+mod header;
 mod lifetime;
+mod log;
 mod lost;
 mod newer;
 mod outage;
 mod page;
 mod race;
+mod repeated;
+mod scope;
 mod set_cookie;
 mod sign_in;
 mod sign_out;
@@ -25,7 +31,7 @@ use crate::case::Check;
 
 type Checks = &'static Check<Context>;
 
-/// What a transport needs no headers for.
+/// Cases that need no headers.
 pub(super) fn neutral() -> impl Iterator<Item = Checks> {
     [
         calls::CHECKS,
@@ -34,35 +40,40 @@ pub(super) fn neutral() -> impl Iterator<Item = Checks> {
         lifetime::CHECKS,
         sign_in::CHECKS,
         sign_out::CHECKS,
+        ending::CHECKS,
         race::CHECKS,
         lost::CHECKS,
         outage::CHECKS,
         damage::CHECKS,
+        log::CHECKS,
     ]
     .into_iter()
     .flatten()
 }
 
-/// What every version of HTTP has.
+/// Cases of every version of HTTP.
 pub(super) fn http() -> impl Iterator<Item = Checks> {
     [
         cookie::CHECKS,
         set_cookie::CHECKS,
+        header::CHECKS,
         caching::CHECKS,
         cycle::CHECKS,
         attempts::CHECKS,
+        repeated::CHECKS,
+        scope::CHECKS,
         page::CHECKS,
     ]
     .into_iter()
     .flatten()
 }
 
-/// What only a transport without headers has.
+/// Cases of transports without headers.
 pub(super) fn messages() -> impl Iterator<Item = Checks> {
     neutral().chain(newer::CHECKS)
 }
 
-/// What HTTP/1.1 has, where a suite's client can write every byte.
+/// Cases of HTTP/1.1, where the suite's client writes every byte.
 pub(super) fn http1() -> impl Iterator<Item = Checks> {
     neutral()
         .chain(http())

@@ -1,70 +1,72 @@
-//! What only a client of messages is told: that there is a newer token than its own. Over HTTP one cookie jar serves all requests, and
-//! had it from another response.
+//! Reports of a newer token, which only clients of messages get. Over HTTP one cookie jar serves
+//! all requests, and had the newer token from another response.
 
 use serde_json::json;
 
-use crate::adapter::Told;
-use crate::adapter::script::{Op, get, insert, sign_in};
-use crate::adapter::world::{Context, Visitor, World};
+use crate::adapter::TokenNotice;
+use crate::adapter::script::{Op, Script, get, insert, sign_in};
+use crate::adapter::world::{Context, Visitor, World, does};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
     "adapter/newer-token-is-told", ["R08", "I6"],
-    "who presents a token that was rotated away is told that there is a newer one, also where nothing is changed, and as long as the old one reads",
+    "`superseded` reports a newer token to each request with an old one, even a read-only one, within the grace",
     "cloakroom_core::Outcome::superseded" => told;
 
     "adapter/newer-token-is-told-to-nobody-else", ["R08", "I6"],
-    "who presents the newest token, a signed-out one, or none, is not told that there is a newer one",
+    "`superseded` is false for the newest token, a signed-out one, and none",
     "cloakroom_core::Outcome::superseded" => told_to_nobody_else;
 }
 
 async fn told(context: Context) -> Result<(), Stop> {
     for rotation in [Op::Rotate, sign_in("ada")] {
+        let rotation_is_plain = rotation == Op::Rotate;
         let (world, old, mut new) = rotated(&context, rotation).await?;
-        for ops in [
-            vec![get("a")],
-            vec![Op::Keys],
-            vec![insert("a", 2)],
-            vec![Op::Rotate],
-        ] {
-            let got = old.clone().send(ops).await?.ok()?;
-            same("what the old token is told", got.told, Told::Stale)?;
+        // A write with the token from before a sign-in is refused.
+        let writes = (rotation_is_plain).then(|| vec![insert("a", 2)]);
+        let reads = [vec![get("a")], vec![Op::Keys], vec![Op::Rotate]];
+        for ops in reads.into_iter().chain(writes) {
+            is_told(&old, ops, TokenNotice::Stale).await?;
         }
         // Rotated away twice: still.
         new.send([Op::Rotate]).await?.ok()?;
-        let got = old.clone().send([get("a")]).await?.ok()?;
-        same("what the oldest token is told", got.told, Told::Stale)?;
+        is_told(&old, [get("a")], TokenNotice::Stale).await?;
         world.advance(30);
-        let got = old.clone().send([Op::IsNew]).await?.are(json!([true]))?;
-        same("what a dead token is told", got.told, Told::Nothing)?;
+        does(&mut old.clone(), [Op::IsNew], json!([true])).await?;
+        is_told(&old, [Op::IsNew], TokenNotice::Nothing).await?;
     }
     Ok(())
 }
 
 async fn told_to_nobody_else(context: Context) -> Result<(), Stop> {
-    let (world, old, mut new) = rotated(&context, sign_in("ada")).await?;
-    for ops in [vec![get("a")], vec![insert("b", 2)]] {
-        let got = new.send(ops).await?.ok()?;
-        same("what the newest token is told", got.told, Told::Nothing)?;
-    }
-    let got = world.visitor().send([Op::IsNew]).await?.ok()?;
-    same("what a stranger is told", got.told, Told::Nothing)?;
-    // Whoever signs in or out with the old token is told what that came to, which is more.
-    let got = old.clone().send([sign_in("ada")]).await?.ok()?;
-    ensure(
-        matches!(got.told, Told::Keep(_)),
-        "a second sign-in with the old token issued none",
-    )?;
-    let got = old.clone().send([Op::SignOut]).await?.ok()?;
-    same("what a sign-out is told", got.told, Told::Forget)?;
-    let got = old.clone().send([Op::IsNew]).await?.are(json!([true]))?;
-    same("what a signed-out token is told", got.told, Told::Nothing)
+    let (world, old, new) = rotated(&context, sign_in("ada")).await?;
+    is_told(&new, [get("a")], TokenNotice::Nothing).await?;
+    is_told(&new, [insert("b", 2)], TokenNotice::Nothing).await?;
+    is_told(&world.visitor(), [Op::IsNew], TokenNotice::Nothing).await?;
+    // A sign-in or sign-out has an answer of its own, which is more.
+    let mut again = old.clone();
+    let got = again.send([sign_in("ada")]).await?.ok()?;
+    let issued = matches!(got.told, TokenNotice::Keep(_));
+    ensure(issued, "a sign-in with the old token issued none")?;
+    let signed_out = again.clone();
+    again.send([Op::SignOut]).await?.forgets()?;
+    does(&mut signed_out.clone(), [Op::IsNew], json!([true])).await?;
+    is_told(&signed_out, [Op::IsNew], TokenNotice::Nothing).await
 }
 
-/// The same visitor with the old token, and with the new one.
+/// Fails unless a request with this token succeeds, with this directive.
+async fn is_told(
+    visitor: &Visitor,
+    script: impl Into<Script>,
+    want: TokenNotice,
+) -> Result<(), Stop> {
+    let got = visitor.clone().send(script).await?.ok()?;
+    same("the directive for the token", got.told, want)
+}
+
+/// Returns the same visitor with the old token, and with the new one.
 async fn rotated(context: &Context, rotation: Op) -> Result<(World, Visitor, Visitor), Stop> {
-    let world = context.world().await?;
-    let old = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, old) = context.session([insert("a", 1)]).await?;
     let mut new = old.clone();
     new.send([rotation]).await?.ok()?;
     Ok((world, old, new))

@@ -1,4 +1,4 @@
-//! What the client sees of a failure.
+//! Responses to failures.
 
 use crate::adapter::script::{Op, header, insert, sign_in};
 use crate::adapter::world::{Context, World};
@@ -8,21 +8,20 @@ use crate::instrumented::Operation;
 
 checks! { Context:
     "adapter/load-failure-is-answered", ["I8", "R54"],
-    "where the session cannot be loaded, the handler does not run and the status is that of an outage",
+    "if the session cannot be loaded, the handler does not run and the status is that of an outage",
     "RFC 9110, section 15.6.4" => load_failure;
 
     "adapter/error-page-of-the-application", ["I8"],
-    "where the changes cannot be saved, the client sees the application's page for that, and nothing of the handler's response",
+    "if the changes cannot be saved, the client gets the application's error page and nothing of the handler's response",
     "cloakroom_conformance::adapter, invariant 8" => error_page;
 
     "adapter/error-page-by-default", ["I8"],
-    "where the changes cannot be saved and the application has no page for it, the status is that of an outage",
+    "if the changes cannot be saved and the application has no error page, the status is that of an outage",
     "RFC 9110, section 15.6.4" => by_default;
 }
 
 async fn load_failure(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     world.control().outage(true);
     let got = visitor.send([header("x-handler", "ran")]).await?;
     let head = got.head()?;
@@ -58,7 +57,7 @@ async fn by_default(context: Context) -> Result<(), Stop> {
 
 /// A request whose commit fails; the response to it, of which nothing may be the handler's.
 async fn failing(world: &World, path: &str, op: Op) -> Result<reqwest::Response, Stop> {
-    let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let visitor = world.visitor_with([insert("a", 1)]).await?;
     let http = world.http()?;
     let cookies = [http.pair(visitor.token()?)];
     for operation in [Operation::Create, Operation::Replace, Operation::Delete] {

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use crate::adapter::TokenNotice;
 use crate::adapter::script::{Op, get, increment, insert, sign_in};
-use crate::adapter::world::{Context, Visitor, World, reached};
+use crate::adapter::world::{Context, Visitor, World, does, held, reached};
 use crate::case::{Stop, checks, ensure, same};
 use crate::instrumented::{Gate, Operation};
 
@@ -13,7 +14,7 @@ checks! { Context:
     "cloakroom_conformance::adapter, invariant 3" => two_tabs;
 
     "adapter/last-writer-wins", ["I3"],
-    "of two requests that set the same value the one that is saved last wins, and nothing else is lost",
+    "of two requests that set the same value the last one saved wins, and nothing else is lost",
     "cloakroom_core::Session" => last_writer;
 
     "adapter/increments-add-up", ["R53", "I3"],
@@ -24,8 +25,12 @@ checks! { Context:
     "an increment that others overtake, again and again, is counted once",
     "cloakroom_conformance::adapter, invariant 3" => overtaken;
 
+    "adapter/rotation-keeps-what-is-in-flight", ["R78", "I3"],
+    "a rotation keeps the changes of requests in flight, and those of the old token within the grace; only the rotation sends a cookie",
+    "cloakroom_core::Session::rotate" => rotation_keeps;
+
     "adapter/two-servers", ["R61"],
-    "what one server commits the other sees, and after a sign-out on one the other refuses",
+    "one server sees another's commits, and refuses a session that the other signed out",
     "OWASP ASVS 5.0, 7.4.1" => two_servers;
 
     "adapter/two-servers-increments", ["R61", "R53"],
@@ -35,51 +40,36 @@ checks! { Context:
 
 async fn two_tabs(context: Context) -> Result<(), Stop> {
     for operation in [Operation::Load, Operation::Replace] {
-        let world = context.world().await?;
-        let mut visitor = world
-            .visitor_with(vec![insert("a", 0), insert("gone", 1)])
-            .await?;
-        let gate = match operation {
-            Operation::Load => world.control().on(operation).pause_after(),
-            _ => world.control().on(operation).pause_before(),
-        };
-        let tab = visitor.start([insert("one", 1), Op::Remove("gone".into())]);
-        reached(&gate, "of the first tab").await?;
+        let (_, mut visitor) = context.session([insert("a", 0), insert("gone", 1)]).await?;
+        let tab = held(
+            &visitor,
+            operation,
+            [insert("one", 1), Op::Remove("gone".into())],
+        )
+        .await?;
         visitor.send([insert("other", 2)]).await?.quiet()?;
-        gate.open();
         tab.answer().await?.quiet()?;
-        visitor
-            .send([Op::Keys, get("one"), get("other")])
-            .await?
-            .are(json!([["a", "one", "other"], 1, 2]))?;
+        let got = visitor.send([Op::Keys, get("one"), get("other")]).await?;
+        got.are(json!([["a", "one", "other"], 1, 2]))?;
     }
     Ok(())
 }
 
 async fn last_writer(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 0)]).await?;
-    let gate = world.control().on(Operation::Replace).pause_before();
-    let slow = visitor.start([insert("a", "slow")]);
-    reached(&gate, "of the slower request").await?;
+    let (_, mut visitor) = context.session([insert("a", 0)]).await?;
+    let slow = held(&visitor, Operation::Replace, [insert("a", "slow")]).await?;
     visitor
         .send([insert("a", "quick"), insert("b", "quick")])
         .await?
         .quiet()?;
-    gate.open();
     slow.answer().await?.quiet()?;
-    visitor
-        .send([get("a"), get("b")])
-        .await?
-        .are(json!(["slow", "quick"]))
-        .map(drop)
+    does(&mut visitor, [get("a"), get("b")], json!(["slow", "quick"])).await
 }
 
 const MANY: usize = 24;
 
 async fn increments(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 0)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 0)]).await?;
     all_at_once(&world, &[visitor.clone()]).await?;
     same("the counter", visitor.value("n").await?, MANY.into())
 }
@@ -103,8 +93,7 @@ async fn all_at_once(world: &World, visitors: &[Visitor]) -> Result<(), Stop> {
 }
 
 async fn overtaken(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![increment("n")]).await?;
+    let (world, mut visitor) = context.session([increment("n")]).await?;
     let mut gate = world.control().on(Operation::Replace).pause_before();
     let slow = visitor.start([increment("n")]);
     for _ in 0..5 {
@@ -120,31 +109,52 @@ async fn overtaken(context: Context) -> Result<(), Stop> {
     same("the counter", visitor.value("n").await?, 7.into())
 }
 
+async fn rotation_keeps(context: Context) -> Result<(), Stop> {
+    for operation in [Operation::Load, Operation::Replace] {
+        let (world, mut visitor) = context.session([increment("n")]).await?;
+        let mut old = visitor.clone();
+        let gate = |n| match operation {
+            Operation::Load => world.control().on(operation).skip(n).pause_after(),
+            _ => world.control().on(operation).skip(n).pause_before(),
+        };
+        let gates: Vec<_> = (0..3).map(gate).collect();
+        let late: Vec<_> = (0..3).map(|_| visitor.start([increment("n")])).collect();
+        for gate in &gates {
+            reached(gate, "of an increment").await?;
+        }
+        // Rotated twice, with changes on the way.
+        for _ in 0..2 {
+            let got = visitor.send([Op::Rotate, increment("n")]).await?.ok()?;
+            let issued = matches!(got.told, TokenNotice::Keep(_));
+            ensure(issued, "the rotation issued no token")?;
+        }
+        gates.into_iter().for_each(Gate::open);
+        for one in late {
+            one.answer().await?.quiet()?;
+        }
+        // The old token stands for the session until the grace is over.
+        old.send([increment("n")]).await?.quiet()?;
+        old.send([increment("n"), Op::Rotate]).await?.quiet()?;
+        same("the counter", visitor.value("n").await?, 8.into())?;
+        does(&mut old, [get("n")], json!([8])).await?;
+        world.advance(30);
+        ensure(!old.is_known().await?, "the old token outlives the grace")?;
+    }
+    Ok(())
+}
+
 async fn two_servers(context: Context) -> Result<(), Stop> {
     let here = context.world().await?;
     let there = here.another().await?;
-    let mut visitor = here.visitor_with(vec![insert("a", 1)]).await?;
-    visitor
-        .at(&there)
-        .send([get("a"), insert("b", 2)])
-        .await?
-        .quiet()?
-        .are(json!([1, null]))?;
-    visitor
-        .send([get("b"), sign_in("ada")])
-        .await?
-        .are(json!([2, null]))?;
-    same(
-        "whom the session belongs to elsewhere",
-        visitor.at(&there).subject().await?,
-        "ada".into(),
-    )?;
+    let mut visitor = here.visitor_with([insert("a", 1)]).await?;
+    let got = visitor.at(&there).send([get("a"), insert("b", 2)]).await?;
+    got.quiet()?.are(json!([1, null]))?;
+    does(&mut visitor, [get("b"), sign_in("ada")], json!([2, null])).await?;
+    does(&mut visitor.at(&there), [Op::Subject], json!(["ada"])).await?;
     let mut elsewhere = visitor.at(&there);
     visitor.send([Op::SignOut]).await?.ok()?;
-    ensure(
-        !elsewhere.is_known().await?,
-        "the other server still knows a signed-out session",
-    )?;
+    let known = elsewhere.is_known().await?;
+    ensure(!known, "the other server still knows a signed-out session")?;
     elsewhere.send([insert("a", 1)]).await?.ok()?;
     ensure(
         elsewhere.token != visitor.token,
@@ -155,7 +165,7 @@ async fn two_servers(context: Context) -> Result<(), Stop> {
 async fn two_servers_increments(context: Context) -> Result<(), Stop> {
     let here = context.world().await?;
     let there = here.another().await?;
-    let mut visitor = here.visitor_with(vec![insert("a", 0)]).await?;
+    let mut visitor = here.visitor_with([insert("a", 0)]).await?;
     all_at_once(&here, &[visitor.clone(), visitor.at(&there)]).await?;
     same("the counter", visitor.value("n").await?, MANY.into())
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use cloakroom::SameSite;
 use serde_json::json;
 
-use crate::adapter::Told;
+use crate::adapter::got::Got;
 use crate::adapter::http::{attributes, only};
 use crate::adapter::script::{Op, Script, get, header, insert, sign_in};
-use crate::adapter::world::Context;
+use crate::adapter::world::{Context, Visitor, World, does, fails, sees};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
@@ -21,11 +21,11 @@ checks! { Context:
     "RFC 10025, section 4.1.2" => configured;
 
     "adapter/insecure-only-when-asked", ["R34"],
-    "a cookie without Secure exists only in a configuration that asks for it by name; behind a proxy that ends TLS it is Secure",
+    "a cookie lacks Secure only if the configuration names it; behind a proxy that ends TLS it has Secure",
     "OWASP ASVS 5.0, 3.3.1" => insecure;
 
     "adapter/removal-cookie", ["R19"],
-    "the cookie that removes has the same name, path, domain and flags, and is expired",
+    "the removal cookie has the same name, path, domain and flags, and is expired",
     "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1" => removal;
 
     "adapter/one-line-per-name", ["R32"],
@@ -33,19 +33,19 @@ checks! { Context:
     "RFC 10025, sections 3 and 4.1.1" => one_line;
 
     "adapter/cookie-on-every-status", ["R33", "I6"],
-    "the cookie is on redirects and client errors, too, and what they changed is saved",
+    "redirects and client errors save their changes and carry the cookie",
     "RFC 10025, sections 3 and 5.3" => every_status;
 
     "adapter/server-error-saves-nothing", ["R33", "I10"],
-    "the changes of a response with a 5xx status are dropped, and it has no cookie",
+    "a 5xx response drops the changes and sends no cookie",
     "cloakroom_conformance::adapter, invariant 10" => server_error;
 
     "adapter/server-error-saves-if-configured", ["R33"],
-    "with `save_on_server_error` the changes of a response with a 5xx status are saved, and the cookie is there",
-    "cloakroom_core::Builder::save_on_server_error" => server_error_saves;
+    "with `save_on_server_error` a 5xx response saves the changes and sends the cookie",
+    "cloakroom_core::ConfigBuilder::save_on_server_error" => server_error_saves;
 
     "adapter/rotate-then-server-error", ["R65"],
-    "a rotation or sign-in whose response has a 5xx status leaves the client a working session",
+    "a rotation or sign-in with a 5xx response leaves the client a working session",
     "cloakroom_conformance::adapter, invariant 10" => rotate_then_error;
 
     "adapter/no-needless-cookie", ["I6", "I2"],
@@ -53,7 +53,7 @@ checks! { Context:
     "cloakroom_conformance::adapter, invariant 6" => needless;
 
     "adapter/clear-site-data", ["R44"],
-    "a sign-out sends Clear-Site-Data if configured, and nothing else does",
+    "a sign-out sends Clear-Site-Data if configured, and no other response does",
     "OWASP Session Management Cheat Sheet, \"Session Expiration\"" => clear_site_data;
 }
 
@@ -61,14 +61,15 @@ async fn defaults(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     for ops in [[insert("a", 1)], [sign_in("ada")]] {
         let got = world.visitor().send(ops).await?.ok()?;
-        let line = only(got.head()?.set_cookie("__Host-session"))?;
-        same(
-            "the attributes",
-            attributes(&line),
-            list(&["httponly", "path=/", "samesite=lax", "secure"]),
-        )?;
+        let want = list(&["httponly", "path=/", "samesite=lax", "secure"]);
+        same("the attributes", of(&got, "__Host-session")?, want)?;
     }
     Ok(())
+}
+
+/// The attributes of the only Set-Cookie line of this name.
+fn of(got: &Got, name: &str) -> Result<Vec<String>, Stop> {
+    Ok(attributes(&only(got.head()?.set_cookie(name))?))
 }
 
 async fn configured(context: Context) -> Result<(), Stop> {
@@ -84,7 +85,6 @@ async fn configured(context: Context) -> Result<(), Stop> {
         .await?;
     let mut visitor = world.visitor();
     let got = visitor.send([insert("a", 1)]).await?.ok()?;
-    let line = only(got.head()?.set_cookie("__Secure-shop"))?;
     let want = [
         "domain=shop.example",
         "httponly",
@@ -94,29 +94,20 @@ async fn configured(context: Context) -> Result<(), Stop> {
         "samesite=none",
         "secure",
     ];
-    same("the attributes", attributes(&line), list(&want))?;
-    // What is left of the absolute timeout.
+    same("the attributes", of(&got, "__Secure-shop")?, list(&want))?;
+    // The remainder of the absolute timeout.
     world.advance(1_000);
     let got = visitor.send([Op::Rotate]).await?.ok()?;
-    let line = only(got.head()?.set_cookie("__Secure-shop"))?;
-    ensure(
-        attributes(&line).contains(&"max-age=42200".to_owned()),
-        "Max-Age is not the rest of the absolute timeout",
-    )?;
+    let max_age = of(&got, "__Secure-shop")?.contains(&"max-age=42200".to_owned());
+    ensure(max_age, "Max-Age is not the rest of the absolute timeout")?;
     // For one session only.
     let world = context
         .world_with(|builder| builder.absolute_timeout(Duration::from_secs(50_000)))
         .await?;
-    let got = world
-        .visitor()
-        .send([insert("a", 1), Op::SetExpiry(600, 6_000, true)])
-        .await?
-        .ok()?;
-    let line = only(got.head()?.set_cookie("__Host-session"))?;
-    ensure(
-        attributes(&line).contains(&"max-age=6000".to_owned()),
-        "a persistent session has no Max-Age",
-    )
+    let ops = [insert("a", 1), Op::SetExpiry(600, 6_000, true)];
+    let got = world.visitor().send(ops).await?.ok()?;
+    let max_age = of(&got, "__Host-session")?.contains(&"max-age=6000".to_owned());
+    ensure(max_age, "a persistent session has no Max-Age")
 }
 
 async fn insecure(context: Context) -> Result<(), Stop> {
@@ -132,8 +123,7 @@ async fn insecure(context: Context) -> Result<(), Stop> {
         for proto in ["http", "https"] {
             let forwarded = [("x-forwarded-proto", proto), ("forwarded", "proto=http")];
             let got = world.http()?.send("/script", &[], &forwarded, &script);
-            let line = only(got.await?.ok()?.head()?.set_cookie(name))?;
-            let secure = attributes(&line).contains(&"secure".to_owned());
+            let secure = of(&got.await?.ok()?, name)?.contains(&"secure".to_owned());
             same("whether the cookie is Secure", secure, !asked)?;
         }
     }
@@ -159,7 +149,7 @@ async fn removal(context: Context) -> Result<(), Stop> {
         let line = only(removed.head()?.set_cookie(name))?;
         let mut got = attributes(&line);
         got.retain(|attribute| attribute != "max-age=0" && !attribute.starts_with("expires="));
-        let want = attributes(&only(set.head()?.set_cookie(name))?);
+        let want = of(&set, name)?;
         same(
             "the attributes of the cookie that removes, compared to those of the one that sets",
             got,
@@ -205,16 +195,9 @@ async fn one_line(context: Context) -> Result<(), Stop> {
     )?;
     let [a, b] = others();
     let got = visitor.send([a, b, Op::SignOut]).await?.ok()?;
-    same(
-        "the Set-Cookie lines of a sign-out",
-        got.head()?.all("set-cookie").len(),
-        3,
-    )?;
-    same(
-        "what the client was told to do with its token",
-        got.told,
-        Told::Forget,
-    )
+    let lines = got.head()?.all("set-cookie").len();
+    same("the Set-Cookie lines of a sign-out", lines, 3)?;
+    got.forgets().map(drop)
 }
 
 async fn every_status(context: Context) -> Result<(), Stop> {
@@ -231,36 +214,24 @@ async fn every_status(context: Context) -> Result<(), Stop> {
         with_status(&world, &mut visitor, insert("a", "again"), status).await?;
         same("the value", visitor.value("a").await?, "again".into())?;
         let got = with_status(&world, &mut visitor, Op::SignOut, status).await?;
-        same(
-            "what the client was told to do with its token",
-            got.told,
-            Told::Forget,
-        )?;
+        got.forgets()?;
     }
     world.holds(0)
 }
 
 async fn server_error(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     for status in [500, 502, 503, 599] {
         for op in [insert("a", 2), sign_in("ada"), Op::SignOut, Op::Clear] {
             let got = visitor.send([op, Op::Status(status)]).await?;
             got.head()?.is(status)?;
             got.failed("a response with a 5xx status")?;
         }
-        world
-            .visitor()
-            .send([insert("a", 1), Op::Status(status)])
-            .await?
-            .failed("a creation with a 5xx status")?;
+        let ops = [insert("a", 1), Op::Status(status)];
+        fails(&mut world.visitor(), ops, "a creation with a 5xx status").await?;
     }
     world.holds(1)?;
-    visitor
-        .send([get("a"), Op::Subject])
-        .await?
-        .are(json!([1, null]))
-        .map(drop)
+    does(&mut visitor, [get("a"), Op::Subject], json!([1, null])).await
 }
 
 async fn server_error_saves(context: Context) -> Result<(), Stop> {
@@ -284,14 +255,10 @@ async fn rotate_then_error(context: Context) -> Result<(), Stop> {
             .world_with(|builder| builder.save_on_server_error(save))
             .await?;
         for rotation in [Op::Rotate, sign_in("ada")] {
-            let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
+            let mut visitor = world.visitor_with([insert("cart", "tea")]).await?;
             visitor.send([rotation, Op::Status(500)]).await?;
-            visitor
-                .send([get("cart"), increment()])
-                .await?
-                .quiet()?
-                .are(json!(["tea", 1]))?;
-            visitor.send([get("n")]).await?.are(json!([1]))?;
+            sees(&mut visitor, [get("cart"), increment()], json!(["tea", 1])).await?;
+            does(&mut visitor, [get("n")], json!([1])).await?;
         }
     }
     Ok(())
@@ -305,7 +272,7 @@ async fn needless(context: Context) -> Result<(), Stop> {
     let world = context
         .world_with(|builder| builder.persistent(true))
         .await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let mut visitor = world.visitor_with([insert("a", 1)]).await?;
     for op in [
         get("a"),
         insert("a", 2),
@@ -347,11 +314,11 @@ async fn clear_site_data(context: Context) -> Result<(), Stop> {
 
 /// A response with this status has no body of results where HTTP allows for none.
 async fn with_status(
-    world: &crate::adapter::world::World,
-    visitor: &mut crate::adapter::world::Visitor,
+    world: &World,
+    visitor: &mut Visitor,
     op: Op,
     status: u16,
-) -> Result<crate::adapter::world::Got, Stop> {
+) -> Result<Got, Stop> {
     let http = world.http()?;
     let cookies: Vec<_> = visitor.token.iter().map(|token| http.pair(token)).collect();
     let script = vec![op, Op::Status(status), header("location", "/elsewhere")].into();

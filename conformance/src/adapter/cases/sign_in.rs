@@ -1,15 +1,18 @@
 //! Rotation and sign-in: the new token, the old one, and what happens if it is interrupted.
 
-use serde_json::{Value, json};
+use std::time::Duration;
+
+use cloakroom::ConfigBuilder;
+use serde_json::json;
 
 use crate::adapter::script::{Op, get, insert, sign_in};
-use crate::adapter::world::{Context, Visitor, World, reached, soon};
+use crate::adapter::world::{Context, Visitor, World, does, held, held_at, sees, soon};
 use crate::case::{Stop, checks, ensure, same};
 use crate::instrumented::Operation;
 
 checks! { Context:
     "adapter/sign-in-rotates", ["R06", "I7"],
-    "after a sign-in the new token has the data and the privilege; the old one reads the old data for the grace, and is dead then",
+    "the new token has the data and the privilege; the old one reads the old data for the grace, and then nothing",
     "OWASP ASVS 5.0, 7.2.4" => rotates;
 
     "adapter/grace-of-zero", ["R06"],
@@ -17,43 +20,47 @@ checks! { Context:
     "OWASP ASVS 5.0, 7.2.4" => grace_of_zero;
 
     "adapter/grace-ends-with-sign-out", ["R08"],
-    "the old token's grace ends at once when the session is signed out, or a later one is",
+    "signing out the session, or a later one of its chain, ends the old token's grace at once",
     "OWASP Session Management Cheat Sheet, \"Renew the Session ID After Any Privilege Level Change\"" => grace_ends;
 
     "adapter/grace-ends-with-the-session", ["R08", "R12"],
     "the old token's grace ends when the newer session expires",
     "cloakroom_core::Session::sign_in" => grace_ends_with_the_session;
 
-    "adapter/superseded-write-is-dropped", ["I6", "I7"],
-    "a plain write with the old token is dropped and tells the client nothing, so that it cannot overwrite the newer cookie",
-    "cloakroom_conformance::adapter, invariant 6" => superseded;
+    "adapter/no-write-crosses-a-sign-in", ["R78", "I6", "I7"],
+    "a plain write with a token from before a sign-in is refused, even if it was in flight, and sends no cookie",
+    "cloakroom_core::Error::Superseded" => refused;
+
+    "adapter/superseded-write-is-dropped", ["R78", "I6", "I7"],
+    "with `drop_superseded`, a write that a sign-in overtook is dropped, and its response goes out without a cookie",
+    "cloakroom_core::ConfigBuilder::drop_superseded" => dropped;
 
     "adapter/write-before-rotation-is-kept", ["I3", "R07"],
     "a write that lands while a rotation is under way is in the new session",
     "cloakroom_core::Session::sign_in" => write_kept;
 
     "adapter/rotation-refused-at-each-call", ["R07", "I7"],
-    "a rotation or sign-in whose store calls fail, whichever comes first, fails visibly, keeps the old token working, and loses no data",
+    "a rotation or sign-in that fails at any store call fails visibly, loses no data, and the old token works on",
     "cloakroom_conformance::adapter, invariant 7" => refused_anywhere;
 
     "adapter/rotation-cut-at-each-call", ["R07", "I7"],
-    "a rotation or sign-in that ends behind any of its store calls leaves the data readable and no privilege on the old token",
+    "a rotation or sign-in cut off after any store call leaves the data readable and no privilege on the old token",
     "cloakroom_conformance::adapter, invariant 7" => cut_anywhere;
 
     "adapter/double-click-on-sign-in", ["R06", "I7"],
     "two sign-ins at the same time with the same token both succeed, with two tokens and with the data",
     "cloakroom_core::Session::sign_in" => double_click;
 
-    "adapter/two-rotations-one-wins", ["R07", "I6"],
-    "of two rotations at the same time one issues a token, the other tells the client nothing, and one session is left",
+    "adapter/two-rotations-one-wins", ["R07", "R78", "I6"],
+    "of two rotations at once one issues a token and the other sends no cookie; the one session has the changes of both",
     "cloakroom_core::Session::sign_in" => two_rotations;
 
     "adapter/data-stays-with-its-subject", ["R06"],
-    "signing in as somebody else does not hand over the data of the one before; signing in again as the same does",
+    "signing in as another user drops the previous user's data; signing in again as the same user keeps it",
     "cloakroom_core::Session::sign_in" => subjects;
 
     "adapter/rotation-chains-are-followed", ["R08", "I12"],
-    "a token that was rotated away several times within the grace still reads, with a bounded number of loads",
+    "a token rotated away several times within the grace still reads, with a bounded number of loads",
     "cloakroom_core::Session::sign_in" => chains;
 }
 
@@ -61,55 +68,27 @@ async fn rotates(context: Context) -> Result<(), Stop> {
     let world = context.world_that_keeps_all(|builder| builder).await?;
     let (mut old, mut new) = signed_in(&world).await?;
     ensure(old.token != new.token, "the sign-in issued no new token")?;
-    new.send([Op::Subject, get("cart")])
-        .await?
-        .quiet()?
-        .are(json!(["ada", "tea"]))?;
+    is_tea_of(&mut new, Some("ada")).await?;
     new.send([insert("secret", 1)]).await?.quiet()?;
     for (later, known) in [(0, true), (29, true), (1, false)] {
         world.advance(later);
-        let sees = if known {
-            json!([null, "tea", null])
-        } else {
-            json!([null, null, null])
-        };
-        let got = old
-            .send([Op::Subject, get("cart"), get("secret")])
-            .await?
-            .quiet()?;
-        got.are(sees)?;
+        let cart = known.then_some("tea");
+        let ops = [Op::Subject, get("cart"), get("secret")];
+        sees(&mut old, ops, json!([null, cart, null])).await?;
     }
-    same(
-        "whom the new token belongs to",
-        new.subject().await?,
-        "ada".into(),
-    )
+    does(&mut new, [Op::Subject], json!(["ada"])).await
 }
 
 async fn grace_of_zero(context: Context) -> Result<(), Stop> {
-    let zero = std::time::Duration::ZERO;
-    for keeps_all in [false, true] {
-        let world = match keeps_all {
-            false => {
-                context
-                    .world_with(|builder| builder.rotation_grace(zero))
-                    .await?
-            }
-            true => {
-                context
-                    .world_that_keeps_all(|builder| builder.rotation_grace(zero))
-                    .await?
-            }
-        };
+    let grace = |builder: ConfigBuilder| builder.rotation_grace(Duration::ZERO);
+    for world in [
+        context.world_with(grace).await?,
+        context.world_that_keeps_all(grace).await?,
+    ] {
         let (mut old, mut new) = signed_in(&world).await?;
-        ensure(
-            !old.is_known().await?,
-            "the old token is alive after a sign-in with a grace of 0",
-        )?;
-        new.send([Op::Subject, get("cart")])
-            .await?
-            .quiet()?
-            .are(json!(["ada", "tea"]))?;
+        let known = old.is_known().await?;
+        ensure(!known, "the old token is alive with a grace of 0")?;
+        is_tea_of(&mut new, Some("ada")).await?;
     }
     Ok(())
 }
@@ -125,10 +104,7 @@ async fn grace_ends(context: Context) -> Result<(), Stop> {
     )?;
     new.send([Op::SignOut]).await?.ok()?;
     for token in [&mut old, &mut between, &mut new] {
-        token
-            .send([get("cart"), Op::IsNew])
-            .await?
-            .are(json!([null, true]))?;
+        does(token, [get("cart"), Op::IsNew], json!([null, true])).await?;
     }
     Ok(())
 }
@@ -148,50 +124,55 @@ async fn grace_ends_with_the_session(context: Context) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn superseded(context: Context) -> Result<(), Stop> {
+async fn refused(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
-    let (mut old, new) = signed_in(&world).await?;
-    // With the token rotated away before the request …
+    let (old, mut new) = signed_in(&world).await?;
+    // With the token from before the sign-in …
     for ops in [
         vec![insert("cart", "late")],
         vec![Op::Clear],
         vec![insert("x", 1), Op::Rotate],
     ] {
+        let got = old.clone().send(ops).await?;
+        got.failed("a write with the token from before a sign-in")?;
+    }
+    // … and while the sign-in was on its way.
+    let late = held(&new, Operation::Replace, [insert("cart", "later")]).await?;
+    new.send([sign_in("ada")]).await?.ok()?;
+    let got = late.answer().await?;
+    got.failed("a write that a sign-in overtook")?;
+    let got = new.send([get("cart"), Op::Subject, Op::Keys]).await?;
+    got.quiet()?.are(json!(["tea", "ada", ["cart"]])).map(drop)
+}
+
+async fn dropped(context: Context) -> Result<(), Stop> {
+    let world = context
+        .world_with(|builder| builder.drop_superseded(true))
+        .await?;
+    let (mut old, new) = signed_in(&world).await?;
+    for ops in [
+        vec![insert("cart", "late")],
+        vec![insert("x", 1), Op::Rotate],
+    ] {
         old.send(ops).await?.quiet()?;
     }
-    // … and while it was on its way.
-    let gate = world.control().on(Operation::Replace).pause_before();
-    let late = new.start([insert("cart", "later")]);
-    reached(&gate, "the save").await?;
+    let late = held(&new, Operation::Replace, [insert("cart", "later")]).await?;
     let mut newest = new.clone();
-    newest.send([Op::Rotate]).await?.ok()?;
-    gate.open();
+    newest.send([sign_in("ada")]).await?.ok()?;
     late.answer().await?.quiet()?;
-    ensure(newest.token != new.token, "the rotation issued no token")?;
-    newest
-        .send([get("cart"), Op::Subject, Op::Keys])
-        .await?
-        .quiet()?
-        .are(json!(["tea", "ada", ["cart"]]))?;
-    Ok(())
+    let got = newest.send([get("cart"), Op::Subject, Op::Keys]).await?;
+    got.quiet()?.are(json!(["tea", "ada", ["cart"]])).map(drop)
 }
 
 async fn write_kept(context: Context) -> Result<(), Stop> {
     for rotation in [Op::Rotate, sign_in("ada")] {
-        let world = context.world().await?;
-        let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
+        let (_, mut visitor) = context.session([insert("cart", "tea")]).await?;
         let mut tab = visitor.clone();
-        let gate = world.control().on(Operation::Replace).pause_before();
-        let rotating = visitor.start([rotation]);
-        reached(&gate, "the retirement of the old record").await?;
+        let rotating = held(&visitor, Operation::Replace, [rotation]).await?;
         tab.send([insert("tab", 1)]).await?.quiet()?;
-        gate.open();
         visitor.obey(&rotating.answer().await?.ok()?);
         ensure(visitor.token != tab.token, "the rotation issued no token")?;
-        visitor
-            .send([get("cart"), get("tab")])
-            .await?
-            .are(json!(["tea", 1]))?;
+        does(&mut visitor, [get("cart"), get("tab")], json!(["tea", 1])).await?;
     }
     Ok(())
 }
@@ -199,16 +180,11 @@ async fn write_kept(context: Context) -> Result<(), Stop> {
 async fn refused_anywhere(context: Context) -> Result<(), Stop> {
     for rotation in [Op::Rotate, sign_in("ada")] {
         for operation in [Operation::Load, Operation::Create, Operation::Replace] {
-            let world = context.world().await?;
-            let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
+            let (world, mut visitor) = context.session([insert("cart", "tea")]).await?;
             world.control().on(operation).fail_permanently();
             let got = visitor.send([rotation.clone()]).await?;
             got.failed(&format!("a rotation whose {operation} failed"))?;
-            visitor
-                .send([get("cart"), Op::Subject])
-                .await?
-                .quiet()?
-                .are(json!(["tea", null]))?;
+            is_tea_of(&mut visitor, None).await?;
             again(visitor, &rotation).await?;
         }
     }
@@ -218,31 +194,20 @@ async fn refused_anywhere(context: Context) -> Result<(), Stop> {
 async fn cut_anywhere(context: Context) -> Result<(), Stop> {
     for rotation in [Op::Rotate, sign_in("ada")] {
         for operation in [Operation::Load, Operation::Create, Operation::Replace] {
-            let world = context.world().await?;
-            let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
+            let (world, mut visitor) = context.session([insert("cart", "tea")]).await?;
             let gate = world.control().on(operation).pause_after();
-            let rotating = visitor.start([rotation.clone()]);
-            reached(&gate, &operation.to_string()).await?;
+            let rotating = held_at(gate, &visitor, [rotation.clone()]).await?;
             world.control().outage(true);
-            gate.open();
             let got = rotating.answer().await?;
             world.control().outage(false);
             if operation == Operation::Replace {
                 // That was the last one.
                 visitor.obey(&got.ok()?);
-                visitor
-                    .send([get("cart")])
-                    .await?
-                    .quiet()?
-                    .are(json!(["tea"]))?;
+                sees(&mut visitor, [get("cart")], json!(["tea"])).await?;
                 continue;
             }
             got.failed(&format!("a rotation that ended behind its {operation}"))?;
-            visitor
-                .send([get("cart"), Op::Subject])
-                .await?
-                .quiet()?
-                .are(json!(["tea", null]))?;
+            is_tea_of(&mut visitor, None).await?;
             again(visitor, &rotation).await?;
         }
     }
@@ -255,85 +220,49 @@ async fn again(mut visitor: Visitor, rotation: &Op) -> Result<(), Stop> {
     visitor.send([rotation.clone()]).await?.ok()?;
     ensure(
         old.token != visitor.token,
-        "the second attempt issued no token",
+        "the next attempt issued no token",
     )?;
-    let subject = if *rotation == Op::Rotate {
-        Value::Null
-    } else {
-        "ada".into()
-    };
-    visitor
-        .send([get("cart"), Op::Subject])
-        .await?
-        .quiet()?
-        .are(json!(["tea", subject]))?;
-    old.send([get("cart"), Op::Subject])
-        .await?
-        .quiet()?
-        .are(json!(["tea", null]))
-        .map(drop)
+    let subject = (*rotation != Op::Rotate).then_some("ada");
+    is_tea_of(&mut visitor, subject).await?;
+    is_tea_of(&mut old, None).await
 }
 
 async fn double_click(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut first = world.visitor_with(vec![insert("cart", "tea")]).await?;
+    let (world, mut first) = context.session([insert("cart", "tea")]).await?;
     let mut second = first.clone();
-    let gate = world.control().on(Operation::Replace).pause_before();
-    let clicked = first.start([sign_in("ada")]);
-    reached(&gate, "the retirement of the old record").await?;
+    let clicked = held(&first, Operation::Replace, [sign_in("ada")]).await?;
     second.send([sign_in("ada")]).await?.ok()?;
-    gate.open();
     first.obey(&clicked.answer().await?.ok()?);
-    ensure(
-        first.token != second.token,
-        "both sign-ins have the same token",
-    )?;
+    let distinct = first.token != second.token;
+    ensure(distinct, "both sign-ins have the same token")?;
     for visitor in [&mut first, &mut second] {
-        visitor
-            .send([Op::Subject, get("cart")])
-            .await?
-            .quiet()?
-            .are(json!(["ada", "tea"]))?;
+        is_tea_of(visitor, Some("ada")).await?;
     }
     // Without a token there is nothing to meet at.
     let (mut first, mut second) = (world.visitor(), world.visitor());
-    let (one, other) = (
-        first.start([sign_in("bob")]),
-        second.start([sign_in("bob")]),
-    );
-    first.obey(&one.answer().await?.ok()?);
-    second.obey(&other.answer().await?.ok()?);
-    for visitor in [&mut first, &mut second] {
-        same(
-            "the subject after a double click",
-            visitor.subject().await?,
-            "bob".into(),
-        )?;
+    let clicks = [&first, &second].map(|visitor| visitor.start([sign_in("bob")]));
+    for (visitor, click) in [&mut first, &mut second].into_iter().zip(clicks) {
+        visitor.obey(&click.answer().await?.ok()?);
+        does(visitor, [Op::Subject], json!(["bob"])).await?;
     }
     Ok(())
 }
 
 async fn two_rotations(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![sign_in("ada")]).await?;
-    let gate = world.control().on(Operation::Replace).pause_before();
-    let slow = visitor.start([Op::Rotate, insert("slow", 1)]);
-    reached(&gate, "the retirement of the old record").await?;
+    let (world, mut visitor) = context.session([sign_in("ada")]).await?;
+    let slow = held(
+        &visitor,
+        Operation::Replace,
+        [Op::Rotate, insert("slow", 1)],
+    )
+    .await?;
     let mut old = visitor.clone();
     visitor.send([Op::Rotate]).await?.ok()?;
-    gate.open();
     let slower = soon("the slower rotation", slow.answer()).await??;
     slower.quiet()?;
-    visitor
-        .send([Op::Subject, Op::Keys])
-        .await?
-        .quiet()?
-        .are(json!(["ada", []]))?;
-    same(
-        "whom the old token belongs to",
-        old.subject().await?,
-        "ada".into(),
-    )?;
+    let got = visitor.send([Op::Subject, Op::Keys]).await?;
+    got.quiet()?.are(json!(["ada", ["slow"]]))?;
+    does(&mut old, [Op::Subject], json!(["ada"])).await?;
     // The winner's, and the retired one that leads to it.
     same("the records that are left", world.records(), 2)
 }
@@ -342,44 +271,34 @@ async fn subjects(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let (_, mut visitor) = signed_in(&world).await?;
     visitor.send([sign_in("ada")]).await?.ok()?;
-    visitor
-        .send([Op::Subject, get("cart")])
-        .await?
-        .are(json!(["ada", "tea"]))?;
-    visitor
-        .send([sign_in("bob"), get("cart"), insert("own", 1)])
-        .await?
-        .are(json!([null, null, null]))?;
-    visitor
-        .send([Op::Subject, Op::Keys])
-        .await?
-        .are(json!(["bob", ["own"]]))
-        .map(drop)
+    let got = visitor.send([Op::Subject, get("cart")]).await?;
+    got.are(json!(["ada", "tea"]))?;
+    let ops = [sign_in("bob"), get("cart"), insert("own", 1)];
+    does(&mut visitor, ops, json!([null, null, null])).await?;
+    let got = visitor.send([Op::Subject, Op::Keys]).await?;
+    got.are(json!(["bob", ["own"]])).map(drop)
 }
 
 async fn chains(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("cart", "tea")]).await?;
+    let (world, mut visitor) = context.session([insert("cart", "tea")]).await?;
     let mut oldest = visitor.clone();
     for _ in 0..8 {
         visitor.send([Op::Rotate]).await?.ok()?;
     }
     world.control().reset();
-    oldest
-        .send([get("cart")])
-        .await?
-        .quiet()?
-        .are(json!(["tea"]))?;
-    same(
-        "the loads for a token that was rotated away eight times",
-        world.calls().len(),
-        9,
-    )
+    sees(&mut oldest, [get("cart")], json!(["tea"])).await?;
+    let loads = world.calls().len();
+    same("the loads for a token rotated away eight times", loads, 9)
 }
 
-/// The same visitor before and after a sign-in as `ada`, with a value in the cart.
+/// Fails unless the cart of this user, or of nobody, holds the tea.
+async fn is_tea_of(visitor: &mut Visitor, subject: Option<&str>) -> Result<(), Stop> {
+    sees(visitor, [get("cart"), Op::Subject], json!(["tea", subject])).await
+}
+
+/// Returns the same visitor before and after a sign-in as `ada`, with a value in the cart.
 async fn signed_in(world: &World) -> Result<(Visitor, Visitor), Stop> {
-    let old = world.visitor_with(vec![insert("cart", "tea")]).await?;
+    let old = world.visitor_with([insert("cart", "tea")]).await?;
     let mut new = old.clone();
     new.send([sign_in("ada")]).await?.ok()?;
     Ok((old, new))

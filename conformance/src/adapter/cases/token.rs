@@ -1,19 +1,20 @@
-//! Tokens that nobody issued.
+//! Unknown and malformed tokens.
 
 use serde_json::json;
 
-use crate::adapter::Told;
+use crate::adapter::TokenNotice;
+use crate::adapter::got::Got;
 use crate::adapter::script::{Op, get, insert, sign_in};
-use crate::adapter::world::{Context, Got, World};
-use crate::case::{Stop, checks, ensure, same};
+use crate::adapter::world::{Context, World, does, sees};
+use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
     "adapter/unknown-token-is-not-adopted", ["R02", "I5"],
-    "a well-formed token that leads nowhere costs one load, creates nothing, and a write or a sign-in with it issues another one",
+    "a well-formed unknown token costs one load and creates nothing; a write or sign-in with it issues another token",
     "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"" => unknown;
 
     "adapter/malformed-token-is-free", ["R03", "I5", "I12"],
-    "a malformed token asks the store nothing, is no error and is never adopted",
+    "a malformed token makes no store call, is not an error and is never adopted",
     "OWASP Session Management Cheat Sheet, \"Manage Session ID as Any Other User Input\"" => malformed;
 
     "adapter/one-spelling-per-token", ["R04"],
@@ -21,11 +22,11 @@ checks! { Context:
     "RFC 4648, section 3.5" => one_spelling;
 
     "adapter/collision-leaves-the-other", ["R05", "I9"],
-    "a token that is taken already is replaced by a fresh one, and the other session stays as it was",
+    "a token that is already in use is replaced by a fresh one, and the other session stays as it was",
     "cloakroom_conformance::adapter, invariant 9" => collision;
 
     "adapter/collisions-are-bounded", ["R05", "I12"],
-    "randomness that never changes makes the request fail visibly after a bounded number of tries",
+    "randomness that never changes fails the request visibly after a bounded number of attempts",
     "cloakroom_conformance::adapter, invariant 12" => bounded;
 
     "adapter/two-living-tokens", ["I11", "R36"],
@@ -33,7 +34,7 @@ checks! { Context:
     "cloakroom_conformance::adapter, invariant 11" => two_living;
 
     "adapter/one-living-among-dead-tokens", ["I12", "R36"],
-    "of several tokens the one that lives counts, in any order, with a bounded number of loads",
+    "of several tokens the living one counts, in any order, with a bounded number of loads",
     "cloakroom_conformance::adapter, invariant 12" => among_dead;
 }
 
@@ -55,21 +56,15 @@ async fn unknown(context: Context) -> Result<(), Stop> {
         )?;
         world.holds(records)?;
     }
-    ensure(
-        !visitor.is_known().await?,
-        "the unknown token leads to a session now",
-    )
+    let known = visitor.is_known().await?;
+    ensure(!known, "the unknown token leads to a session now")
 }
 
 async fn malformed(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     for token in malformed_tokens() {
         let mut visitor = world.with_token(Some(token.clone()));
-        visitor
-            .send([Op::Keys, Op::IsNew])
-            .await?
-            .quiet()?
-            .are(json!([[], true]))?;
+        sees(&mut visitor, [Op::Keys, Op::IsNew], json!([[], true])).await?;
         world.called("a read with a malformed token", &[])?;
         let got = visitor.send([insert("a", 1)]).await?.ok()?;
         issued_another(&got.told, &token)?;
@@ -112,8 +107,8 @@ fn malformed_tokens() -> Vec<String> {
     tokens
 }
 
-fn issued_another(told: &Told, presented: &str) -> Result<(), Stop> {
-    let Told::Keep(token) = told else {
+fn issued_another(told: &TokenNotice, presented: &str) -> Result<(), Stop> {
+    let TokenNotice::Keep(token) = told else {
         return crate::case::fail("no token was issued");
     };
     ensure(token != presented, "a token that nobody issued was adopted")
@@ -121,8 +116,7 @@ fn issued_another(told: &Told, presented: &str) -> Result<(), Stop> {
 
 async fn one_spelling(context: Context) -> Result<(), Stop> {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let world = context.world().await?;
-    let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, visitor) = context.session([insert("a", 1)]).await?;
     let token = visitor.token()?.to_owned();
     let (body, last) = token.split_at(token.len() - 1);
     let at = ALPHABET.find(last).unwrap_or_default();
@@ -137,7 +131,7 @@ async fn one_spelling(context: Context) -> Result<(), Stop> {
         format!("%{:02X}{}", token.as_bytes()[0], &token[1..]),
         body.to_owned(),
     ];
-    // Decoders that ignore what is left of the last character take these four for the same.
+    // Decoders that ignore the rest of the last character treat these four alike.
     variants.extend(
         (1..4)
             .filter_map(|n| ALPHABET.get(at + n..=at + n))
@@ -145,20 +139,15 @@ async fn one_spelling(context: Context) -> Result<(), Stop> {
     );
     for variant in variants.into_iter().filter(|variant| *variant != token) {
         let mut other = world.with_token(Some(variant));
-        ensure(
-            !other.is_known().await?,
-            "another spelling of a token leads to its session",
-        )?;
+        let known = other.is_known().await?;
+        ensure(!known, "another spelling of a token leads to its session")?;
     }
-    ensure(
-        visitor.clone().is_known().await?,
-        "the token itself leads nowhere",
-    )
+    let known = visitor.clone().is_known().await?;
+    ensure(known, "the token itself leads nowhere")
 }
 
 async fn collision(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut first = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut first) = context.session([insert("a", 1)]).await?;
     world.stage.entropy().repeat(1);
     let mut second = world.visitor();
     second.send([insert("a", 2)]).await?.ok()?;
@@ -181,43 +170,26 @@ async fn distinct(
         first.token()? != second.token()?,
         "two visitors have the same token",
     )?;
-    same(
-        "the value of the first session",
-        first.value("a").await?,
-        1.into(),
-    )?;
-    same(
-        "the value of the second session",
-        second.value("a").await?,
-        2.into(),
-    )?;
+    does(first, [get("a")], json!([1])).await?;
+    does(second, [get("a")], json!([2])).await?;
     world.control().reset();
     Ok(())
 }
 
 async fn bounded(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut first = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut first) = context.session([insert("a", 1)]).await?;
     world.stage.entropy().repeat(usize::MAX);
-    world
-        .visitor()
-        .send([insert("a", 2)])
-        .await?
-        .failed("a creation that always collides")?;
+    let got = world.visitor().send([insert("a", 2)]).await?;
+    got.failed("a creation that always collides")?;
     let tries = world.calls().len();
     ensure(tries <= 32, format!("{tries} store calls for one creation"))?;
     world.stage.entropy().repeat(0);
-    same(
-        "the value of the other session",
-        first.value("a").await?,
-        1.into(),
-    )
+    does(&mut first, [get("a")], json!([1])).await
 }
 
 async fn two_living(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let one = world.visitor_with(vec![insert("a", 1)]).await?;
-    let other = world.visitor_with(vec![insert("a", 2)]).await?;
+    let (world, one) = context.session([insert("a", 1)]).await?;
+    let other = world.visitor_with([insert("a", 2)]).await?;
     let (one, other) = (one.token()?, other.token()?);
     for tokens in [[one, other], [other, one]] {
         let got = presented(&world, &tokens, [Op::IsNew, get("a"), Op::Subject]).await?;
@@ -234,8 +206,7 @@ async fn two_living(context: Context) -> Result<(), Stop> {
 }
 
 async fn among_dead(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, visitor) = context.session([insert("a", 1)]).await?;
     let living = visitor.token()?;
     for tokens in [
         &[living, UNKNOWN][..],

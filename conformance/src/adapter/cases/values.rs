@@ -1,39 +1,43 @@
-//! What a handler does with a session, and what the next one sees.
+//! A handler's changes, as the next request sees them.
 
 use serde_json::{Value, json};
 
-use crate::adapter::Told;
+use crate::adapter::TokenNotice;
 use crate::adapter::script::{Op, get, increment, insert, sign_in};
-use crate::adapter::world::Context;
+use crate::adapter::world::{Context, does, fails, sees};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
     "adapter/values-come-back", ["I10"],
-    "what a request leaves in the session the next one finds, and nobody else",
+    "the client's next request finds the values, and no other client does",
     "cloakroom_core::Session" => come_back;
 
     "adapter/flash-lives-for-one-request", ["I10"],
-    "a flash value is there for the next request that asks, and for that one only",
+    "the next request that reads a flash value gets it, and no later one does",
     "cloakroom_core::Session" => flash;
 
     "adapter/csrf-token-is-bound", ["R68"],
-    "a CSRF token works from the request that creates the session on, in no other session, and not after a sign-in",
+    "a CSRF token works from the request that creates the session, in no other session, and not after a sign-in",
     "OWASP ASVS 5.0, 3.5.1" => csrf;
+
+    "adapter/form-for-strangers-creates-no-record", ["R68", "R25", "R02"],
+    "a form for a stranger is bound to the visitor's cookie, creates no record, and can sign in",
+    "OWASP CSRF Prevention Cheat Sheet, \"Login forms\"" => form_for_strangers;
 
     "adapter/sign-in-time-is-kept", ["R22"],
     "the time of the sign-in is kept through later writes and rotations",
     "OWASP ASVS 5.0, 7.5.1" => sign_in_time;
 
-    "adapter/destroy-then-insert", ["R66"],
-    "what is inserted after a sign-out in the same request belongs to a new session with a new token",
-    "OWASP Session Management Cheat Sheet, \"Renew the Session ID\"" => destroy_then_insert;
+    "adapter/sign-out-then-insert", ["R66"],
+    "values inserted after a sign-out in the same request go to a new session with a new token",
+    "OWASP Session Management Cheat Sheet, \"Renew the Session ID\"" => sign_out_then_insert;
 
     "adapter/own-expiry-survives", ["R26"],
-    "an expiry that was set on one session survives later requests, writes and rotations",
+    "an expiry set on one session survives later requests, writes and rotations",
     "cloakroom_core::Session::set_expiry" => own_expiry;
 
     "adapter/handler-error-changes-nothing", ["R64", "I10"],
-    "a handler that fails leaves the session as it was, whatever it did before",
+    "a handler that fails leaves the session as it was",
     "cloakroom_conformance::adapter, invariant 10" => handler_error;
 }
 
@@ -55,119 +59,122 @@ async fn come_back(context: Context) -> Result<(), Stop> {
         Op::Take("b".into()),
         Op::IsModified,
     ];
-    visitor.send(ops).await?.quiet()?.are(json!([
-        cart,
-        ["b", "cart", "gone", "n"],
-        true,
-        1,
-        true
-    ]))?;
-    visitor
-        .send([Op::Keys, increment("n")])
-        .await?
-        .quiet()?
-        .are(json!([["cart", "n"], 2]))?;
-    world.visitor().send([Op::Keys]).await?.are(json!([[]]))?;
+    let want = json!([cart, ["b", "cart", "gone", "n"], true, 1, true]);
+    sees(&mut visitor, ops, want).await?;
+    let got = visitor.send([Op::Keys, increment("n")]).await?;
+    got.quiet()?.are(json!([["cart", "n"], 2]))?;
+    does(&mut world.visitor(), [Op::Keys], json!([[]])).await?;
     visitor
         .send([Op::Clear, insert("last", 1)])
         .await?
         .quiet()?;
-    visitor
-        .send([Op::Keys, Op::Len, Op::IsNew])
-        .await?
-        .quiet()?
-        .are(json!([["last"], 1, false]))?;
+    let got = visitor.send([Op::Keys, Op::Len, Op::IsNew]).await?;
+    got.quiet()?.are(json!([["last"], 1, false]))?;
     visitor.send([Op::Clear]).await?.quiet()?;
-    visitor
-        .send([Op::IsEmpty, Op::IsNew])
-        .await?
-        .quiet()?
-        .are(json!([true, false]))?;
+    sees(&mut visitor, [Op::IsEmpty, Op::IsNew], json!([true, false])).await?;
     world.holds(1)
 }
 
 async fn flash(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world
-        .visitor_with(vec![Op::Flash("note".into(), "saved".into())])
+    let (_, mut visitor) = context
+        .session([Op::Flash("note".into(), "saved".into())])
         .await?;
     let look = || [Op::Flashed("note".into()), Op::Keys];
-    visitor.send([Op::Len]).await?.are(json!([0]))?;
-    visitor.send(look()).await?.are(json!(["saved", []]))?;
-    visitor.send(look()).await?.are(json!([null, []]))?;
+    does(&mut visitor, [Op::Len], json!([0])).await?;
+    does(&mut visitor, look(), json!(["saved", []])).await?;
+    does(&mut visitor, look(), json!([null, []])).await?;
     Ok(())
+}
+
+fn verify(form: &Value) -> Op {
+    Op::VerifyCsrf(form.as_str().unwrap_or_default().to_owned())
 }
 
 async fn csrf(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let (mut visitor, mut other) = (world.visitor(), world.visitor());
-    let token = visitor.send([Op::Csrf]).await?.one()?;
-    let verify = |token: &Value| {
-        [Op::VerifyCsrf(
-            token.as_str().unwrap_or_default().to_owned(),
-        )]
-    };
-    ensure(
-        visitor.token.is_some(),
-        "asking for a CSRF token created no session",
-    )?;
-    visitor.send(verify(&token)).await?.are(json!([true]))?;
+    let mut got = visitor.send([insert("a", 1), Op::Csrf]).await?.ok()?;
+    let token = got.results.pop().unwrap_or_default();
+    does(&mut visitor, [verify(&token)], json!([true])).await?;
     let another = visitor.send([Op::Csrf]).await?.one()?;
-    visitor.send(verify(&another)).await?.are(json!([true]))?;
-    visitor
-        .send(verify(&json!("forged")))
-        .await?
-        .are(json!([false]))?;
+    does(&mut visitor, [verify(&another)], json!([true])).await?;
+    does(&mut visitor, [verify(&json!("forged"))], json!([false])).await?;
     other.send([Op::Csrf]).await?.ok()?;
-    other.send(verify(&token)).await?.are(json!([false]))?;
+    does(&mut other, [verify(&token)], json!([false])).await?;
     visitor.send([sign_in("ada")]).await?.ok()?;
-    visitor.send(verify(&token)).await?.are(json!([false]))?;
+    does(&mut visitor, [verify(&token)], json!([false])).await?;
     let renewed = visitor.send([Op::Csrf]).await?.one()?;
-    visitor.send(verify(&renewed)).await?.are(json!([true]))?;
+    does(&mut visitor, [verify(&renewed)], json!([true])).await?;
     Ok(())
 }
 
-async fn sign_in_time(context: Context) -> Result<(), Stop> {
+/// How many strangers ask for the page with the form.
+const FLOOD: usize = 20;
+
+async fn form_for_strangers(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-    visitor
-        .send([Op::AuthenticatedAt])
-        .await?
-        .are(json!([null]))?;
+    let mut other = Value::Null;
+    for _ in 0..FLOOD {
+        let mut bot = world.visitor();
+        other = bot.send([Op::Csrf]).await?.one()?;
+    }
+    world.called("requests for a page with a form", &[])?;
+    world.holds(0)?;
+
+    let mut visitor = world.visitor();
+    let form = visitor.send([Op::Csrf]).await?.one()?;
+    ensure(visitor.token.is_some(), "the form came without a cookie")?;
+    let shown = visitor.token.clone();
+    does(&mut visitor, [verify(&other)], json!([false])).await?;
+    let mut without = world.visitor();
+    does(&mut without, [verify(&form)], json!([false])).await?;
+    world.holds(0)?;
+
+    // The form is sent, and signs the visitor in.
+    let ops = [verify(&form), sign_in("ada"), verify(&form)];
+    does(&mut visitor, ops, json!([true, null, false])).await?;
+    ensure(
+        visitor.token != shown,
+        "the cookie of the form became the session",
+    )?;
+    let got = visitor.send([Op::Subject, verify(&form)]).await?;
+    got.are(json!(["ada", false]))?;
+    world.holds(1)
+}
+
+async fn sign_in_time(context: Context) -> Result<(), Stop> {
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
+    does(&mut visitor, [Op::AuthenticatedAt], json!([null])).await?;
     world.advance(60);
     let at = world.clock.now().as_secs();
     visitor.send([sign_in("ada")]).await?.ok()?;
     world.advance(60);
     visitor.send([insert("a", 2)]).await?.ok()?;
     visitor.send([Op::Rotate]).await?.ok()?;
-    visitor
-        .send([Op::AuthenticatedAt, Op::Subject])
-        .await?
-        .are(json!([at, "ada"]))?;
+    let got = visitor.send([Op::AuthenticatedAt, Op::Subject]).await?;
+    got.are(json!([at, "ada"]))?;
     Ok(())
 }
 
-async fn destroy_then_insert(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+async fn sign_out_then_insert(context: Context) -> Result<(), Stop> {
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     let mut old = visitor.clone();
-    visitor
+    let got = visitor
         .send([Op::Destroy, get("a"), insert("b", 2)])
-        .await?
-        .are(json!([null, null, null]))?;
+        .await?;
+    got.are(json!([null, null, null]))?;
     ensure(
         visitor.token.is_some() && visitor.token != old.token,
         "no new token was issued",
     )?;
-    visitor.send([Op::Keys]).await?.are(json!([["b"]]))?;
+    does(&mut visitor, [Op::Keys], json!([["b"]])).await?;
     ensure(!old.is_known().await?, "the destroyed session lives on")?;
     world.holds(1)
 }
 
 async fn own_expiry(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world
-        .visitor_with(vec![insert("a", 1), Op::SetExpiry(7_200, 86_400, false)])
+    let (world, mut visitor) = context
+        .session([insert("a", 1), Op::SetExpiry(7_200, 86_400, false)])
         .await?;
     world.advance(3_600);
     visitor.send([insert("b", 1)]).await?.quiet()?;
@@ -186,8 +193,7 @@ async fn own_expiry(context: Context) -> Result<(), Stop> {
 }
 
 async fn handler_error(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
     for ops in [
         vec![insert("a", 2), Op::Fail],
         vec![sign_in("ada"), Op::Fail],
@@ -195,18 +201,15 @@ async fn handler_error(context: Context) -> Result<(), Stop> {
         vec![Op::SignOut, Op::Fail],
         vec![Op::Clear, Op::SetExpiry(1, 1, false), Op::Fail],
     ] {
-        visitor.send(ops).await?.failed("a handler's error")?;
-        visitor
-            .send([get("a"), Op::Subject])
-            .await?
-            .are(json!([1, null]))?;
+        fails(&mut visitor, ops, "a handler's error").await?;
+        does(&mut visitor, [get("a"), Op::Subject], json!([1, null])).await?;
     }
     let mut newcomer = world.visitor();
     let got = newcomer.send([insert("a", 1), Op::Fail]).await?;
     same(
         "what a failed request tells the client to do",
         got.told,
-        Told::Nothing,
+        TokenNotice::Nothing,
     )?;
     world.holds(1)
 }

@@ -1,41 +1,40 @@
-//! What HTTP/1.1 allows on a connection besides one GET after the other: HEAD, bodies that do not come, interim responses, trailers, and
-//! several requests at once.
+//! Unusual HTTP/1.1: HEAD, unfinished bodies, interim responses, trailers, and pipelined requests.
 
 use serde_json::json;
 
 use crate::adapter::Ability;
 use crate::adapter::raw::Raw;
 use crate::adapter::script::{Op, Script, get, increment, insert, wait};
-use crate::adapter::world::{Context, World, soon};
+use crate::adapter::world::{Context, World, sees, soon};
 use crate::case::{Stop, checks, ensure, fail, same};
 
 checks! { Context:
     "adapter/head-request", ["R33", "I10"],
-    "a HEAD request has the session, and the response the head that says so, and no body",
+    "a HEAD request has the session, and its response has the same headers and no body",
     "RFC 9110, section 9.3.2" => head_request;
 
     "adapter/half-a-body", ["R64", "I12"],
-    "a client that leaves in the middle of its request's body leaves the session as it was or as it was to be, and its token working",
+    "a client that leaves in the middle of its request's body leaves the old session or the new one, and its token stays valid",
     "cloakroom_conformance::adapter, invariant 12" => half_a_body;
 
     "adapter/no-cookie-in-an-interim-response", ["R32", "I6"],
-    "where a client asks for 100 (Continue), the cookie is in the final response and in no other",
+    "after 100 (Continue) the cookie is in the final response and in no other",
     "RFC 9110, section 10.1.1; RFC 10025, section 5.3" => interim;
 
     "adapter/token-in-a-trailer", ["R09"],
-    "a token behind a body, in its trailers, is ignored",
+    "a token in the trailers after a body is ignored",
     "RFC 9110, section 6.5.1; OWASP Session Management Cheat Sheet" => trailer;
 
     "adapter/pipelined-requests", ["R39", "I12"],
-    "of several visitors' requests in one piece on one connection, as proxies may send them, each is answered from its own session",
+    "pipelined requests of several visitors on one connection, as proxies send them, each use their own session",
     "RFC 9112, section 9.3.2" => pipelined;
 
     "adapter/disconnect-in-the-body", ["R69", "R63"],
-    "what was told in the head is saved, also if the client leaves before the end of the body",
+    "changes whose cookie was sent in the head are saved, even if the client leaves before the end of the body",
     "cloakroom_conformance::adapter, invariant 10" => disconnect_in_the_body;
 }
 
-/// The lines of a request for `/script`, without the empty one at its end.
+/// Returns the lines of a request for `/script`, without the empty one at its end.
 fn request(method: &str, script: &Script, lines: &[&str]) -> String {
     let header = crate::adapter::App::SCRIPT;
     let mut text = format!("{method} /script HTTP/1.1\r\nhost: localhost\r\n");
@@ -60,11 +59,11 @@ async fn head_request(context: Context) -> Result<(), Stop> {
         return fail("a HEAD request was not answered");
     };
     same("the status", head.status, 200)?;
-    let lines = head.all("set-cookie");
-    same("the Set-Cookie lines", lines.len(), 1)?;
+    let lines = head.all(world.config.response_header().as_str());
+    same("the lines that issue a token", lines.len(), 1)?;
     let pair = lines[0].split(';').next().unwrap_or_default();
     // On the same connection: what comes next is the next response, and not a body.
-    let line = format!("cookie: {pair}");
+    let line = format!("{}: {pair}", world.config.request_header());
     let script = Script::from([get("a")]);
     raw.send(&(request("GET", &script, &[&line]) + "\r\n"))
         .await;
@@ -78,9 +77,8 @@ async fn head_request(context: Context) -> Result<(), Stop> {
 }
 
 async fn half_a_body(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-    let cookie = format!("cookie: {}", world.http()?.pair(visitor.token()?));
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
+    let cookie = world.http()?.line(visitor.token()?);
     for framing in ["content-length: 100", "transfer-encoding: chunked"] {
         for part in ["", "64\r\nhalf"] {
             let script = Script::from([insert("a", 2), insert("b", 2)]);
@@ -108,7 +106,7 @@ async fn interim(context: Context) -> Result<(), Stop> {
         let Some(head) = raw.head().await? else {
             return fail("a request with `Expect` was not answered");
         };
-        let cookies = head.all("set-cookie").len();
+        let cookies = head.all(world.config.response_header().as_str()).len();
         if head.status >= 200 {
             same("the status", head.status, 200)?;
             return same("the cookies of the final response", cookies, 1);
@@ -119,13 +117,13 @@ async fn interim(context: Context) -> Result<(), Stop> {
 }
 
 async fn trailer(context: Context) -> Result<(), Stop> {
-    let world = context.world().await?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
-    let pair = world.http()?.pair(visitor.token()?);
+    let (world, mut visitor) = context.session([insert("a", 1)]).await?;
+    let line = world.http()?.line(visitor.token()?);
     let mut raw = connection(&world).await?;
-    let lines = ["transfer-encoding: chunked", "trailer: cookie"];
+    let announced = format!("trailer: {}", world.config.request_header());
+    let lines = ["transfer-encoding: chunked", &announced];
     let head = request("POST", &Script::from([Op::IsNew]), &lines);
-    raw.send(&format!("{head}\r\n1\r\nx\r\n0\r\ncookie: {pair}\r\n\r\n"))
+    raw.send(&format!("{head}\r\n1\r\nx\r\n0\r\n{line}\r\n\r\n"))
         .await;
     match raw.head().await? {
         Some(head) if head.status == 200 => ensure(
@@ -143,11 +141,11 @@ async fn pipelined(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     let mut visitors = Vec::new();
     for number in 0..8 {
-        visitors.push(world.visitor_with(vec![insert("a", number)]).await?);
+        visitors.push(world.visitor_with([insert("a", number)]).await?);
     }
     let mut all = String::new();
     for visitor in &visitors {
-        let cookie = format!("cookie: {}", world.http()?.pair(visitor.token()?));
+        let cookie = world.http()?.line(visitor.token()?);
         let script = Script::from([get("a"), increment("n")]);
         all.push_str(&request("GET", &script, &[&cookie]));
         all.push_str("\r\n");
@@ -175,20 +173,15 @@ async fn disconnect_in_the_body(context: Context) -> Result<(), Stop> {
     context.require(Ability::Stream)?;
     let world = context.world().await?;
     let http = world.http()?;
-    let mut visitor = world.visitor_with(vec![insert("a", 1)]).await?;
+    let mut visitor = world.visitor_with([insert("a", 1)]).await?;
     let cookies = [http.pair(visitor.token()?)];
-    let script = Script {
-        now: vec![insert("a", 2)],
-        then: vec![wait("body of nobody"), insert("late", 1)],
-    };
+    let script = Script::then(
+        [insert("a", 2)],
+        [wait("body of nobody"), insert("late", 1)],
+    );
     let response = http.open("/stream", &cookies, &script).await?;
     soon("the body", world.stage.reached("body of nobody")).await?;
     drop(response);
     world.stage.open("body of nobody");
-    visitor
-        .send([get("a"), get("late")])
-        .await?
-        .quiet()?
-        .are(json!([2, null]))
-        .map(drop)
+    sees(&mut visitor, [get("a"), get("late")], json!([2, null])).await
 }

@@ -1,4 +1,4 @@
-//! Cookies and what caches are told.
+//! Cookies and cache headers.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::endpoint::client::{Context, removes};
 
 checks! { Context:
     "http/untouched-is-untouched", ["R43", "I1"],
-    "a request whose handler wants no session gets no Set-Cookie and no `Vary: Cookie`, with a cookie or without",
+    "a request whose handler does not use the session gets no Set-Cookie and no `Vary: Cookie`, with a cookie or without",
     "cloakroom_conformance::adapter, invariant 1" => untouched;
 
     "http/anonymous-read-sets-no-cookie", ["R25", "I2"],
@@ -16,7 +16,7 @@ checks! { Context:
     "CVE-2015-5143" => anonymous_read;
 
     "http/no-needless-cookie", ["I6", "I2"],
-    "reads and plain writes of a session that the client has a cookie for set no cookie",
+    "reads and plain writes of an existing session set no cookie",
     "cloakroom_conformance::adapter, invariant 6" => needless;
 
     "http/cookie-flags", ["R27", "R17"],
@@ -24,15 +24,15 @@ checks! { Context:
     "OWASP ASVS 5.0, 3.3.1 to 3.3.4" => flags;
 
     "http/cookie-ends-with-the-browser", ["R17"],
-    "the cookie has neither Max-Age nor Expires: how long a session lives is the server's affair",
+    "the cookie has neither Max-Age nor Expires: the server decides how long a session lives",
     "OWASP Session Management Cheat Sheet, \"Expire and Max-Age Attributes\"" => session_cookie;
 
     "http/removal-cookie", ["R19"],
-    "a sign-out removes the cookie, with the same path and flags that set it",
+    "a sign-out removes the cookie, with the path and flags of the one that set it",
     "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1" => removal;
 
     "http/cookie-on-every-status", ["R33", "I6"],
-    "the cookie is on redirects and client errors, too, and what they changed is saved",
+    "redirects and client errors save their changes and carry the cookie",
     "RFC 10025, sections 3 and 5.3" => every_status;
 
     "http/one-line-per-name", ["R32"],
@@ -48,7 +48,7 @@ checks! { Context:
     "RFC 10025, section 4.2.2" => duplicates;
 
     "http/vary-on-access", ["R40"],
-    "a response whose handler looked at the session has `Vary: Cookie`, also if the visitor has none",
+    "a response whose handler used the session has `Vary: Cookie`, even if the visitor has none",
     "CVE-2023-30861, CVE-2026-27205, CVE-2026-35192" => vary;
 
     "http/vary-is-merged", ["R42"],
@@ -56,7 +56,7 @@ checks! { Context:
     "RFC 9110, section 12.5.5" => merged;
 
     "http/no-store-with-a-cookie", ["R41"],
-    "a response that sets the cookie tells caches not to store it",
+    "a response that sets the cookie has `Cache-Control: no-store`",
     "RFC 9111, section 5.2.2.5; OWASP Session Management Cheat Sheet, \"Web Content Caching\"" => no_store;
 }
 
@@ -86,7 +86,7 @@ async fn needless(context: Context) -> Result<(), Stop> {
     got.quiet("a plain write").map(drop)
 }
 
-/// The Set-Cookie lines that keep something, and their attributes in lower case.
+/// Returns the Set-Cookie lines that keep something, and their attributes in lower case.
 async fn attributes(context: &Context) -> Result<Vec<Vec<String>>, Stop> {
     let got = context.visitor().send([insert("a", 1)]).await?.ok()?;
     let mut lines = got.all("set-cookie");

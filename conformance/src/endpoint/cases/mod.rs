@@ -1,4 +1,5 @@
-//! The cases, by what they are about. Each file has its table first, then the checks in the same order.
+//! The cases, by what they are about. Each file has its table first, then the checks in the same
+//! order.
 
 mod cookie;
 mod identity;

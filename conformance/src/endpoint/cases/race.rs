@@ -1,10 +1,11 @@
-//! Requests of one session at the same time. "Loaded" means: the handler has read a value, so the session is there.
+//! Requests of one session at the same time. "Loaded" means: the handler has read a value, so the
+//! session is there.
 
 use serde_json::{Value, json};
 
 use crate::adapter::script::{Op, get, increment, insert, sign_in};
 use crate::case::{Stop, checks, ensure, same};
-use crate::endpoint::client::{Context, Gate, Got, Visitor};
+use crate::endpoint::client::{Context, Gate, Got, Visitor, does};
 
 checks! { Context:
     "http/two-tabs", ["I3"],
@@ -12,7 +13,7 @@ checks! { Context:
     "cloakroom_conformance::adapter, invariant 3" => two_tabs;
 
     "http/slow-read-erases-nothing", ["I2", "I3"],
-    "a slow request that only reads does not undo what another one saved meanwhile",
+    "a slow request that only reads does not undo another one's changes",
     "cloakroom_conformance::adapter, invariant 2" => slow_read;
 
     "http/increments-add-up", ["R53", "I3"],
@@ -28,7 +29,7 @@ checks! { Context:
     "cloakroom_core::Session::rotate" => write_during_rotation;
 
     "http/write-during-sign-in-is-harmless", ["I6", "R06"],
-    "a write that a sign-in overtakes leaves the client with a cookie that is signed in, whichever answer it hears last",
+    "a write that a sign-in overtakes leaves the client signed in, whichever response arrives last",
     "cloakroom_conformance::adapter, invariant 6" => write_during_sign_in;
 
     "http/sign-out-beats-write", ["R20", "I4"],
@@ -44,7 +45,7 @@ checks! { Context:
     "CVE-2025-46336" => sign_out_beats_rotation;
 
     "http/sign-out-elsewhere-counts", ["R61", "R20"],
-    "after a sign-out on one server the other one, which knew the session, refuses it, and what it does does not bring it back",
+    "after a sign-out on one server, another that knew the session refuses it and does not bring it back",
     "OWASP ASVS 5.0, 7.4.1" => sign_out_elsewhere;
 
     "http/double-click-on-sign-in", ["R06", "I7"],
@@ -52,7 +53,8 @@ checks! { Context:
     "cloakroom_core::Session::sign_in" => double_sign_in;
 }
 
-/// What one request did, having loaded the session before the other one ran, and having been answered after it.
+/// Returns the result of a request that loaded the session before the other one ran, and was
+/// answered after it.
 async fn overtaken(visitor: &mut Visitor, slow: Vec<Op>, quick: Vec<Op>) -> Result<[Got; 2], Stop> {
     let mut gate = Gate::new().await?;
     let mut ops = vec![get("a"), gate.wait()?];
@@ -71,7 +73,7 @@ async fn two_tabs(context: Context) -> Result<(), Stop> {
     let [slow, _] = overtaken(&mut visitor, one, other).await?;
     slow.ok()?;
     let ops = [get("a"), get("one"), get("other")];
-    visitor.send(ops).await?.are(json!([0, 1, 2])).map(drop)
+    does(&mut visitor, ops, json!([0, 1, 2])).await
 }
 
 async fn slow_read(context: Context) -> Result<(), Stop> {
@@ -84,7 +86,7 @@ async fn slow_read(context: Context) -> Result<(), Stop> {
     .await?;
     slow.ok()?;
     let ops = [get("a"), get("b")];
-    visitor.send(ops).await?.are(json!([1, 2])).map(drop)
+    does(&mut visitor, ops, json!([1, 2])).await
 }
 
 const MANY: usize = 8;
@@ -121,20 +123,16 @@ async fn write_during_rotation(context: Context) -> Result<(), Stop> {
     let [rotated, _] = overtaken(&mut visitor, vec![Op::Rotate], vec![insert("b", 2)]).await?;
     let mut visitor = visitor.after(&rotated.ok()?);
     let ops = [get("a"), get("b")];
-    visitor.send(ops).await?.are(json!([1, 2])).map(drop)
+    does(&mut visitor, ops, json!([1, 2])).await
 }
 
 async fn write_during_sign_in(context: Context) -> Result<(), Stop> {
     let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
     let [written, signed_in] =
         overtaken(&mut visitor, vec![insert("b", 2)], vec![sign_in("ada")]).await?;
-    // The answer to the write comes last: whatever it says about the cookie is what the browser goes by.
+    // The answer to the write comes last, so the browser follows its cookie.
     let mut visitor = visitor.after(&signed_in).after(&written);
-    same(
-        "whom the session belongs to",
-        visitor.subject().await?,
-        json!("ada"),
-    )
+    does(&mut visitor, [Op::Subject], json!(["ada"])).await
 }
 
 async fn sign_out_beats_write(context: Context) -> Result<(), Stop> {
@@ -152,7 +150,7 @@ async fn sign_out_beats_rotation(context: Context) -> Result<(), Stop> {
 async fn sign_out_beats(context: Context, slow: Vec<Op>) -> Result<(), Stop> {
     let mut visitor = signed_in(&context).await?;
     let [slow, out] = overtaken(&mut visitor, slow, vec![Op::SignOut]).await?;
-    // An error is an honest answer here; what the client holds afterwards must lead nowhere.
+    // An error is an honest answer here. The client's cookie must lead nowhere afterwards.
     if let Err(Stop::DoesNotApply(why)) = slow.results() {
         return Err(Stop::DoesNotApply(why));
     }
@@ -181,11 +179,7 @@ async fn sign_out_elsewhere(context: Context) -> Result<(), Stop> {
     context.needs_two_servers()?;
     let visitor = signed_in(&context).await?;
     let mut there = visitor.elsewhere();
-    same(
-        "whom the session belongs to on the other server",
-        there.subject().await?,
-        json!("ada"),
-    )?;
+    does(&mut there, [Op::Subject], json!(["ada"])).await?;
     visitor.clone().send([Op::SignOut]).await?.ok()?;
     ended(there).await?;
     ended(visitor).await

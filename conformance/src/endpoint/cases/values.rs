@@ -1,4 +1,4 @@
-//! What a handler leaves in its session, and what the next one finds.
+//! A handler's changes, as the next request sees them.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use crate::adapter::script::{Op, get, increment, insert};
 use crate::case::{Stop, checks, ensure, same};
-use crate::endpoint::client::{Context, Gate, Visitor};
+use crate::endpoint::client::{Context, Gate, Visitor, does};
 
 checks! { Context:
     "http/values-come-back", ["I10"],
-    "what a request leaves in the session the next one finds, and nobody else",
+    "the client's next request finds the values, and no other client does",
     "cloakroom_core::Session" => come_back;
 
     "http/saved-before-the-answer", ["I10", "R63"],
-    "when the answer is there, the next request sees what it changed, twenty times in a row",
+    "each request sees the changes of the response before it, twenty times in a row",
     "cloakroom_conformance::adapter, invariant 10" => before_the_answer;
 
     "http/handler-failure-changes-nothing", ["R64", "I10"],
@@ -22,15 +22,15 @@ checks! { Context:
     "cloakroom_conformance::adapter, invariant 10" => handler_failure;
 
     "http/disconnect-changes-nothing-by-half", ["R64", "I9"],
-    "a client that goes away while the handler runs leaves the session as it was or as it was to be, and its cookie working",
+    "a client that leaves while the handler runs leaves the old session or the new one, and its cookie stays valid",
     "cloakroom_conformance::adapter, invariant 10" => disconnect;
 
     "http/own-expiry-survives", ["R26"],
-    "an idle timeout of two seconds that was set on one session holds after later requests and writes",
+    "an idle timeout of two seconds set on one session survives later requests and writes",
     "cloakroom_core::Session::set_expiry" => own_expiry;
 
     "http/two-servers-share", ["R61"],
-    "what one server saves the other sees at once, and the other way round",
+    "each of two servers sees the other's commits at once",
     "OWASP ASVS 5.0, 7.4.1" => two_servers;
 }
 
@@ -46,10 +46,12 @@ async fn come_back(context: Context) -> Result<(), Stop> {
     let ops = [get("cart"), get("n"), Op::Remove("gone".into())];
     let results = visitor.send(ops).await?.results()?;
     same("the first values", &results[..2], &[cart, json!(1)])?;
-    visitor
-        .send([get("gone"), increment("n")])
-        .await?
-        .are(json!([null, 2]))?;
+    does(
+        &mut visitor,
+        [get("gone"), increment("n")],
+        json!([null, 2]),
+    )
+    .await?;
     let nobody = context.visitor().value("n").await?;
     same("the value in a stranger's session", nobody, Value::Null)
 }
@@ -68,7 +70,7 @@ async fn handler_failure(context: Context) -> Result<(), Stop> {
     let got = visitor.send([insert("a", 2), Op::Panic]).await?;
     ensure(
         got.status.is_none_or(|status| status.is_server_error()),
-        "a handler that panicked is told to the client as a success",
+        "the client got a success from a handler that panicked",
     )?;
     same("the value", visitor.value("a").await?, json!(1))
 }
@@ -105,7 +107,7 @@ async fn own_expiry(context: Context) -> Result<(), Stop> {
     let mut visitor = loop {
         let (visitor, found, was_late) = in_use(&context).await?;
         tries += 1;
-        // That this machine stood still for a moment says nothing against the server.
+        // A moment's pause of this machine is not the server's fault.
         if found == json!(1) || !was_late || tries == TRIES {
             same("the value in time", found, json!(1))?;
             break visitor;
@@ -113,15 +115,11 @@ async fn own_expiry(context: Context) -> Result<(), Stop> {
     };
     // Stores that count in whole seconds are given one more.
     tokio::time::sleep(Duration::from_millis(3_200)).await;
-    same(
-        "the value after the timeout",
-        visitor.value("a").await?,
-        Value::Null,
-    )
+    does(&mut visitor, [get("a")], json!([null])).await
 }
 
-/// A session with an idle timeout of two seconds that is used twice, about a second apart: what it still holds, and whether more than a
-/// second was between two uses.
+/// Uses a session with an idle timeout of two seconds twice, about a second apart. Returns its
+/// values, and whether more than a second lay between two uses.
 async fn in_use(context: &Context) -> Result<(Visitor, Value, bool), Stop> {
     let mut used = Instant::now();
     let mut visitor = context

@@ -6,6 +6,7 @@ use cloakroom_store::{Created, Key, Replaced, Stored, Write};
 use crate::case::{Stop, checks, ensure, fail};
 use crate::store::context::{Context, is, key, seed};
 use crate::store::handle::Handle;
+use crate::store::operation::Request;
 use crate::store::race::{POLLS, poll_times};
 
 checks! { Context:
@@ -31,32 +32,15 @@ checks! { Context:
 }
 
 async fn create(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
     let new = context.write("new");
-    for polls in 1..=POLLS {
-        let name = key(&format!("created-{polls}"));
-        let done = dropped_after(polls, store.create(&name, &new)).await;
-        usable(&store, &context, &name, &[None, Some(&new)]).await?;
-        if done {
-            break;
-        }
-    }
-    Ok(())
+    let request = |name, _| Some(Request::Create(name, new.clone()));
+    half_way(&context, [None, Some(&new)], request).await
 }
 
 async fn replace(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
     let (old, new) = (context.write("old"), context.write("new value"));
-    for polls in 1..=POLLS {
-        let name = key(&format!("replaced-{polls}"));
-        let stored = seed(&store, &name, &old).await?;
-        let done = dropped_after(polls, store.replace(&name, &stored, &new)).await;
-        usable(&store, &context, &name, &[Some(&old), Some(&new)]).await?;
-        if done {
-            break;
-        }
-    }
-    Ok(())
+    let request = |name, old: Option<_>| Some(Request::Replace(name, old?, new.clone()));
+    half_way(&context, [Some(&old), Some(&new)], request).await
 }
 
 async fn touch(context: Context) -> Result<(), Stop> {
@@ -69,7 +53,8 @@ async fn touch(context: Context) -> Result<(), Stop> {
         let done = dropped_after(polls, store.touch(&name, new.expires_at)).await;
         let possible = [Some(&old), Some(&new)];
         let next = written_after(&store, &context, &name, &possible).await?;
-        // A touch compares nothing: one that was dropped, and arrives late, prolongs what was written after it.
+        // A touch compares nothing: one that was dropped, and arrives late, prolongs what was
+        // written after it.
         let late = Write::new(next.bytes.clone(), new.expires_at, None);
         let found = store.load(&name).await?;
         let known = is_one(&store, &found, &next) || (!done && is_one(&store, &found, &late));
@@ -85,28 +70,36 @@ async fn touch(context: Context) -> Result<(), Stop> {
 }
 
 async fn delete(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
     let old = context.write("old");
-    for polls in 1..=POLLS {
-        let name = key(&format!("deleted-{polls}"));
-        let stored = seed(&store, &name, &old).await?;
-        let done = dropped_after(polls, store.delete(&name, &stored)).await;
-        usable(&store, &context, &name, &[Some(&old), None]).await?;
-        if done {
-            break;
-        }
-    }
-    Ok(())
+    let request = |name, old: Option<_>| Some(Request::Delete(name, old?));
+    half_way(&context, [Some(&old), None], request).await
 }
 
 async fn load(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
     let old = context.write("old");
+    let request = |name, _| Some(Request::Load(name));
+    half_way(&context, [Some(&old), Some(&old)], request).await
+}
+
+/// Drops a request after each number of polls. It is made of a key and the record there, if `old`
+/// is one.
+async fn half_way(
+    context: &Context,
+    [old, new]: [Option<&Write>; 2],
+    request: impl Fn(Key, Option<Stored>) -> Option<Request>,
+) -> Result<(), Stop> {
+    let store = context.store().await?;
     for polls in 1..=POLLS {
-        let name = key(&format!("loaded-{polls}"));
-        seed(&store, &name, &old).await?;
-        let done = dropped_after(polls, store.load(&name)).await;
-        usable(&store, &context, &name, &[Some(&old)]).await?;
+        let name = key(&format!("dropped-{polls}"));
+        let stored = match old {
+            Some(old) => Some(seed(&store, &name, old).await?),
+            None => None,
+        };
+        let Some(request) = request(name.clone(), stored) else {
+            return fail("no record was there for a request that needs one");
+        };
+        let done = dropped_after(polls, store.perform(request)).await;
+        usable(&store, context, &name, &[old, new]).await?;
         if done {
             break;
         }
@@ -126,18 +119,12 @@ async fn usable(
     possible: &[Option<&Write>],
 ) -> Result<(), Stop> {
     let next = written_after(store, context, name, possible).await?;
-    is(
-        store,
-        name,
-        &next,
-        "the record written after a dropped operation",
-    )
-    .await
+    is(store, name, &next, "the record after a dropped operation").await
 }
 
-/// Fails unless the record is one of these and can be written. What was dropped may still happen meanwhile (on a server, on
-/// another thread), so that a first attempt to write may find the record changed, but not a second: only one operation was
-/// dropped, and it changes the record once.
+/// Fails unless the record is one of these and can be written. The dropped operation may still
+/// happen meanwhile, on a server or another thread. So the first write may find the record changed,
+/// but not the second, because one dropped operation changes it once.
 async fn written_after(
     store: &Handle,
     context: &Context,

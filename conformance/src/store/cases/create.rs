@@ -1,16 +1,17 @@
 use cloakroom_store::{Created, Deleted, Write};
 
-use crate::case::{Stop, checks, ensure, same};
-use crate::store::context::{Context, found, is, key, seed};
-use crate::store::race::{POLLS, in_parallel, in_turns, overtake};
+use super::race::{self, ROUNDS};
+use crate::case::{Stop, checks, same};
+use crate::store::context::{Context, deletes, is, key, seed};
+use crate::store::race::{POLLS, all, overtake};
 
 checks! { Context:
     "store/create-never-overwrites", ["R05", "I9"],
-    "create is create-if-absent: what is there stays as it was, its expiry too",
+    "create is create-if-absent: an existing record and its expiry stay as they were",
     "cloakroom_store::Store::create" => never_overwrites;
 
     "store/create-race-has-one-winner", ["R05", "I9"],
-    "of several creates at the same time one is answered `Stored`, and the record is that one's",
+    "of several creates at once exactly one returns `Stored`, and its record is stored",
     "cloakroom_store::Store::create" => one_winner;
 
     "store/create-after-delete", ["R20"],
@@ -18,7 +19,7 @@ checks! { Context:
     "cloakroom_store::Store::create" => after_delete;
 
     "store/create-over-expired", ["R14"],
-    "an expired record does not keep a create away, and nothing of it is left",
+    "an expired record does not prevent a create, and nothing of it is left",
     "cloakroom_store::Store, \"Expired is absent\"" => over_expired;
 }
 
@@ -28,44 +29,24 @@ async fn never_overwrites(context: Context) -> Result<(), Stop> {
     let first = context.write("first");
     seed(&store, &name, &first).await?;
     let second = Write::new("second", context.later(60), None);
-    same(
-        "creating where a record is",
-        store.create(&name, &second).await?,
-        Created::Taken,
-    )?;
+    let answer = store.create(&name, &second).await?;
+    same("creating where a record is", answer, Created::Taken)?;
     is(&store, &name, &first, "the record that was there").await?;
-    same(
-        "creating the very same record again",
-        store.create(&name, &first).await?,
-        Created::Taken,
-    )
+    let answer = store.create(&name, &first).await?;
+    same("creating the same record again", answer, Created::Taken)
 }
 
 async fn one_winner(context: Context) -> Result<(), Stop> {
     const PARTIES: usize = 32;
     let pair = context.pair().await?;
-    let attempt = |round: &str, party: usize| {
-        let (store, name) = (pair[party % 2].clone(), key(round));
-        let write = context.write(format!("party {party}"));
-        async move { store.create(&name, &write).await }
-    };
-    let turns = in_turns((0..PARTIES).map(|party| attempt("turns", party))).await;
-    let parallel = in_parallel((0..PARTIES).map(|party| attempt("parallel", party))).await;
-    for (round, answers) in [("turns", turns), ("parallel", parallel)] {
-        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let winners: Vec<_> = (0..PARTIES)
-            .filter(|party| answers[*party] == Created::Stored)
-            .collect();
-        same(
-            "creates of one key that were answered `Stored`",
-            winners.len(),
-            1,
-        )?;
-        let stored = found(&pair[0], &key(round), "the created record").await?;
-        ensure(
-            stored.bytes == format!("party {}", winners[0]).as_bytes(),
-            "the record is another party's than that which was answered `Stored`",
-        )?;
+    for (round, parallel) in ROUNDS {
+        let attempts = (0..PARTIES).map(|party| {
+            let store = pair[party % 2].clone();
+            let write = context.write(format!("party {party}"));
+            async move { Ok(store.create(&key(round), &write).await?) }
+        });
+        let answers = all(parallel, attempts).await?;
+        race::one_winner(&pair[0], &key(round), &answers, Created::Stored).await?;
     }
     for polls in 0..POLLS {
         let name = key(&format!("overtaken-{polls}"));
@@ -96,31 +77,18 @@ async fn one_winner(context: Context) -> Result<(), Stop> {
 }
 
 async fn after_delete(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("again");
-    let first = seed(&store, &name, &context.write("first")).await?;
-    same(
-        "deleting the record as loaded",
-        store.delete(&name, &first).await?,
-        Deleted::Deleted,
-    )?;
+    let (store, name, first) = context.seeded("again", "first").await?;
+    deletes(&store, &name, &first).await?;
     seed(&store, &name, &context.write("second"))
         .await
         .map(drop)
 }
 
 async fn over_expired(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("expired");
-    let end = context.soon();
-    let old = seed(&store, &name, &Write::new("old", end, None)).await?;
-    context.reach(end).await;
+    let (store, name, old) = context.expired().await?;
     let new = context.write("new");
     seed(&store, &name, &new).await?;
-    same(
-        "deleting the expired record after another was created",
-        store.delete(&name, &old).await?,
-        Deleted::Changed,
-    )?;
+    let answer = store.delete(&name, &old).await?;
+    same("deleting the expired record", answer, Deleted::Changed)?;
     is(&store, &name, &new, "the new record").await
 }

@@ -1,7 +1,7 @@
-use cloakroom_store::{Deleted, Replaced, Write};
+use cloakroom_store::Deleted;
 
 use crate::case::{Stop, checks, same};
-use crate::store::context::{Context, absent, is, key, seed};
+use crate::store::context::{Context, absent, deletes, is, key, replaces, seed};
 
 checks! { Context:
     "store/delete-removes-the-record", ["R19"],
@@ -9,11 +9,11 @@ checks! { Context:
     "OWASP ASVS 5.0, 7.4.1" => removes;
 
     "store/delete-only-what-was-loaded", ["R20", "R53"],
-    "a delete of a record that was replaced since is answered `Changed`, and removes nothing",
-    "cloakroom_store::Store, \"Compare and swap\"" => only_what_was_loaded;
+    "a delete of a record that was replaced since returns `Changed`, and removes nothing",
+    "cloakroom_store::Store, \"Compare and swap\"" => only_the_loaded_record;
 
     "store/delete-gone", ["R24"],
-    "a delete where no record is, is answered `Gone`, and may be repeated",
+    "a delete without a record returns `Gone`, and may be repeated",
     "cloakroom_store::Store::delete; CVE-2015-5963" => gone;
 
     "store/delete-of-expired-is-gone", ["R14"],
@@ -27,61 +27,33 @@ async fn removes(context: Context) -> Result<(), Stop> {
     let stored = seed(&store, &name, &context.write("value")).await?;
     let bystander = context.write("value");
     seed(&store, &other, &bystander).await?;
-    same(
-        "deleting the record as loaded",
-        store.delete(&name, &stored).await?,
-        Deleted::Deleted,
-    )?;
+    deletes(&store, &name, &stored).await?;
     absent(&store, &name, "the deleted record").await?;
     is(&store, &other, &bystander, "the record beside it").await
 }
 
-async fn only_what_was_loaded(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("changed");
-    let first = seed(&store, &name, &context.write("first")).await?;
+async fn only_the_loaded_record(context: Context) -> Result<(), Stop> {
+    let (store, name, first) = context.seeded("changed", "first").await?;
     let second = context.write("second");
-    same(
-        "replacing the record as loaded",
-        store.replace(&name, &first, &second).await?,
-        Replaced::Stored,
-    )?;
-    same(
-        "deleting from a stale load",
-        store.delete(&name, &first).await?,
-        Deleted::Changed,
-    )?;
+    replaces(&store, &name, &first, &second).await?;
+    let answer = store.delete(&name, &first).await?;
+    same("deleting from a stale load", answer, Deleted::Changed)?;
     is(&store, &name, &second, "the record after a refused delete").await
 }
 
 async fn gone(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("gone");
-    let stored = seed(&store, &name, &context.write("value")).await?;
+    let (store, name, stored) = context.seeded("gone", "value").await?;
     store.delete(&name, &stored).await?;
     for _ in 0..2 {
-        same(
-            "deleting a deleted record",
-            store.delete(&name, &stored).await?,
-            Deleted::Gone,
-        )?;
+        let answer = store.delete(&name, &stored).await?;
+        same("deleting a deleted record", answer, Deleted::Gone)?;
     }
-    same(
-        "deleting a record that never was",
-        store.delete(&key("never"), &stored).await?,
-        Deleted::Gone,
-    )
+    let answer = store.delete(&key("never"), &stored).await?;
+    same("deleting a record that never was", answer, Deleted::Gone)
 }
 
 async fn expired(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("expired");
-    let end = context.soon();
-    let stored = seed(&store, &name, &Write::new("value", end, None)).await?;
-    context.reach(end).await;
-    same(
-        "deleting an expired record",
-        store.delete(&name, &stored).await?,
-        Deleted::Gone,
-    )
+    let (store, name, stored) = context.expired().await?;
+    let answer = store.delete(&name, &stored).await?;
+    same("deleting an expired record", answer, Deleted::Gone)
 }

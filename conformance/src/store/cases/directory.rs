@@ -1,15 +1,21 @@
+use std::collections::BTreeSet;
+
 use cloakroom_store::{Deleted, Replaced, Write};
 
 use crate::case::{Stop, checks, ensure, fail, same};
-use crate::store::claims::Ability;
-use crate::store::context::{Context, found, holds, key, seed};
+use crate::store::Ability;
+use crate::store::context::{Context, deletes, found, holds, key, replaces, seed};
 use crate::store::handle::Handle;
 use crate::store::race::{POLLS, overtake};
 
 checks! { Context:
     "store/directory-lists-the-subjects-records", ["R21"],
-    "a list holds each living record of the subject, as a load returns it, and nobody else's",
+    "a list has each living record of the subject, as a load returns it, and no other",
     "cloakroom_store::Directory::list; OWASP ASVS 5.0, 7.5.2" => lists;
+
+    "store/directory-lists-some", ["R21", "R94"],
+    "a bounded list has as many living records of the subject as it may, all of them different, and all if there are fewer",
+    "cloakroom_store::Directory::list_some" => lists_some;
 
     "store/directory-follows-writes", ["R21"],
     "a replace moves a record from one subject to another or to none; a delete takes it off the list; a touch leaves it there",
@@ -20,7 +26,7 @@ checks! { Context:
     "cloakroom_store::Store, \"Expired is absent\"" => hides_expired;
 
     "store/directory-lists-at-once", ["R21", "R61"],
-    "a record is listed from the moment its create or replace is answered, also by another handle",
+    "a record is listed as soon as its create or replace returns, even by another handle",
     "cloakroom_store::Directory::list" => at_once;
 
     "store/directory-moves-in-one-step", ["R55", "R21"],
@@ -28,15 +34,15 @@ checks! { Context:
     "cloakroom_store::Store, \"Value, expiry and subject are written in one step\"" => one_step;
 
     "store/directory-revokes-as-listed", ["R21"],
-    "a record can be deleted as it was listed, unless it was replaced since",
+    "a listed record can be deleted as it was listed, unless it was replaced since",
     "cloakroom_store::Directory::list; OWASP ASVS 5.0, 7.4.2" => revokes;
 
     "store/directory-subjects-are-opaque", ["R58", "R21"],
-    "whatever a subject is made of, it is itself only: no pattern, no command, no other case",
+    "a subject of any characters is only itself: no pattern, no command, no other case",
     "OWASP ASVS 5.0, 1.2 (injection); CWE-89" => opaque;
 }
 
-/// The names of the suite's keys that are listed, sorted.
+/// Returns the names of the suite's keys that are listed, sorted.
 async fn listed(store: &Handle, subject: &str) -> Result<Vec<String>, Stop> {
     let mut names: Vec<_> = store
         .list(subject)
@@ -54,16 +60,12 @@ async fn lists_only(store: &Handle, subject: &str, names: &[&str], when: &str) -
         .iter()
         .map(|name| key(name).as_str().to_owned())
         .collect();
-    same(
-        &format!("the list {when}"),
-        listed(store, subject).await?,
-        names,
-    )
+    let answer = listed(store, subject).await?;
+    same(&format!("the list {when}"), answer, names)
 }
 
 async fn lists(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Directory)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Directory).await?;
     lists_only(&store, "ada", &[], "of a subject without records").await?;
     let names: Vec<_> = (0..20).map(|index| format!("ada-{index:02}")).collect();
     for name in &names {
@@ -84,9 +86,38 @@ async fn lists(context: Context) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn follows(context: Context) -> Result<(), Stop> {
+async fn lists_some(context: Context) -> Result<(), Stop> {
     context.require(Ability::Directory)?;
     let store = context.store().await?;
+    let names: Vec<_> = (0..100).map(|index| format!("many-{index:02}")).collect();
+    for name in &names {
+        seed(&store, &key(name), &context.write_for(name.as_str(), "ada")).await?;
+    }
+    seed(&store, &key("bob"), &context.write_for("bob", "bob")).await?;
+    // Records that were the subject's and are no more, in a list that follows writes late too.
+    for name in &names[..30] {
+        let old = found(&store, &key(name), "the record").await?;
+        let write = context.write_for("moved", "bob");
+        let replaced = store.replace(&key(name), &old, &write).await?;
+        same("replacing the record as loaded", replaced, Replaced::Stored)?;
+    }
+    let all = listed(&store, "ada").await?;
+    for limit in [0, 1, 7, 69, 70, 71, 1_000] {
+        let some = store.list_some("ada", limit).await?;
+        let names = some.iter().map(|(key, _)| key.as_str().to_owned());
+        let some: BTreeSet<_> = names.collect();
+        let (what, wanted) = (format!("a list of at most {limit}"), limit.min(70));
+        same(&what, some.len(), wanted)?;
+        ensure(
+            some.iter().all(|name| all.contains(name)),
+            "a bounded list has a record that is not on the whole list",
+        )?;
+    }
+    Ok(())
+}
+
+async fn follows(context: Context) -> Result<(), Stop> {
+    let store = context.store_with(Ability::Directory).await?;
     let name = key("moves");
     seed(&store, &name, &context.write_for("0", "ada")).await?;
     let steps: [(&str, Option<&str>); 6] = [
@@ -103,8 +134,7 @@ async fn follows(context: Context) -> Result<(), Stop> {
             Some(subject) => context.write_for(bytes, subject),
             None => context.write(bytes),
         };
-        let replaced = store.replace(&name, &old, &write).await?;
-        same("replacing the record as loaded", replaced, Replaced::Stored)?;
+        replaces(&store, &name, &old, &write).await?;
         for other in ["ada", "bob"] {
             let names: &[&str] = if subject == Some(other) {
                 &["moves"]
@@ -121,23 +151,17 @@ async fn follows(context: Context) -> Result<(), Stop> {
     let refused = store
         .replace(&name, &stale, &context.write_for("7", "ada"))
         .await?;
-    same(
-        "replacing a record that is another",
-        refused,
-        Replaced::Changed,
-    )?;
+    same("replacing from a stale load", refused, Replaced::Changed)?;
     lists_only(&store, "bob", &["moves"], "after a refused replace").await?;
     lists_only(&store, "ada", &[], "after a refused replace").await?;
     store.create(&name, &context.write_for("8", "ada")).await?;
     lists_only(&store, "ada", &[], "after a refused create").await?;
-    let deleted = store.delete(&name, &old).await?;
-    same("deleting the record as loaded", deleted, Deleted::Deleted)?;
+    deletes(&store, &name, &old).await?;
     lists_only(&store, "bob", &[], "after a delete").await
 }
 
 async fn hides_expired(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Directory)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Directory).await?;
     let end = context.soon();
     let short = Write::new("short", end, Some("ada".into()));
     seed(&store, &key("short"), &short).await?;
@@ -155,7 +179,7 @@ async fn hides_expired(context: Context) -> Result<(), Stop> {
     }
     context.reach(end).await;
     lists_only(&store, "ada", &["long", "touched"], "after an expiry").await?;
-    // The same key, created again, belongs to whom the new record says.
+    // The same key, created again, belongs to the new record's subject.
     store
         .create(&key("short"), &context.write_for("again", "bob"))
         .await?;
@@ -176,8 +200,7 @@ async fn hides_expired(context: Context) -> Result<(), Stop> {
 }
 
 async fn at_once(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Directory)?;
-    let [one, other] = context.pair().await?;
+    let [one, other] = context.pair_with(Ability::Directory).await?;
     for (index, (here, there)) in [(&one, &other), (&other, &one)].into_iter().enumerate() {
         let (name, subject) = (format!("new-{index}"), format!("ada-{index}"));
         lists_only(there, &subject, &[], "before a create").await?;
@@ -197,8 +220,7 @@ async fn at_once(context: Context) -> Result<(), Stop> {
 }
 
 async fn one_step(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Directory)?;
-    let [writer, reader] = context.pair().await?;
+    let [writer, reader] = context.pair_with(Ability::Directory).await?;
     let name = key("moves");
     let writes = ["ada", "bob"].map(|subject| context.write_for(subject, subject));
     let mut old = seed(&writer, &name, &writes[0]).await?;
@@ -213,11 +235,7 @@ async fn one_step(context: Context) -> Result<(), Stop> {
                 reader.list(subject),
             )
             .await;
-            same(
-                "replacing the record as loaded",
-                replaced?,
-                Replaced::Stored,
-            )?;
+            same("replacing as loaded", replaced?, Replaced::Stored)?;
             for (_, stored) in records? {
                 ensure(
                     stored.bytes == subject.as_bytes(),
@@ -235,8 +253,7 @@ async fn one_step(context: Context) -> Result<(), Stop> {
 }
 
 async fn revokes(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Directory)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Directory).await?;
     for name in ["one", "two", "three"] {
         seed(&store, &key(name), &context.write_for(name, "ada")).await?;
     }
@@ -246,14 +263,9 @@ async fn revokes(context: Context) -> Result<(), Stop> {
         if *name == key("two") {
             store.replace(name, stored, &changed).await?;
             let deleted = store.delete(name, stored).await?;
-            same(
-                "deleting what was replaced since it was listed",
-                deleted,
-                Deleted::Changed,
-            )?;
+            same("deleting from a stale list", deleted, Deleted::Changed)?;
         } else {
-            let deleted = store.delete(name, stored).await?;
-            same("deleting a record as listed", deleted, Deleted::Deleted)?;
+            deletes(&store, name, stored).await?;
         }
     }
     lists_only(&store, "ada", &["two"], "after revoking the others").await?;
@@ -266,6 +278,12 @@ async fn revokes(context: Context) -> Result<(), Stop> {
 async fn opaque(context: Context) -> Result<(), Stop> {
     context.require(Ability::Directory)?;
     let long = "s".repeat(1024);
+    // The longest that a session may have, told apart by the last character only, by its case, by
+    // an accent or by its place.
+    let longest = ["日", "é", "É", "e", "\u{10ffff}"].map(|last| {
+        let rest = 1_024 - last.len();
+        format!("{}{}{last}", "ü".repeat(rest / 2), "x".repeat(rest % 2))
+    });
     let subjects = [
         "",
         " ",
@@ -326,6 +344,11 @@ async fn opaque(context: Context) -> Result<(), Stop> {
         "\u{10ffff}",
         &long,
         &long[1..],
+        &longest[0],
+        &longest[1],
+        &longest[2],
+        &longest[3],
+        &longest[4],
     ];
     let store = context.store().await?;
     for (index, subject) in subjects.iter().enumerate() {

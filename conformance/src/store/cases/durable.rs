@@ -1,24 +1,23 @@
 use cloakroom_store::{Deleted, Key, Replaced, Stored, Write};
 
 use crate::case::{Stop, checks, ensure, fail, same};
-use crate::store::claims::Ability;
-use crate::store::context::{Context, absent, found, holds, is, key, seed};
+use crate::store::Ability;
+use crate::store::context::{Context, absent, found, holds, is, key, replaces, seed};
 use crate::store::handle::Handle;
 use crate::store::race::in_parallel;
 
 checks! { Context:
     "store/durable-over-reopening", ["R61"],
-    "when all handles are dropped and the place is opened again, every commit is there, and no other record",
+    "after all handles are dropped and the place is reopened, it has every commit and no other record",
     "cloakroom_conformance::store::Claims::durable" => reopening;
 
     "store/durable-over-a-kill", ["R60", "R62"],
-    "after SIGKILL what was answered is there; what was in flight is the old record or the new one, never a torn one, and may become the new one late, once (a server goes on with what it was told); every key is usable",
+    "after SIGKILL, answered writes are there; one in flight left the old record or the whole new one, perhaps late, once; every key works",
     "cloakroom_store::Store, \"Atomic\"; cloakroom_conformance::store::Claims::survives_kill" => kill;
 }
 
 async fn reopening(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Durable)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Durable).await?;
     let (kept, replaced) = (context.write_for("kept", "ada"), context.write("replaced"));
     seed(&store, &key("kept"), &kept).await?;
     let old = seed(&store, &key("replaced"), &context.write("old")).await?;
@@ -30,13 +29,7 @@ async fn reopening(context: Context) -> Result<(), Stop> {
 
     let store = context.store().await?;
     is(&store, &key("kept"), &kept, "a record after reopening").await?;
-    is(
-        &store,
-        &key("replaced"),
-        &replaced,
-        "a replaced record after reopening",
-    )
-    .await?;
+    is(&store, &key("replaced"), &replaced, "the replaced record").await?;
     absent(&store, &key("deleted"), "a record deleted before reopening").await?;
     if context.has(Ability::Directory) {
         same(
@@ -45,22 +38,13 @@ async fn reopening(context: Context) -> Result<(), Stop> {
             1,
         )?;
     }
-    // What was loaded before is still what is there.
-    let answer = store.replace(&key("kept"), &loaded, &replaced).await?;
-    same(
-        "replacing what was loaded before reopening",
-        answer,
-        Replaced::Stored,
-    )?;
+    // The record is still the one that was loaded before.
+    replaces(&store, &key("kept"), &loaded, &replaced).await?;
     let stale = store.delete(&key("replaced"), &old).await?;
-    same(
-        "deleting what was stale before reopening",
-        stale,
-        Deleted::Changed,
-    )
+    same("deleting from a stale load", stale, Deleted::Changed)
 }
 
-/// A value long enough that writing it takes a while, and of which every part tells which it is.
+/// Returns a value long enough that writing it takes a while. Every part of it identifies it.
 fn value(which: u8, length: usize) -> Vec<u8> {
     vec![which; length]
 }
@@ -79,7 +63,8 @@ async fn kill(context: Context) -> Result<(), Stop> {
         for index in 0..KEYS {
             loaded.push(seed(&store, &name(index), &old).await?);
         }
-        // All at once; as many as the round says are waited for, the others are somewhere on their way when the kill comes.
+        // All at once. The round's number of them is awaited, and the others are on their way when
+        // the kill comes.
         let (answers, mut answered) = tokio::sync::mpsc::unbounded_channel();
         let replaces = loaded.iter().cloned().enumerate().map(|(index, old)| {
             let (store, name, answers) = (store.clone(), name(index), answers.clone());
@@ -126,7 +111,8 @@ async fn kill(context: Context) -> Result<(), Stop> {
             )?;
             records.push(record);
         }
-        // In this order, so that a record that moves on in between is in both lists and not in none.
+        // In this order, so that a record that moves on in between is in both lists and not in
+        // none.
         let lists = match context.has(Ability::Directory) {
             true => Some([store.list("ada").await?, store.list("bob").await?]),
             false => None,
@@ -142,8 +128,9 @@ async fn kill(context: Context) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What there is after a kill. The process was in the middle of replacing `old` by `new`, and where a server does what it was told,
-/// that may go on for a while: a record that is still `old` may be `new` a moment later. It moves once, and nowhere else.
+/// Checks the record after a kill in the middle of replacing `old` by `new`. A server may finish
+/// that later, so a record that is still `old` may become `new` a moment later. It changes once,
+/// and to nothing else.
 struct After<'a> {
     store: &'a Handle,
     old: &'a Write,
@@ -171,7 +158,8 @@ impl After<'_> {
         Ok(Record { key, stored, moved })
     }
 
-    /// Deletes the record as it was seen, or, if the write in flight came in between, the new one. Whether it was the new one.
+    /// Deletes the record as it was seen, or, if the write in flight came in between, the new one.
+    /// Whether it was the new one.
     async fn delete(&self, record: &Record) -> Result<bool, Stop> {
         let mut moved = record.moved;
         let mut deleted = self.store.delete(&record.key, &record.stored).await?;
@@ -185,8 +173,8 @@ impl After<'_> {
         Ok(moved)
     }
 
-    /// Checks that the record was listed for the subject that it had when the lists were made: `record` was before, and whether it
-    /// is the new one by now `moved` says.
+    /// Checks that the record was listed for its subject at that time: `record` was the earlier
+    /// one, and `moved` tells whether it is the new one by now.
     fn listed(
         &self,
         record: &Record,

@@ -1,19 +1,19 @@
-use cloakroom_store::{Created, Replaced, Touched, UnixTime, Write};
+use cloakroom_store::{UnixTime, Write};
 
-use crate::case::{Stop, checks, same};
-use crate::store::context::{Context, absent, found, is, key, seed};
+use crate::case::{Stop, checks};
+use crate::store::context::{Context, absent, creates, found, is, key, replaces, seed, touches};
 
 checks! { Context:
     "store/expiry-to-the-second", ["R12", "R14"],
-    "a record is there until the second before its expiry, and from the expiry on it is not",
+    "a record lives until the second before its expiry, and not at it",
     "cloakroom_store::Store, \"Expired is absent\"; OWASP ASVS 5.0, 7.3.1; CVE-2024-35220" => to_the_second;
 
     "store/expiry-as-last-written", ["R12", "R26"],
-    "when a record ends is what the last replace or touch said, be that earlier or later than before",
+    "the last replace or touch sets a record's expiry, earlier or later than before",
     "cloakroom_store::Store, \"Expired is absent\"" => as_last_written;
 
     "store/expiry-in-the-past", ["R15"],
-    "a record written with an expiry that is over is never seen",
+    "a record written with an expiry in the past is never seen",
     "cloakroom_store::Write::expires_at" => in_the_past;
 
     "store/expiry-after-400-days", ["R57"],
@@ -21,7 +21,7 @@ checks! { Context:
     "Memcached protocol.txt, \"Expiration times\"" => after_400_days;
 
     "store/expiry-at-the-end-of-time", ["R15", "R57"],
-    "the last moment that there is can be an expiry",
+    "the last possible moment works as an expiry",
     "cloakroom_store::UnixTime::MAX" => end_of_time;
 }
 
@@ -46,17 +46,15 @@ async fn as_last_written(context: Context) -> Result<(), Stop> {
     for (name, first, last) in [("later", soon, far), ("earlier", far, soon)] {
         let write = Write::new(name, first, None);
         let old = seed(&store, &key(&format!("{name}-replaced")), &write).await?;
-        let answer = store
-            .replace(
-                &key(&format!("{name}-replaced")),
-                &old,
-                &replaced(name.as_bytes(), last),
-            )
-            .await?;
-        same("replacing the record as loaded", answer, Replaced::Stored)?;
+        replaces(
+            &store,
+            &key(&format!("{name}-replaced")),
+            &old,
+            &replaced(name.as_bytes(), last),
+        )
+        .await?;
         seed(&store, &key(&format!("{name}-touched")), &write).await?;
-        let answer = store.touch(&key(&format!("{name}-touched")), last).await?;
-        same("touching a living record", answer, Touched::Extended)?;
+        touches(&store, &key(&format!("{name}-touched")), last).await?;
     }
     context.reach(soon).await;
     for how in ["replaced", "touched"] {
@@ -87,29 +85,18 @@ async fn in_the_past(context: Context) -> Result<(), Stop> {
     for (index, (when, end)) in moments.into_iter().enumerate() {
         let ended = Write::new("ended", end, None);
         let name = key(&format!("created-{index}"));
-        let created = store.create(&name, &ended).await?;
-        same("creating a record that is over", created, Created::Stored)?;
+        creates(&store, &name, &ended).await?;
         absent(&store, &name, &format!("a record that ended {when}")).await?;
         seed(&store, &name, &context.write("new")).await?;
 
         let name = key(&format!("replaced-{index}"));
         let old = seed(&store, &name, &context.write("old")).await?;
-        let replaced = store.replace(&name, &old, &ended).await?;
-        same(
-            "replacing by a record that is over",
-            replaced,
-            Replaced::Stored,
-        )?;
+        replaces(&store, &name, &old, &ended).await?;
         absent(&store, &name, &format!("a record that ended {when}")).await?;
 
         let name = key(&format!("touched-{index}"));
         seed(&store, &name, &context.write("old")).await?;
-        let touched = store.touch(&name, end).await?;
-        same(
-            "touching to an end that is over",
-            touched,
-            Touched::Extended,
-        )?;
+        touches(&store, &name, end).await?;
         absent(&store, &name, &format!("a record that ended {when}")).await?;
     }
     Ok(())
@@ -136,10 +123,8 @@ async fn end_of_time(context: Context) -> Result<(), Stop> {
     let forever = Write::new("value", UnixTime::MAX, None);
     let old = seed(&store, &name, &forever).await?;
     let next = Write::new("next", UnixTime::MAX, None);
-    let replaced = store.replace(&name, &old, &next).await?;
-    same("replacing the record as loaded", replaced, Replaced::Stored)?;
+    replaces(&store, &name, &old, &next).await?;
     is(&store, &name, &next, "the new record").await?;
-    let touched = store.touch(&name, UnixTime::MAX).await?;
-    same("touching a living record", touched, Touched::Extended)?;
+    touches(&store, &name, UnixTime::MAX).await?;
     is(&store, &name, &next, "the touched record").await
 }

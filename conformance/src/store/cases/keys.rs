@@ -1,11 +1,11 @@
-use cloakroom_store::{Deleted, Key, Touched};
+use cloakroom_store::Key;
 
-use crate::case::{Stop, checks, same};
-use crate::store::context::{Context, absent, checked_key, found, is, seed};
+use crate::case::{Stop, checks};
+use crate::store::context::{Context, absent, checked_key, deletes, found, is, seed, touches};
 
 checks! { Context:
     "store/keys-are-opaque", ["R58"],
-    "whatever a key is made of, it names one record and nothing else: no file, no pattern, no command",
+    "a key of any characters names one record and nothing else: no file, no pattern, no command",
     "OWASP ASVS 5.0, 1.2 (injection); CWE-22, CWE-89, CWE-943" => opaque;
 
     "store/keys-differ-in-case", ["R04", "R58"],
@@ -13,7 +13,7 @@ checks! { Context:
     "RFC 4648, section 5 (base64url tells cases apart)" => case;
 
     "store/keys-are-whole", ["R58"],
-    "a key that begins like another, or is as long as can be, is a record of its own",
+    "a key that begins like another, or has the maximum length, is a record of its own",
     "cloakroom_store::Key::MAX_LEN" => whole;
 }
 
@@ -106,26 +106,17 @@ async fn opaque(context: Context) -> Result<(), Stop> {
     let mut seeded = Vec::new();
     for (index, text) in texts.iter().enumerate() {
         let (key, write) = (checked_key(text), context.write(format!("value {index}")));
-        // One at a time, each beside all that came before: a key that reaches another's record finds it taken.
+        // One at a time, each after all earlier ones: a key that reaches another's record finds it
+        // taken.
         seeded.push((seed(&store, &key, &write).await?, key, write));
     }
     for (_, key, write) in &seeded {
         is(&store, key, write, "a record under a hostile key").await?;
     }
     for (index, (_, key, _)) in seeded.iter().enumerate() {
-        let touched = store.touch(key, context.later(60)).await?;
-        same(
-            "touching a record under a hostile key",
-            touched,
-            Touched::Extended,
-        )?;
+        touches(&store, key, context.later(60)).await?;
         let stored = found(&store, key, "a touched record under a hostile key").await?;
-        let deleted = store.delete(key, &stored).await?;
-        same(
-            "deleting a record under a hostile key",
-            deleted,
-            Deleted::Deleted,
-        )?;
+        deletes(&store, key, &stored).await?;
         absent(&store, key, "a deleted record under a hostile key").await?;
         if let Some((_, key, write)) = seeded.get(index + 1) {
             is(&store, key, write, "the record under the next hostile key").await?;
@@ -171,8 +162,7 @@ async fn different<const N: usize>(context: &Context, keys: [Key; N]) -> Result<
         seeded.push((seed(&store, key, &write).await?, key, write));
     }
     while let Some((stored, key, _)) = seeded.pop() {
-        let deleted = store.delete(key, &stored).await?;
-        same("deleting the record as loaded", deleted, Deleted::Deleted)?;
+        deletes(&store, key, &stored).await?;
         absent(&store, key, "the deleted record").await?;
         for (_, key, write) in &seeded {
             is(&store, key, write, "the record under a similar key").await?;

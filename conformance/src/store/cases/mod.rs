@@ -1,13 +1,18 @@
-//! The cases, by what they are about. Each file has its table first, then the checks in the same order.
+//! The cases, by what they are about. Each file has its table first, then the checks in the same
+//! order.
 
 mod cancel;
+mod cancelled_load;
 mod create;
 mod delete;
 mod directory;
 mod durable;
+mod enumerate;
+mod epoch;
 mod expiry;
 mod keys;
 mod outage;
+mod place;
 mod race;
 mod replace;
 mod round_trip;
@@ -27,11 +32,15 @@ pub(super) fn all() -> impl Iterator<Item = &'static Check<Context>> {
         expiry::CHECKS,
         keys::CHECKS,
         race::CHECKS,
+        epoch::CHECKS,
         cancel::CHECKS,
+        cancelled_load::CHECKS,
         directory::CHECKS,
         sweep::CHECKS,
+        enumerate::CHECKS,
         durable::CHECKS,
         outage::CHECKS,
+        place::CHECKS,
     ]
     .into_iter()
     .flatten()

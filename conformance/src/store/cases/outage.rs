@@ -1,19 +1,20 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Replaced, StoreError};
+use cloakroom_store::StoreError;
 
-use crate::case::{Stop, checks, ensure, fail, same};
-use crate::store::claims::{Ability, Answer};
-use crate::store::context::{Context, is, key, seed};
+use crate::case::{Stop, checks, ensure, fail};
+use crate::store::Ability;
+use crate::store::context::{Context, is, key, replaces, seed};
+use crate::store::fixture::StoreFuture;
 
 checks! { Context:
     "store/outage-is-an-error", ["R54", "I8"],
-    "a store that cannot do its work says so, for each operation and in a bounded time; it never answers that there is no record",
+    "during an outage each operation fails in a bounded time, and never reports a missing record",
     "cloakroom_store::Store, \"Bounded\" and \"An error means unknown\"; axum_session answers 200 with an empty session" => is_an_error;
 
     "store/outage-leaves-the-records", ["R54", "R59"],
-    "after an outage every record is there as it was, and the store works again without being opened anew",
+    "after an outage every record is as it was, and the store works without being reopened",
     "cloakroom_store::Store" => leaves_the_records;
 
     "store/outage-error-tells-no-secret", ["R11"],
@@ -37,15 +38,14 @@ async fn is_an_error(context: Context) -> Result<(), Stop> {
 }
 
 async fn leaves_the_records(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Outage)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Outage).await?;
     let (kept, new) = (context.write("kept"), context.write("new"));
     let old = seed(&store, &key("kept"), &kept).await?;
     let limit = context.begin_outage().await?;
     // A first try to read, so that the store notices; no write, which might still happen later.
     let _ = within(limit, store.load(&key("kept"))).await;
     context.end_outage().await?;
-    // A connection may have to be made anew, which one failed operation may find out.
+    // One operation may fail to discover that the connection is gone.
     let mut tries = 0;
     while let Err(error) = store.load(&key("kept")).await {
         tries += 1;
@@ -55,12 +55,7 @@ async fn leaves_the_records(context: Context) -> Result<(), Stop> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     is(&store, &key("kept"), &kept, "a record after an outage").await?;
-    let replaced = store.replace(&key("kept"), &old, &new).await?;
-    same(
-        "replacing a record after an outage",
-        replaced,
-        Replaced::Stored,
-    )?;
+    replaces(&store, &key("kept"), &old, &new).await?;
     is(&store, &key("kept"), &new, "the new record").await?;
     seed(&store, &key("created"), &context.write("created"))
         .await
@@ -70,7 +65,7 @@ async fn leaves_the_records(context: Context) -> Result<(), Stop> {
 async fn tells_no_secret(context: Context) -> Result<(), Stop> {
     during(&context, |operation, outcome| {
         let Some(Err(error)) = outcome else {
-            // What another case is about.
+            // Another case covers this.
             return Ok(());
         };
         let mut text = format!("{error} {error:?}");
@@ -88,51 +83,46 @@ async fn tells_no_secret(context: Context) -> Result<(), Stop> {
     .await
 }
 
-/// Does each operation during an outage and hands what came of it to `check`.
+/// Runs each operation during an outage and passes its result to `check`.
 async fn during(
     context: &Context,
     check: impl Fn(&str, Option<Result<String, StoreError>>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    context.require(Ability::Outage)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Outage).await?;
     let name = key(SECRET);
     let write = context.write_for(SECRET, SECRET);
     let old = seed(&store, &name, &write).await?;
     let limit = context.begin_outage().await?;
     let new = key(&format!("{SECRET}-new"));
-    let outcomes = [
+    let mut outcomes = vec![
         ("load", within(limit, store.load(&name)).await),
         ("create", within(limit, store.create(&new, &write)).await),
-        (
-            "replace",
-            within(limit, store.replace(&name, &old, &write)).await,
-        ),
-        (
-            "touch",
-            within(limit, store.touch(&name, context.later(60))).await,
-        ),
-        ("delete", within(limit, store.delete(&name, &old)).await),
     ];
-    let list = match context.has(Ability::Directory) {
-        true => Some(("list", within(limit, store.list(SECRET)).await)),
-        false => None,
-    };
-    let sweep = match context.has(Ability::Sweep) {
-        true => Some(("sweep", within(limit, store.sweep(10)).await)),
-        false => None,
-    };
+    let replace = store.replace(&name, &old, &write);
+    outcomes.push(("replace", within(limit, replace).await));
+    let touch = store.touch(&name, context.later(60));
+    outcomes.push(("touch", within(limit, touch).await));
+    outcomes.push(("delete", within(limit, store.delete(&name, &old)).await));
+    if context.has(Ability::Directory) {
+        outcomes.push(("list", within(limit, store.list(SECRET)).await));
+    }
+    if context.has(Ability::Sweep) {
+        outcomes.push(("sweep", within(limit, store.sweep(10)).await));
+    }
+    if context.has(Ability::Enumerate) {
+        let enumerate = store.enumerate(None, 10);
+        outcomes.push(("enumerate", within(limit, enumerate).await));
+    }
     context.end_outage().await?;
     outcomes
         .into_iter()
-        .chain(list)
-        .chain(sweep)
         .try_for_each(|(operation, outcome)| check(operation, outcome))
 }
 
-/// The outcome, its answer as text without secrets, or `None` if it did not come in time.
+/// Returns the outcome, its answer as text without secrets, or `None` if it did not come in time.
 async fn within<T: std::fmt::Debug>(
     limit: Duration,
-    operation: Answer<'_, T>,
+    operation: StoreFuture<'_, T>,
 ) -> Option<Result<String, StoreError>> {
     let begin = Instant::now();
     let outcome = tokio::time::timeout(limit + Duration::from_secs(1), operation)

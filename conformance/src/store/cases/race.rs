@@ -1,9 +1,9 @@
-use cloakroom_store::{Deleted, Replaced, Stored, Write};
+use cloakroom_store::{Deleted, Key, Replaced, Stored, Write};
 
 use crate::case::{Stop, checks, ensure, fail, same};
-use crate::store::context::{Context, absent, found, is, key, seed};
+use crate::store::context::{Context, absent, deletes, found, is, key, replaces, seed};
 use crate::store::handle::Handle;
-use crate::store::race::{POLLS, in_parallel, in_turns, overtake};
+use crate::store::race::{POLLS, all, overtake};
 
 checks! { Context:
     "store/race-increments-all-count", ["R53", "I3"],
@@ -11,15 +11,15 @@ checks! { Context:
     "cloakroom_store::Store, \"Compare and swap\"; lost updates in tower-sessions (#35 to #37, #91) and flask-session#202" => increments;
 
     "store/race-replaces-have-one-winner", ["R53", "I3"],
-    "of several replaces of the same loaded record one is answered `Stored`, and the record is that one's",
+    "of several replaces of the same loaded record exactly one returns `Stored`, and its record is stored",
     "cloakroom_store::Store, \"Atomic\"" => one_replace;
 
     "store/race-deletes-have-one-winner", ["R20"],
-    "of several deletes of the same loaded record one is answered `Deleted`",
+    "of several deletes of the same loaded record exactly one returns `Deleted`",
     "cloakroom_store::Store, \"Atomic\"" => one_delete;
 
     "store/race-replace-or-delete", ["R20", "I4"],
-    "a replace and a delete of the same loaded record never both happen: what was signed out does not come back",
+    "a replace and a delete of the same loaded record never both happen: a signed-out session stays signed out",
     "CVE-2025-46336 (rack-session); OWASP ASVS 5.0, 7.4.1" => replace_or_delete;
 
     "store/race-delete-overtakes-replace", ["R20", "I4"],
@@ -27,11 +27,11 @@ checks! { Context:
     "CVE-2025-46336 (rack-session); OWASP ASVS 5.0, 7.4.1" => delete_overtakes;
 
     "store/race-replace-overtakes-delete", ["R53", "I3"],
-    "after `Stored` a delete that was in flight does not remove what it did not load",
+    "after `Stored` a delete in flight does not remove the newer record",
     "cloakroom_store::Store, \"Compare and swap\"" => replace_overtakes;
 
     "store/commits-are-seen-at-once", ["R61"],
-    "what one handle was told is done, the other sees: a create, a replace, a touch and a delete",
+    "another handle sees a create, replace, touch or delete as soon as it returns",
     "cloakroom_store::Store, \"also against other processes\"; axum_session's stale caches after a logout on another node" => seen_at_once;
 }
 
@@ -48,15 +48,10 @@ async fn increments(context: Context) -> Result<(), Stop> {
                 for _ in 0..rounds {
                     increment(&store, name, WORKERS * rounds, end).await?;
                 }
-                Ok::<_, Stop>(())
+                Ok(())
             }
         });
-        let outcomes = if parallel {
-            in_parallel(workers).await
-        } else {
-            in_turns(workers).await
-        };
-        outcomes.into_iter().collect::<Result<(), Stop>>()?;
+        all(parallel, workers).await?;
         let stored = found(&pair[0], &key(name), "the counter").await?;
         same(
             &format!("{WORKERS} workers times {rounds} increments"),
@@ -67,8 +62,8 @@ async fn increments(context: Context) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Loads and replaces until nobody came between. Each refusal means that another's increment counted, so that there are at
-/// most as many as there are increments.
+/// Loads and replaces until no other writer came between. Each refusal means that another increment
+/// counted, so there are at most as many as increments.
 async fn increment(
     store: &Handle,
     name: &str,
@@ -99,49 +94,53 @@ fn number(stored: &Stored) -> Result<usize, Stop> {
 async fn one_replace(context: Context) -> Result<(), Stop> {
     const PARTIES: usize = 16;
     let pair = context.pair().await?;
-    for round in ["turns", "parallel"] {
+    for (round, parallel) in ROUNDS {
         let old = seed(&pair[0], &key(round), &context.write("old")).await?;
         let attempts = (0..PARTIES).map(|party| {
             let (store, old) = (pair[party % 2].clone(), old.clone());
             let write = context.write(format!("party {party}"));
-            async move { store.replace(&key(round), &old, &write).await }
+            async move { Ok(store.replace(&key(round), &old, &write).await?) }
         });
-        let answers = match round {
-            "turns" => in_turns(attempts).await,
-            _ => in_parallel(attempts).await,
-        };
-        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let answers = all(parallel, attempts).await?;
         ensure(
             !answers.contains(&Replaced::Gone),
             "a replace of a living record was answered `Gone`",
         )?;
-        let winners: Vec<_> = (0..PARTIES)
-            .filter(|party| answers[*party] == Replaced::Stored)
-            .collect();
-        same("replaces answered `Stored`", winners.len(), 1)?;
-        let stored = found(&pair[0], &key(round), "the replaced record").await?;
-        ensure(
-            stored.bytes == format!("party {}", winners[0]).as_bytes(),
-            "the record is another party's than that which was answered `Stored`",
-        )?;
+        one_winner(&pair[0], &key(round), &answers, Replaced::Stored).await?;
     }
     Ok(())
+}
+
+/// A name, and whether the parties run in parallel.
+pub(super) const ROUNDS: [(&str, bool); 2] = [("turns", false), ("parallel", true)];
+
+/// Fails unless one of the parties got the answer `Stored`, and the record is its own.
+pub(super) async fn one_winner<T: PartialEq>(
+    store: &Handle,
+    name: &Key,
+    answers: &[T],
+    stored: T,
+) -> Result<(), Stop> {
+    let parties = (0..answers.len()).filter(|party| answers[*party] == stored);
+    let winners: Vec<_> = parties.collect();
+    same("parties that got the answer `Stored`", winners.len(), 1)?;
+    let record = found(store, name, "the winner's record").await?;
+    ensure(
+        record.bytes == format!("party {}", winners[0]).as_bytes(),
+        "the record is another party's than that which was answered `Stored`",
+    )
 }
 
 async fn one_delete(context: Context) -> Result<(), Stop> {
     const PARTIES: usize = 16;
     let pair = context.pair().await?;
-    for round in ["turns", "parallel"] {
+    for (round, parallel) in ROUNDS {
         let old = seed(&pair[0], &key(round), &context.write("old")).await?;
         let attempts = (0..PARTIES).map(|party| {
             let (store, old) = (pair[party % 2].clone(), old.clone());
-            async move { store.delete(&key(round), &old).await }
+            async move { Ok(store.delete(&key(round), &old).await?) }
         });
-        let answers = match round {
-            "turns" => in_turns(attempts).await,
-            _ => in_parallel(attempts).await,
-        };
-        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let answers = all(parallel, attempts).await?;
         let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
         same("deletes answered `Deleted`", count(Deleted::Deleted), 1)?;
         same("deletes answered `Changed`", count(Deleted::Changed), 0)?;
@@ -151,12 +150,12 @@ async fn one_delete(context: Context) -> Result<(), Stop> {
 }
 
 async fn replace_or_delete(context: Context) -> Result<(), Stop> {
-    const ROUNDS: usize = 20;
+    const STARTS: usize = 20;
     let pair = context.pair().await?;
-    for round in 0..ROUNDS {
+    for round in 0..STARTS {
         let name = key(&format!("round-{round}"));
         let old = seed(&pair[0], &name, &context.write("old")).await?;
-        // Five parties: who begins changes from round to round.
+        // Five parties, which begin in another order each round.
         let attempts = (0..5).map(|party| {
             let (store, old, name) = (pair[party % 2].clone(), old.clone(), name.clone());
             let write = context.write(format!("party {party}"));
@@ -171,12 +170,7 @@ async fn replace_or_delete(context: Context) -> Result<(), Stop> {
             }
         });
         // Both ways with each beginning.
-        let outcomes = if round % 4 < 2 {
-            in_turns(attempts).await
-        } else {
-            in_parallel(attempts).await
-        };
-        let outcomes = outcomes.into_iter().collect::<Result<Vec<_>, Stop>>()?;
+        let outcomes = all(round % 4 >= 2, attempts).await?;
         let mut winners = outcomes.into_iter().flatten();
         match (winners.next(), winners.next()) {
             (Some(None), None) => absent(&pair[0], &name, "the deleted record").await?,
@@ -191,61 +185,42 @@ async fn replace_or_delete(context: Context) -> Result<(), Stop> {
 }
 
 async fn delete_overtakes(context: Context) -> Result<(), Stop> {
-    let [writer, deleter] = context.pair().await?;
-    for polls in 0..POLLS {
-        let name = key(&format!("overtaken-{polls}"));
-        let old = seed(&writer, &name, &context.write("old")).await?;
-        let new = context.write("new");
-        let (replaced, deleted, in_flight) = overtake(
-            writer.replace(&name, &old, &new),
-            polls,
-            deleter.delete(&name, &old),
-        )
-        .await;
-        match (replaced?, deleted?) {
-            (Replaced::Stored, Deleted::Changed) => {
-                is(&deleter, &name, &new, "the new record").await?;
-            }
-            (Replaced::Gone, Deleted::Deleted) => {
-                absent(&deleter, &name, "a record deleted while it was replaced").await?;
-            }
-            answers => {
-                return fail(format!(
-                    "a replace and a delete of one loaded record: {answers:?}"
-                ));
-            }
-        }
-        if !in_flight && polls > 0 {
-            break;
-        }
-    }
-    Ok(())
+    replace_meets_delete(context, false).await
 }
 
 async fn replace_overtakes(context: Context) -> Result<(), Stop> {
-    let [deleter, writer] = context.pair().await?;
+    replace_meets_delete(context, true).await
+}
+
+/// One of a replace and a delete is in flight when the other runs.
+async fn replace_meets_delete(context: Context, deletes_first: bool) -> Result<(), Stop> {
+    let [first, second] = context.pair().await?;
+    let (writer, deleter) = match deletes_first {
+        true => (&second, &first),
+        false => (&first, &second),
+    };
     for polls in 0..POLLS {
         let name = key(&format!("overtaken-{polls}"));
-        let old = seed(&writer, &name, &context.write("old")).await?;
+        let old = seed(writer, &name, &context.write("old")).await?;
         let new = context.write("new");
-        let (deleted, replaced, in_flight) = overtake(
-            deleter.delete(&name, &old),
-            polls,
+        let (replace, delete) = (
             writer.replace(&name, &old, &new),
-        )
-        .await;
-        match (deleted?, replaced?) {
-            (Deleted::Changed, Replaced::Stored) => {
-                is(&writer, &name, &new, "the new record").await?;
+            deleter.delete(&name, &old),
+        );
+        let (replaced, deleted, in_flight) = if deletes_first {
+            let (deleted, replaced, in_flight) = overtake(delete, polls, replace).await;
+            (replaced, deleted, in_flight)
+        } else {
+            overtake(replace, polls, delete).await
+        };
+        match (replaced?, deleted?) {
+            (Replaced::Stored, Deleted::Changed) => {
+                is(&second, &name, &new, "the new record").await?;
             }
-            (Deleted::Deleted, Replaced::Gone) => {
-                absent(&writer, &name, "the deleted record").await?;
+            (Replaced::Gone, Deleted::Deleted) => {
+                absent(&second, &name, "a record deleted while it was replaced").await?;
             }
-            answers => {
-                return fail(format!(
-                    "a delete and a replace of one loaded record: {answers:?}"
-                ));
-            }
+            answers => return fail(format!("replacing and deleting one record: {answers:?}")),
         }
         if !in_flight && polls > 0 {
             break;
@@ -262,44 +237,16 @@ async fn seen_at_once(context: Context) -> Result<(), Stop> {
         absent(there, &name, "a record that is not yet there").await?;
         let first = context.write("first");
         seed(here, &name, &first).await?;
-        is(
-            there,
-            &name,
-            &first,
-            "a record that the other handle created",
-        )
-        .await?;
+        is(there, &name, &first, "the other handle's new record").await?;
         let loaded = found(there, &name, "the record").await?;
         let second = context.write("second");
-        let replaced = here.replace(&name, &loaded, &second).await?;
-        same(
-            "replacing what the other handle loaded",
-            replaced,
-            Replaced::Stored,
-        )?;
-        is(
-            there,
-            &name,
-            &second,
-            "a record that the other handle replaced",
-        )
-        .await?;
+        replaces(here, &name, &loaded, &second).await?;
+        is(there, &name, &second, "the other handle's replaced record").await?;
         let touched = Write::new("second", context.later(60), None);
         here.touch(&name, touched.expires_at).await?;
-        is(
-            there,
-            &name,
-            &touched,
-            "a record that the other handle touched",
-        )
-        .await?;
+        is(there, &name, &touched, "the other handle's touched record").await?;
         let loaded = found(there, &name, "the record").await?;
-        let deleted = here.delete(&name, &loaded).await?;
-        same(
-            "deleting what the other handle loaded",
-            deleted,
-            Deleted::Deleted,
-        )?;
+        deletes(here, &name, &loaded).await?;
         absent(there, &name, "a record that the other handle deleted").await?;
     }
     Ok(())

@@ -1,28 +1,32 @@
-use cloakroom_store::{Created, Replaced, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cloakroom_store::{Replaced, Write};
 
 use crate::case::{Stop, checks, ensure, fail, same};
-use crate::store::context::{Context, absent, is, key, seed};
-use crate::store::race::{POLLS, overtake};
+use crate::store::Ability;
+use crate::store::context::{Context, absent, creates, found, is, key, replaces, seed};
+use crate::store::race::{POLLS, in_parallel, overtake};
 
 checks! { Context:
     "store/replace-writes-over-what-was-loaded", ["R53"],
-    "a replace of the record that was loaded writes the new one",
-    "cloakroom_store::Store::replace" => over_what_was_loaded;
+    "a replace of the loaded record writes the new one",
+    "cloakroom_store::Store::replace" => over_the_loaded_record;
 
     "store/replace-knows-a-stale-record", ["R53", "I3"],
-    "a replace of a record that was replaced since is answered `Changed`, and writes nothing",
+    "a replace of a record that was replaced since returns `Changed`, and writes nothing",
     "cloakroom_store::Store, \"Compare and swap\"; lost updates in tower-sessions (#35 to #37, #91)" => stale;
 
     "store/replace-knows-a-recreated-record", ["R53", "I4"],
-    "a record that was deleted and created again with other bytes is another one, however often it has been written",
+    "a record that was deleted and created again with other bytes is another record, however often it was written",
     "cloakroom_store::Store, \"a version that no two writes share\" (the ABA problem)" => recreated;
 
     "store/replace-of-equal-bytes-is-consistent", ["R53"],
-    "a record created again with equal bytes may count as the same or as another; the answer says what was done",
+    "a record created again with equal bytes may count as the same or as another; the outcome matches the effect",
     "cloakroom_store::Store, \"its bytes, a digest of them, or a version\"" => equal_bytes;
 
     "store/replace-gone-writes-nothing", ["R20", "I4"],
-    "a replace where no record is does not make one: a session that was signed out stays so",
+    "a replace without a record creates none: a signed-out session stays signed out",
     "CVE-2025-46336 (rack-session restored deleted sessions); OWASP ASVS 5.0, 7.4.1" => gone;
 
     "store/replace-of-expired-is-gone", ["R14"],
@@ -32,55 +36,43 @@ checks! { Context:
     "store/replace-in-one-step", ["R55", "I9"],
     "value and expiry change in one step: a reader never sees the one without the other",
     "cloakroom_store::Store, \"Atomic\"" => one_step;
+
+    "store/replace-hides-nothing", ["R55", "R92"],
+    "loads and lists at the same time as many replaces always find the record",
+    "cloakroom_store::Store, \"Atomic\"; bindfs, sshfs and others, where a rename over a file is two steps" => hides_nothing;
 }
 
-async fn over_what_was_loaded(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("replace");
-    let mut old = seed(&store, &name, &context.write("0")).await?;
+async fn over_the_loaded_record(context: Context) -> Result<(), Stop> {
+    let (store, name, mut old) = context.seeded("replace", "0").await?;
     for round in 1..=5 {
         // Longer, shorter, and with another expiry each time.
         let bytes = vec![b'0' + round; usize::from(round % 3) * 100];
         let new = Write::new(bytes, context.later(60 * u64::from(round)), None);
-        same(
-            "replacing the record as loaded",
-            store.replace(&name, &old, &new).await?,
-            Replaced::Stored,
-        )?;
+        replaces(&store, &name, &old, &new).await?;
         is(&store, &name, &new, "the new record").await?;
-        old = crate::store::context::found(&store, &name, "the new record").await?;
+        old = found(&store, &name, "the new record").await?;
     }
     Ok(())
 }
 
 async fn stale(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("stale");
-    let first = seed(&store, &name, &context.write("first")).await?;
+    let (store, name, first) = context.seeded("stale", "first").await?;
     let second = context.write("second");
     store.replace(&name, &first, &second).await?;
     // Of the same length as what is there, so that a comparison of lengths is not enough.
     let third = Write::new("thirds", context.later(60), None);
-    same(
-        "replacing from a stale load",
-        store.replace(&name, &first, &third).await?,
-        Replaced::Changed,
-    )?;
+    let answer = store.replace(&name, &first, &third).await?;
+    same("replacing from a stale load", answer, Replaced::Changed)?;
     is(&store, &name, &second, "the record after a refused replace").await
 }
 
 async fn recreated(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("recreated");
-    let first = seed(&store, &name, &context.write("first")).await?;
+    let (store, name, first) = context.seeded("recreated", "first").await?;
     store.delete(&name, &first).await?;
     let again = context.write("again");
     seed(&store, &name, &again).await?;
-    same(
-        "replacing a record that was deleted and created again",
-        store.replace(&name, &first, &context.write("late")).await?,
-        Replaced::Changed,
-    )?;
+    let answer = store.replace(&name, &first, &context.write("late")).await?;
+    same("replacing a recreated record", answer, Replaced::Changed)?;
     is(&store, &name, &again, "the record that was created again").await
 }
 
@@ -90,11 +82,7 @@ async fn equal_bytes(context: Context) -> Result<(), Stop> {
     let write = context.write("equal");
     let first = seed(&store, &name, &write).await?;
     store.delete(&name, &first).await?;
-    same(
-        "creating again",
-        store.create(&name, &write).await?,
-        Created::Stored,
-    )?;
+    creates(&store, &name, &write).await?;
     let late = context.write("late");
     match store.replace(&name, &first, &late).await? {
         Replaced::Stored => is(&store, &name, &late, "the record after `Stored`").await,
@@ -104,38 +92,23 @@ async fn equal_bytes(context: Context) -> Result<(), Stop> {
 }
 
 async fn gone(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("gone");
-    let first = seed(&store, &name, &context.write("first")).await?;
+    let (store, name, first) = context.seeded("gone", "first").await?;
     store.delete(&name, &first).await?;
-    same(
-        "replacing a deleted record",
-        store.replace(&name, &first, &context.write("late")).await?,
-        Replaced::Gone,
-    )?;
+    let answer = store.replace(&name, &first, &context.write("late")).await?;
+    same("replacing a deleted record", answer, Replaced::Gone)?;
     absent(&store, &name, "the deleted record").await?;
     let never = key("never");
-    same(
-        "replacing a record that never was",
-        store
-            .replace(&never, &first, &context.write("late"))
-            .await?,
-        Replaced::Gone,
-    )?;
+    let answer = store
+        .replace(&never, &first, &context.write("late"))
+        .await?;
+    same("replacing a record that never was", answer, Replaced::Gone)?;
     absent(&store, &never, "a record that never was").await
 }
 
 async fn expired(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("expired");
-    let end = context.soon();
-    let old = seed(&store, &name, &Write::new("old", end, None)).await?;
-    context.reach(end).await;
-    same(
-        "replacing an expired record",
-        store.replace(&name, &old, &context.write("late")).await?,
-        Replaced::Gone,
-    )?;
+    let (store, name, old) = context.expired().await?;
+    let answer = store.replace(&name, &old, &context.write("late")).await?;
+    same("replacing an expired record", answer, Replaced::Gone)?;
     absent(&store, &name, "the expired record").await
 }
 
@@ -156,11 +129,7 @@ async fn one_step(context: Context) -> Result<(), Stop> {
         let next = &pairs[(polls + 1) % 2];
         let (replaced, seen, in_flight) =
             overtake(writer.replace(&name, &old, next), polls, reader.load(&name)).await;
-        same(
-            "replacing the record as loaded",
-            replaced?,
-            Replaced::Stored,
-        )?;
+        same("replacing as loaded", replaced?, Replaced::Stored)?;
         match seen? {
             None => return fail("while it is replaced the record is missing"),
             Some(stored) => ensure(
@@ -168,11 +137,61 @@ async fn one_step(context: Context) -> Result<(), Stop> {
                 "a reader saw the value of one write with the expiry of another",
             )?,
         }
-        old = crate::store::context::found(&writer, &name, "the new record").await?;
+        old = found(&writer, &name, "the new record").await?;
         ensure(matches(&old), "value and expiry are of two writes")?;
         if !in_flight && polls > 2 {
             break;
         }
     }
     Ok(())
+}
+
+async fn hides_nothing(context: Context) -> Result<(), Stop> {
+    const READERS: usize = 4;
+    const REPLACES: usize = 100;
+    const SUBJECT: &str = "ada";
+    let pair = context.pair().await?;
+    let lists = context.has(Ability::Directory);
+    let write = match lists {
+        true => context.write_for("0", SUBJECT),
+        false => context.write("0"),
+    };
+    let old = seed(&pair[0], &key("replaced"), &write).await?;
+    let is_done = Arc::new(AtomicBool::new(false));
+    let workers = (0..=READERS).map(|worker| {
+        let (store, is_done) = (pair[worker.min(1)].clone(), Arc::clone(&is_done));
+        let (mut old, mut write) = (old.clone(), write.clone());
+        async move {
+            if worker == 0 {
+                let _done = SetOnDrop(is_done);
+                for count in 1..=REPLACES {
+                    write.bytes = count.to_string().into();
+                    let replaced = store.replace(&key("replaced"), &old, &write).await?;
+                    same("replacing the record", replaced, Replaced::Stored)?;
+                    old = found(&store, &key("replaced"), "the new record").await?;
+                }
+                return Ok(());
+            }
+            while !is_done.load(Ordering::Relaxed) {
+                if store.load(&key("replaced")).await?.is_none() {
+                    return fail("a load found nothing while the record was replaced");
+                }
+                if lists && store.list(SUBJECT).await?.len() != 1 {
+                    return fail("a list lacked the record while it was replaced");
+                }
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        }
+    });
+    in_parallel(workers).await.into_iter().collect()
+}
+
+/// Readers end when the writer does, in whatever way.
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

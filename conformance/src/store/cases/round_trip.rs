@@ -5,15 +5,15 @@ use crate::store::context::{Context, absent, ends, found, is, key, seed};
 
 checks! { Context:
     "store/load-missing", ["R54"],
-    "a record that is not there is none, and not an error",
+    "loading a missing record returns none, not an error",
     "cloakroom_store::Store::load" => load_missing;
 
     "store/round-trip-any-bytes", ["I12"],
-    "records are opaque: a store returns every sequence of bytes as it was written, the empty one too",
+    "records are opaque: a load returns any sequence of bytes as written, even the empty one",
     "cloakroom_store::Store, \"Records are opaque\"" => any_bytes;
 
     "store/round-trip-large", ["I12"],
-    "a value of the greatest length that the store states is kept whole",
+    "a value of the store's stated maximum length survives whole",
     "cloakroom_store::Store, \"Records are opaque\"" => large;
 
     "store/round-trip-expiry", ["R26"],
@@ -46,9 +46,10 @@ async fn any_bytes(context: Context) -> Result<(), Stop> {
         let stored = seed(&store, &name, &write).await?;
         // The same bytes must also come through a replace, and be found equal to themselves by it.
         let longer = context.write([&value[..], b"+"].concat());
+        let answer = store.replace(&name, &stored, &longer).await?;
         same(
             &format!("replacing a value ({what})"),
-            store.replace(&name, &stored, &longer).await?,
+            answer,
             cloakroom_store::Replaced::Stored,
         )?;
         is(&store, &name, &longer, what).await?;

@@ -1,13 +1,13 @@
 use cloakroom_store::{Created, UnixTime, Write};
 
 use crate::case::{Stop, checks, ensure, fail, same};
-use crate::store::claims::Ability;
-use crate::store::context::{Context, absent, is, key, seed};
+use crate::store::Ability;
+use crate::store::context::{Context, absent, creates, is, key, seed};
 use crate::store::race::{POLLS, overtake};
 
 checks! { Context:
     "store/sweep-removes-only-expired", ["R14"],
-    "a sweep removes what has expired, says how much, and leaves what lives",
+    "a sweep removes expired records, returns their number, and leaves living ones",
     "cloakroom_store::Sweep::sweep" => only_expired;
 
     "store/sweep-keeps-its-limit", ["R59"],
@@ -19,7 +19,8 @@ checks! { Context:
     "cloakroom_store::Sweep::sweep; cloakroom_store::Store, \"Atomic\"" => spares_new;
 }
 
-/// Sweeps until nothing is left, and counts. A store that forgets what has expired by itself has less to count.
+/// Sweeps until nothing is left, and counts. A store that removes expired records by itself has
+/// fewer to count.
 async fn sweep_all(
     store: &crate::store::handle::Handle,
     limit: usize,
@@ -41,8 +42,7 @@ async fn sweep_all(
 }
 
 async fn only_expired(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Sweep)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Sweep).await?;
     same("a sweep where nothing is", store.sweep(100).await?, 0)?;
     let end = context.soon();
     for index in 0..10 {
@@ -57,18 +57,12 @@ async fn only_expired(context: Context) -> Result<(), Stop> {
     let touched = Write::new("touched", context.later(3600), None);
     store.touch(&key("touched"), touched.expires_at).await?;
     if context.just_before(end) {
-        same(
-            "a sweep before anything expired",
-            store.sweep(100).await?,
-            0,
-        )?;
+        let answer = store.sweep(100).await?;
+        same("a sweep before anything expired", answer, 0)?;
     }
     context.reach(end).await;
-    same(
-        "a sweep after 10 of 22 records expired",
-        store.sweep(100).await?,
-        10,
-    )?;
+    let answer = store.sweep(100).await?;
+    same("a sweep after 10 of 22 records expired", answer, 10)?;
     same("a second sweep", store.sweep(100).await?, 0)?;
     for index in 0..10 {
         let name = key(&format!("short-{index}"));
@@ -77,18 +71,11 @@ async fn only_expired(context: Context) -> Result<(), Stop> {
         crate::store::context::found(&store, &name, "a living record after a sweep").await?;
     }
     is(&store, &key("forever"), &forever, "a record without an end").await?;
-    is(
-        &store,
-        &key("touched"),
-        &touched,
-        "a record touched in time",
-    )
-    .await
+    is(&store, &key("touched"), &touched, "a touched record").await
 }
 
 async fn limit(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Sweep)?;
-    let store = context.store().await?;
+    let store = context.store_with(Ability::Sweep).await?;
     let end = context.soon();
     for index in 0..10 {
         let write = Write::new("short", end, None);
@@ -103,13 +90,10 @@ async fn limit(context: Context) -> Result<(), Stop> {
         seed(&store, &name, &context.write("new")).await?;
     }
     let over = Write::new("over", end, None);
-    same(
-        "creating a record that is over",
-        store.create(&key("over"), &over).await?,
-        Created::Stored,
-    )?;
+    creates(&store, &key("over"), &over).await?;
     let rest = sweep_all(&store, 3, 20).await?;
-    // A store may also remove what has expired while it writes, and need not keep what is over when it is written.
+    // A store may also remove what has expired while it writes, and need not keep what is over when
+    // it is written.
     ensure(
         rest <= 8,
         format!("of 8 records that were left to sweep {rest} were counted"),
@@ -122,8 +106,7 @@ async fn limit(context: Context) -> Result<(), Stop> {
 }
 
 async fn spares_new(context: Context) -> Result<(), Stop> {
-    context.require(Ability::Sweep)?;
-    let [sweeper, writer] = context.pair().await?;
+    let [sweeper, writer] = context.pair_with(Ability::Sweep).await?;
     for polls in 0..POLLS {
         let name = key(&format!("again-{polls}"));
         let over = Write::new(
@@ -137,13 +120,7 @@ async fn spares_new(context: Context) -> Result<(), Stop> {
             overtake(sweeper.sweep(100), polls, writer.create(&name, &new)).await;
         swept?;
         same("a create that met a sweep", created?, Created::Stored)?;
-        is(
-            &writer,
-            &name,
-            &new,
-            "a record created while a sweep was in flight",
-        )
-        .await?;
+        is(&writer, &name, &new, "a record created during a sweep").await?;
         if !in_flight && polls > 0 {
             break;
         }

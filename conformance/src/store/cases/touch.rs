@@ -1,20 +1,20 @@
 use cloakroom_store::{Deleted, Replaced, Touched, Write};
 
 use crate::case::{Stop, checks, ensure, same};
-use crate::store::context::{Context, absent, found, is, key, seed};
+use crate::store::context::{Context, absent, found, is, key, seed, touches};
 use crate::store::race::{POLLS, overtake};
 
 checks! { Context:
     "store/touch-sets-only-the-expiry", ["R56"],
-    "a touch sets when the record ends, later or earlier, and leaves its bytes",
+    "a touch sets the expiry, later or earlier, and leaves the bytes",
     "cloakroom_store::Store::touch" => only_the_expiry;
 
     "store/touch-disturbs-no-replace", ["R56", "I2"],
-    "a touch changes nothing of what replace and delete compare: a request that only read disturbs none that writes",
+    "a touch changes nothing that replace and delete compare: a read-only request disturbs no writer",
     "cloakroom_store::Store, \"touch never changes what they compare\"" => disturbs_no_replace;
 
     "store/touch-gone-writes-nothing", ["R20", "I4"],
-    "a touch where no record is does not make one",
+    "a touch without a record creates none",
     "CVE-2025-46336; OWASP ASVS 5.0, 7.4.1" => gone;
 
     "store/touch-of-expired-is-gone", ["R12", "R14"],
@@ -36,35 +36,23 @@ async fn only_the_expiry(context: Context) -> Result<(), Stop> {
     seed(&store, &name, &context.write("value")).await?;
     for seconds in [7200, 60, 3600] {
         let touched = Write::new("value", context.later(seconds), None);
-        same(
-            "touching a living record",
-            store.touch(&name, touched.expires_at).await?,
-            Touched::Extended,
-        )?;
+        touches(&store, &name, touched.expires_at).await?;
         is(&store, &name, &touched, "the touched record").await?;
     }
     Ok(())
 }
 
 async fn disturbs_no_replace(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("touched");
-    let before = seed(&store, &name, &context.write("first")).await?;
+    let (store, name, before) = context.seeded("touched", "first").await?;
     store.touch(&name, context.later(7200)).await?;
     let second = context.write("second");
-    same(
-        "replacing with what was loaded before the touch",
-        store.replace(&name, &before, &second).await?,
-        Replaced::Stored,
-    )?;
+    let answer = store.replace(&name, &before, &second).await?;
+    same("replacing across a touch", answer, Replaced::Stored)?;
     is(&store, &name, &second, "the new record").await?;
     let before = found(&store, &name, "the new record").await?;
     store.touch(&name, context.later(7200)).await?;
-    same(
-        "deleting with what was loaded before the touch",
-        store.delete(&name, &before).await?,
-        Deleted::Deleted,
-    )
+    let answer = store.delete(&name, &before).await?;
+    same("deleting across a touch", answer, Deleted::Deleted)
 }
 
 async fn gone(context: Context) -> Result<(), Stop> {
@@ -81,11 +69,7 @@ async fn gone(context: Context) -> Result<(), Stop> {
 }
 
 async fn expired(context: Context) -> Result<(), Stop> {
-    let store = context.store().await?;
-    let name = key("expired");
-    let end = context.soon();
-    seed(&store, &name, &Write::new("value", end, None)).await?;
-    context.reach(end).await;
+    let (store, name, _) = context.expired().await?;
     let touched = store.touch(&name, context.later(60)).await?;
     same("touching an expired record", touched, Touched::Gone)?;
     absent(&store, &name, "the expired record").await

@@ -1,4 +1,5 @@
-//! The other process: this program, started again, doing on its own handle what it is told over its standard input.
+//! The other process: this program, started again. It performs the operations from its standard
+//! input on its own handle.
 
 mod child;
 mod wire;
@@ -10,19 +11,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-use cloakroom_store::{
-    Created, Deleted, Key, Replaced, StoreError, Stored, Touched, UnixTime, Write,
-};
+use cloakroom_store::{StoreError, UnixTime};
 use tokio::sync::oneshot;
 
 pub(super) use child::is_child;
 pub use child::worker;
 
 use super::Place;
-use super::claims::Answer;
+use super::fixture::StoreFuture;
 use super::handle::{Handle, Operations};
+use super::operation::{Reply, Request};
 use crate::case::Stop;
-use wire::{Body, Reply, Request};
+use wire::Outcome;
 
 const NAME: &str = "CLOAKROOM_CONFORMANCE_WORKER";
 const ADDRESS: &str = "CLOAKROOM_CONFORMANCE_ADDRESS";
@@ -61,8 +61,7 @@ impl Worker {
         if let Some(mut stdin) = stdin {
             thread::spawn(move || {
                 for (number, now, request) in outgoing {
-                    if wire::send(&mut stdin, number, now, |frame| frame.request(&request)).is_err()
-                    {
+                    if wire::send(&mut stdin, number, now, &request).is_err() {
                         break;
                     }
                 }
@@ -71,9 +70,9 @@ impl Worker {
         if let Some(stdout) = stdout {
             let mut stdout = BufReader::new(stdout);
             thread::spawn(move || {
-                while let Ok(Some((number, _, reply))) = wire::receive(&mut stdout, Body::reply) {
+                while let Ok(Some((number, _, outcome))) = wire::receive(&mut stdout) {
                     if let Some(answer) = waiting.lock().answers.remove(&number) {
-                        let _ = answer.send(reply);
+                        let _ = answer.send(outcome);
                     }
                 }
                 waiting.lock().end();
@@ -81,7 +80,7 @@ impl Worker {
         }
         let worker = Self(process);
         match greeting.await {
-            Ok(Reply::Failed { text, .. }) => Err(Stop::Failed(format!(
+            Ok(Outcome::Failed(_, text)) => Err(Stop::Failed(format!(
                 "the other process could not open the store: {text}"
             ))),
             Ok(_) => Ok(worker),
@@ -96,13 +95,15 @@ impl Worker {
         Handle::erased(Self(Arc::clone(&self.0)))
     }
 
-    /// Kills the process at once (`SIGKILL`), and returns when it is dead. What it was doing stays half done.
+    /// Kills the process at once (`SIGKILL`), and returns when it is dead. Its operations stay half
+    /// done.
     pub(super) fn kill(&self) {
         self.0.kill();
     }
 }
 
-/// The running program. On Linux by a link that also works when the file has been replaced since by a new build.
+/// Returns the running program. On Linux by a link that also works when the file has been replaced
+/// since by a new build.
 fn this_program() -> std::io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         Ok("/proc/self/exe".into())
@@ -126,12 +127,9 @@ impl Process {
             .requests
             .send((number, self.place.clock().now(), request));
         match reply.await {
-            Ok(Reply::Failed {
-                transient: true,
-                text,
-            }) => Err(StoreError::transient("other process", text)),
-            Ok(Reply::Failed { text, .. }) => Err(StoreError::permanent("other process", text)),
-            Ok(reply) => Ok(reply),
+            Ok(Outcome::Done(reply)) => Ok(reply),
+            Ok(Outcome::Failed(true, text)) => Err(StoreError::transient("other process", text)),
+            Ok(Outcome::Failed(_, text)) => Err(StoreError::permanent("other process", text)),
             Err(_) => Err(StoreError::transient("other process", "it has ended")),
         }
     }
@@ -150,55 +148,13 @@ impl Drop for Process {
     }
 }
 
-/// Asks the other process, and takes the one kind of reply that answers the question.
-macro_rules! ask {
-    ($worker:ident, $request:expr, $reply:ident) => {
-        Box::pin(async move {
-            match $worker.0.ask($request).await? {
-                Reply::$reply(answer) => Ok(answer),
-                _ => Err(StoreError::permanent("other process", "another reply")),
-            }
-        })
-    };
-}
-
 impl Operations for Worker {
-    fn load<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
-        ask!(self, Request::Load(key.clone()), Loaded)
-    }
-
-    fn create<'a>(&'a self, key: &'a Key, write: &'a Write) -> Answer<'a, Created> {
-        ask!(self, Request::Create(key.clone(), write.clone()), Created)
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        old: &'a Stored,
-        write: &'a Write,
-    ) -> Answer<'a, Replaced> {
-        let request = Request::Replace(key.clone(), old.clone(), write.clone());
-        ask!(self, request, Replaced)
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, expires_at: UnixTime) -> Answer<'a, Touched> {
-        ask!(self, Request::Touch(key.clone(), expires_at), Touched)
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, old: &'a Stored) -> Answer<'a, Deleted> {
-        ask!(self, Request::Delete(key.clone(), old.clone()), Deleted)
-    }
-
-    fn list<'a>(&'a self, subject: &'a str) -> Answer<'a, Vec<(Key, Stored)>> {
-        ask!(self, Request::List(subject.to_owned()), Listed)
-    }
-
-    fn sweep(&self, limit: usize) -> Answer<'_, usize> {
-        ask!(self, Request::Sweep(limit), Swept)
+    fn perform(&self, request: Request) -> StoreFuture<'_, Reply> {
+        Box::pin(self.0.ask(request))
     }
 }
 
-/// Who waits for which reply.
+/// The callers that wait, by the number of the reply.
 #[derive(Default)]
 struct Waiting(Mutex<Numbers>);
 
@@ -206,7 +162,7 @@ struct Waiting(Mutex<Numbers>);
 struct Numbers {
     last: u64,
     ended: bool,
-    answers: BTreeMap<u64, oneshot::Sender<Reply>>,
+    answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
 }
 
 impl Waiting {
@@ -216,15 +172,16 @@ impl Waiting {
 }
 
 impl Numbers {
-    /// The frame with the number 0, which says that the store is open.
-    fn expect_greeting(&mut self) -> oneshot::Receiver<Reply> {
+    /// The frame with the number 0, which reports that the store is open.
+    fn expect_greeting(&mut self) -> oneshot::Receiver<Outcome> {
         let (answer, greeting) = oneshot::channel();
         self.answers.insert(0, answer);
         greeting
     }
 
-    /// The number of the next request. If the process has ended, nobody will answer it, and the receiver says so at once.
-    fn next(&mut self) -> (u64, oneshot::Receiver<Reply>) {
+    /// Returns the number of the next request. If the process has ended, the receiver fails at
+    /// once.
+    fn next(&mut self) -> (u64, oneshot::Receiver<Outcome>) {
         let (answer, reply) = oneshot::channel();
         self.last += 1;
         if !self.ended {

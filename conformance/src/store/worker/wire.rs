@@ -1,39 +1,26 @@
-//! What the two processes say to each other: frames of a length (u32, little endian) and a body.
+//! The frames between the two processes: a length (u32, little endian) and a body.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 
 use cloakroom_store::{
-    Created, Deleted, Key, Replaced, StoreError, Stored, Touched, UnixTime, Write,
+    Created, Cursor, Deleted, Entry, Key, Page, Replaced, StoreError, Stored, Touched, UnixTime,
+    Write,
 };
 
-/// An operation for the other process to do.
-pub(super) enum Request {
-    Load(Key),
-    Create(Key, Write),
-    Replace(Key, Stored, Write),
-    Touch(Key, UnixTime),
-    Delete(Key, Stored),
-    List(String),
-    Sweep(usize),
+use crate::store::operation::{Reply, Request};
+
+/// The outcome of a request.
+pub(super) enum Outcome {
+    Done(Reply),
+    /// Whether it is transient, and its text.
+    Failed(bool, String),
 }
 
-/// What came of it.
-pub(super) enum Reply {
-    Loaded(Option<Stored>),
-    Created(Created),
-    Replaced(Replaced),
-    Touched(Touched),
-    Deleted(Deleted),
-    Listed(Vec<(Key, Stored)>),
-    Swept(usize),
-    Failed { transient: bool, text: String },
-}
-
-impl Reply {
-    pub(super) fn failed(error: &StoreError) -> Self {
-        Self::Failed {
-            transient: error.is_transient(),
-            text: error.to_string(),
+impl From<Result<Reply, StoreError>> for Outcome {
+    fn from(result: Result<Reply, StoreError>) -> Self {
+        match result {
+            Ok(reply) => Self::Done(reply),
+            Err(error) => Self::Failed(error.is_transient(), error.to_string()),
         }
     }
 }
@@ -43,23 +30,20 @@ pub(super) fn send(
     to: &mut impl io::Write,
     number: u64,
     now: UnixTime,
-    put: impl FnOnce(&mut Frame),
+    body: &impl Wire,
 ) -> io::Result<()> {
-    let mut frame = Frame(Vec::new());
-    frame.number(number);
-    frame.number(now.as_secs());
-    put(&mut frame);
-    let length = u32::try_from(frame.0.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut frame = Vec::new();
+    number.put(&mut frame);
+    now.put(&mut frame);
+    body.put(&mut frame);
+    let length = u32::try_from(frame.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     to.write_all(&length.to_le_bytes())?;
-    to.write_all(&frame.0)?;
+    to.write_all(&frame)?;
     to.flush()
 }
 
 /// Reads one frame; `None` at the end of the stream.
-pub(super) fn receive<T>(
-    from: &mut impl Read,
-    take: impl FnOnce(&mut Body) -> Option<T>,
-) -> io::Result<Option<(u64, UnixTime, T)>> {
+pub(super) fn receive<T: Wire>(from: &mut impl Read) -> io::Result<Option<(u64, UnixTime, T)>> {
     let mut length = [0; 4];
     match from.read_exact(&mut length) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -67,230 +51,173 @@ pub(super) fn receive<T>(
     }
     let mut frame = vec![0; u32::from_le_bytes(length) as usize];
     from.read_exact(&mut frame)?;
-    let mut body = Body { frame, read: 0 };
-    let parse = || {
-        let number = body.number()?;
-        let now = body.time()?;
-        Some((number, now, take(&mut body)?))
+    let rest = &mut &*frame;
+    let mut parse = || Some((Wire::take(rest)?, Wire::take(rest)?, Wire::take(rest)?));
+    let parsed = parse().ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Some(parsed))
+}
+
+/// A value in a frame.
+pub(super) trait Wire: Sized {
+    fn put(&self, frame: &mut Vec<u8>);
+    /// Takes it from the front of the rest.
+    fn take(rest: &mut &[u8]) -> Option<Self>;
+}
+
+impl Wire for u64 {
+    fn put(&self, frame: &mut Vec<u8>) {
+        frame.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        let (number, behind) = rest.split_first_chunk()?;
+        *rest = behind;
+        Some(Self::from_le_bytes(*number))
+    }
+}
+
+/// A value that is on the wire as another one.
+macro_rules! through {
+    ($type:ty as $other:ty: $put:expr, $take:expr) => {
+        impl Wire for $type {
+            fn put(&self, frame: &mut Vec<u8>) {
+                let other: fn(&Self) -> $other = $put;
+                other(self).put(frame);
+            }
+
+            fn take(rest: &mut &[u8]) -> Option<Self> {
+                let this: fn($other) -> Option<Self> = $take;
+                this(Wire::take(rest)?)
+            }
+        }
     };
-    parse()
-        .map(Some)
-        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-pub(super) struct Frame(Vec<u8>);
+through!(usize as u64: |count| *count as u64, |count| count.try_into().ok());
+through!(bool as u64: |is| u64::from(*is), |is| Some(is == 1));
+through!(UnixTime as u64: |time| time.as_secs(), |time| Some(Self::from_secs(time)));
+through!(String as Vec<u8>: |text| text.clone().into_bytes(), |text| Self::from_utf8(text).ok());
+through!(Box<str> as String: |text| text.clone().into_string(), |text| Some(text.into()));
+through!(Cursor as Box<str>: |cursor| cursor.as_str().into(), |text| Some(Self::new(text)));
+through!(Key as Vec<u8>: |key| key.as_bytes().to_vec(), |key| {
+    Self::new(std::str::from_utf8(&key).ok()?)
+});
 
-impl Frame {
-    fn number(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+impl Wire for Vec<u8> {
+    fn put(&self, frame: &mut Vec<u8>) {
+        self.len().put(frame);
+        frame.extend_from_slice(self);
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        // A vector takes all it is given.
-        let _ = self.0.write_all(bytes);
-    }
-
-    fn stored(&mut self, stored: &Stored) {
-        self.bytes(&stored.bytes);
-        self.number(stored.expires_at.as_secs());
-        self.number(stored.version);
-    }
-
-    fn write(&mut self, write: &Write) {
-        self.bytes(&write.bytes);
-        self.number(write.expires_at.as_secs());
-        self.number(u64::from(write.subject.is_some()));
-        self.bytes(write.subject.as_deref().unwrap_or_default().as_bytes());
-    }
-
-    pub(super) fn request(&mut self, request: &Request) {
-        match request {
-            Request::Load(key) => {
-                self.number(0);
-                self.bytes(key.as_bytes());
-            }
-            Request::Create(key, write) => {
-                self.number(1);
-                self.bytes(key.as_bytes());
-                self.write(write);
-            }
-            Request::Replace(key, old, write) => {
-                self.number(2);
-                self.bytes(key.as_bytes());
-                self.stored(old);
-                self.write(write);
-            }
-            Request::Touch(key, expires_at) => {
-                self.number(3);
-                self.bytes(key.as_bytes());
-                self.number(expires_at.as_secs());
-            }
-            Request::Delete(key, old) => {
-                self.number(4);
-                self.bytes(key.as_bytes());
-                self.stored(old);
-            }
-            Request::List(subject) => {
-                self.number(5);
-                self.bytes(subject.as_bytes());
-            }
-            Request::Sweep(limit) => {
-                self.number(6);
-                self.number(*limit as u64);
-            }
-        }
-    }
-
-    pub(super) fn reply(&mut self, reply: &Reply) {
-        match reply {
-            Reply::Loaded(stored) => {
-                self.number(0);
-                self.number(u64::from(stored.is_some()));
-                if let Some(stored) = stored {
-                    self.stored(stored);
-                }
-            }
-            Reply::Created(answer) => {
-                self.number(1);
-                self.number(u64::from(*answer == Created::Taken));
-            }
-            Reply::Replaced(answer) => {
-                self.number(2);
-                self.number(match answer {
-                    Replaced::Stored => 0,
-                    Replaced::Changed => 1,
-                    Replaced::Gone => 2,
-                });
-            }
-            Reply::Touched(answer) => {
-                self.number(3);
-                self.number(u64::from(*answer == Touched::Gone));
-            }
-            Reply::Deleted(answer) => {
-                self.number(4);
-                self.number(match answer {
-                    Deleted::Deleted => 0,
-                    Deleted::Changed => 1,
-                    Deleted::Gone => 2,
-                });
-            }
-            Reply::Listed(records) => {
-                self.number(5);
-                self.number(records.len() as u64);
-                for (key, stored) in records {
-                    self.bytes(key.as_bytes());
-                    self.stored(stored);
-                }
-            }
-            Reply::Swept(count) => {
-                self.number(6);
-                self.number(*count as u64);
-            }
-            Reply::Failed { transient, text } => {
-                self.number(7);
-                self.number(u64::from(*transient));
-                self.bytes(text.as_bytes());
-            }
-        }
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        let length = Wire::take(rest)?;
+        let (bytes, behind) = rest.split_at_checked(length)?;
+        *rest = behind;
+        Some(bytes.to_vec())
     }
 }
 
-pub(super) struct Body {
-    frame: Vec<u8>,
-    read: usize,
-}
-
-impl Body {
-    fn rest(&self) -> &[u8] {
-        self.frame.get(self.read..).unwrap_or_default()
+impl<T: Wire> Wire for Option<T> {
+    fn put(&self, frame: &mut Vec<u8>) {
+        self.is_some().put(frame);
+        self.iter().for_each(|value| value.put(frame));
     }
 
-    fn number(&mut self) -> Option<u64> {
-        let number = u64::from_le_bytes(*self.rest().first_chunk()?);
-        self.read += size_of::<u64>();
-        Some(number)
-    }
-
-    fn count(&mut self) -> Option<usize> {
-        usize::try_from(self.number()?).ok()
-    }
-
-    fn time(&mut self) -> Option<UnixTime> {
-        self.number().map(UnixTime::from_secs)
-    }
-
-    fn bytes(&mut self) -> Option<Vec<u8>> {
-        let length = self.count()?;
-        let bytes = self.rest().get(..length)?.to_vec();
-        self.read += length;
-        Some(bytes)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.bytes()?).ok()
-    }
-
-    fn key(&mut self) -> Option<Key> {
-        Key::new(&self.text()?)
-    }
-
-    fn stored(&mut self) -> Option<Stored> {
-        let bytes = self.bytes()?;
-        Some(Stored::new(bytes, self.time()?, self.number()?))
-    }
-
-    fn write(&mut self) -> Option<Write> {
-        let (bytes, expires_at) = (self.bytes()?, self.time()?);
-        let named = self.number()? == 1;
-        let subject = self.text()?;
-        Some(Write::new(
-            bytes,
-            expires_at,
-            named.then(|| subject.into_boxed_str()),
-        ))
-    }
-
-    pub(super) fn request(&mut self) -> Option<Request> {
-        Some(match self.number()? {
-            0 => Request::Load(self.key()?),
-            1 => Request::Create(self.key()?, self.write()?),
-            2 => Request::Replace(self.key()?, self.stored()?, self.write()?),
-            3 => Request::Touch(self.key()?, self.time()?),
-            4 => Request::Delete(self.key()?, self.stored()?),
-            5 => Request::List(self.text()?),
-            6 => Request::Sweep(self.count()?),
-            _ => return None,
-        })
-    }
-
-    pub(super) fn reply(&mut self) -> Option<Reply> {
-        Some(match self.number()? {
-            0 if self.number()? == 0 => Reply::Loaded(None),
-            0 => Reply::Loaded(Some(self.stored()?)),
-            1 => Reply::Created(*[Created::Stored, Created::Taken].get(self.count()?)?),
-            2 => {
-                let answers = [Replaced::Stored, Replaced::Changed, Replaced::Gone];
-                Reply::Replaced(*answers.get(self.count()?)?)
-            }
-            3 => Reply::Touched(*[Touched::Extended, Touched::Gone].get(self.count()?)?),
-            4 => {
-                let answers = [Deleted::Deleted, Deleted::Changed, Deleted::Gone];
-                Reply::Deleted(*answers.get(self.count()?)?)
-            }
-            5 => {
-                let mut records = Vec::new();
-                for _ in 0..self.number()? {
-                    records.push((self.key()?, self.stored()?));
-                }
-                Reply::Listed(records)
-            }
-            6 => Reply::Swept(self.count()?),
-            7 => Reply::Failed {
-                transient: self.number()? == 1,
-                text: self.text()?,
-            },
-            _ => return None,
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        Some(match bool::take(rest)? {
+            true => Some(T::take(rest)?),
+            false => None,
         })
     }
 }
+
+/// Several values, one behind the other.
+macro_rules! fields {
+    ($type:ty: $this:ident => $($field:expr),+; $($name:ident $(: $is:ty)?),+ => $made:expr) => {
+        impl Wire for $type {
+            fn put(&self, frame: &mut Vec<u8>) {
+                let $this = self;
+                $($field.put(frame);)+
+            }
+
+            fn take(rest: &mut &[u8]) -> Option<Self> {
+                $(let $name $(: $is)? = Wire::take(rest)?;)+
+                Some($made)
+            }
+        }
+    };
+}
+
+fields!(Stored: this => Vec::from(&*this.bytes), this.expires_at, this.version;
+    bytes: Vec<u8>, end, version => Self::new(bytes, end, version));
+fields!(Write: this => Vec::from(&*this.bytes), this.expires_at, this.subject;
+    bytes: Vec<u8>, end, subject => Self::new(bytes, end, subject));
+fields!(Entry: this => this.key, this.stored, this.subject;
+    key, stored, subject => Self::new(key, stored, subject));
+fields!((Key, Stored): this => this.0, this.1; key, stored => (key, stored));
+
+/// A list of values.
+macro_rules! list {
+    ($($type:ty),+) => {$(
+        impl Wire for Vec<$type> {
+            fn put(&self, frame: &mut Vec<u8>) {
+                self.len().put(frame);
+                self.iter().for_each(|value| value.put(frame));
+            }
+
+            fn take(rest: &mut &[u8]) -> Option<Self> {
+                (0..u64::take(rest)?).map(|_| Wire::take(rest)).collect()
+            }
+        }
+    )+};
+}
+
+list!((Key, Stored), Entry);
+
+impl Wire for Page {
+    fn put(&self, frame: &mut Vec<u8>) {
+        self.records.put(frame);
+        self.next.put(frame);
+    }
+
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        let (records, next) = (Wire::take(rest)?, Wire::take(rest)?);
+        Some(Self { records, next })
+    }
+}
+
+/// One of several: its number, and its values.
+macro_rules! one_of {
+    ($type:ident: $($number:literal $variant:ident $(($($value:ident),+))?),+) => {
+        impl Wire for $type {
+            fn put(&self, frame: &mut Vec<u8>) {
+                match self {$(
+                    Self::$variant $(($($value),+))? => {
+                        u64::put(&$number, frame);
+                        $($($value.put(frame);)+)?
+                    }
+                )+}
+            }
+
+            fn take(rest: &mut &[u8]) -> Option<Self> {
+                Some(match u64::take(rest)? {
+                    $($number => {
+                        $($(let $value = Wire::take(rest)?;)+)?
+                        Self::$variant $(($($value),+))?
+                    })+
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+one_of!(Created: 0 Stored, 1 Taken);
+one_of!(Replaced: 0 Stored, 1 Changed, 2 Gone);
+one_of!(Touched: 0 Extended, 1 Gone);
+one_of!(Deleted: 0 Deleted, 1 Changed, 2 Gone);
+one_of!(Request: 0 Load(key), 1 Create(key, write), 2 Replace(key, old, write), 3 Touch(key, end),
+    4 Delete(key, old), 5 List(subject, limit), 6 Sweep(limit), 7 Enumerate(after, limit));
+one_of!(Reply: 0 Loaded(found), 1 Created(answer), 2 Replaced(answer), 3 Touched(answer),
+    4 Deleted(answer), 5 Listed(records), 6 Swept(count), 7 Page(page));
+one_of!(Outcome: 0 Done(reply), 1 Failed(transient, text));

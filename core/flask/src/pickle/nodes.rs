@@ -1,11 +1,11 @@
-//! What a pickle builds: nodes that refer to one another, since a pickle may put one object in several places, and fill it after
-//! it has done so.
+//! The nodes that a pickle builds. They refer to one another, because a pickle may put one object
+//! in several places and fill it afterwards.
 
 use crate::value::{Depth, Kind};
 use crate::{Date, DateTime, FormatError, Object, TimeDelta, Value};
 
-/// How much an expanded value may have beyond what its pickle has, in nodes and in bytes of text: objects in several places
-/// are copied, and 1 kB could ask for terabytes of copies.
+/// The budget of an expanded value beyond its pickle's own size, in nodes and in bytes of text.
+/// Shared objects are copied, and 1 kB of pickle could ask for terabytes of copies.
 const MAX_COPIES: usize = 65_536;
 
 pub(super) type Id = usize;
@@ -25,7 +25,7 @@ pub(super) enum Node {
     UuidWithoutState,
 }
 
-/// What a pickle may name.
+/// A name that a pickle may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Set,
@@ -91,7 +91,7 @@ impl Class {
 
 pub(super) struct Nodes {
     nodes: Vec<Node>,
-    /// What calls may still copy.
+    /// The remaining budget for copies in calls.
     left: usize,
 }
 
@@ -117,9 +117,10 @@ impl Nodes {
         self.nodes.get_mut(id)
     }
 
-    /// What `class(*arguments)` is. `None`: not with such arguments.
+    /// Returns the value of `class(*arguments)`, or `None` for unsuitable arguments.
     ///
-    /// What is in the arguments is copied, and a few bytes can ask for that again and again: within a budget.
+    /// Arguments are copied within a budget, because a few bytes can repeat the call again and
+    /// again.
     pub(super) fn construct(
         &mut self,
         class: Class,

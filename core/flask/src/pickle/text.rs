@@ -3,7 +3,8 @@
 use crate::value::Kind;
 use crate::{FormatError, Object, Value};
 
-/// The `repr` of an ASCII text without anything that needs an escape, but for the quote and the backslash.
+/// The `repr` of an ASCII text without anything that needs an escape, but for the quote and the
+/// backslash.
 pub(super) fn unquote(line: &str) -> Result<String, FormatError> {
     let inner = ['\'', '"']
         .iter()

@@ -22,7 +22,7 @@ pub(crate) fn dumps(value: &Value, protocol: Protocol) -> Result<Vec<u8>, Format
     Ok(writer.out)
 }
 
-/// Writes trees: no object stands in two places, so nothing needs a memo.
+/// Writes trees: no object has two places, so nothing needs a memo.
 struct Writer {
     out: Vec<u8>,
     protocol: Protocol,
@@ -101,7 +101,8 @@ impl Writer {
         })
     }
 
-    /// A key of a dict or a member of a set. Of what Python cannot hash it would make neither, and not load the session.
+    /// A key of a dict or a member of a set. Of what Python cannot hash it would make neither, and
+    /// not load the session.
     fn hashable(&mut self, value: &Value, depth: Depth) -> Result<(), FormatError> {
         let what = match value {
             Value::List(_) => "a `list` as a key, or in a `set`",
@@ -268,7 +269,8 @@ impl Writer {
     fn escaped(&mut self, text: &str) {
         for c in text.chars() {
             match (u8::try_from(c), u32::from(c)) {
-                // As Python escapes them since 3.7: a carriage return and 0x1a survive text files then.
+                // As Python escapes them since 3.7: a carriage return and 0x1a survive text files
+                // then.
                 (_, number @ (0 | 0x0a | 0x0d | 0x1a | 0x5c)) => {
                     self.out.extend(format!("\\u{number:04x}").bytes());
                 }
@@ -292,7 +294,7 @@ impl Writer {
         Ok(())
     }
 
-    /// `module.name(argument)`, of the classes that the reader knows too.
+    /// Writes `module.name(argument)`, for classes that the reader supports.
     fn call(
         &mut self,
         module: &str,

@@ -1,13 +1,13 @@
-//! The cookie's attributes, as Flask and werkzeug make them of the settings.
+//! The cookie's attributes, as Flask and werkzeug derive them from the settings.
 
-use cloakroom_core::{Builder, ConfigError, SameSite};
+use cloakroom_core::{ConfigBuilder, ConfigError, SameSite};
 
 use super::{SessionType, Settings};
 
 impl Settings {
-    pub(super) fn cookie(&self, builder: Builder) -> Result<Builder, ConfigError> {
+    pub(super) fn cookie(&self, builder: ConfigBuilder) -> Result<ConfigBuilder, ConfigError> {
         let fail = |field, problem| Err(ConfigError::new(field, problem));
-        // Flask-Session passes it over.
+        // Flask-Session ignores it.
         let partitioned =
             self.session_cookie_partitioned && self.session_type == SessionType::Cookie;
         let secure = self.session_cookie_secure || partitioned;
@@ -56,7 +56,7 @@ impl Settings {
         self.own_path().unwrap_or(&self.application_root)
     }
 
-    /// Where the path comes from.
+    /// Returns the key that sets the path.
     pub(super) fn path_key(&self) -> &'static str {
         match self.own_path() {
             Some(_) => "SESSION_COOKIE_PATH",
@@ -65,13 +65,13 @@ impl Settings {
     }
 }
 
-/// Without the port, and without dots in front.
+/// Returns the domain without the port, and without leading dots.
 fn host(domain: &str) -> &str {
     let host = domain.split(':').next().unwrap_or_default();
     host.trim_start_matches('.')
 }
 
-/// `urllib.parse.quote(path, safe="%!$&'()*+,/:=@")`, as werkzeug has it.
+/// Does the same as werkzeug's `urllib.parse.quote(path, safe="%!$&'()*+,/:=@")`.
 fn quoted(path: &str) -> String {
     let mut quoted = String::with_capacity(path.len());
     for byte in path.bytes() {

@@ -1,6 +1,6 @@
-//! The settings by Flask's keys: from a map, the environment, or whatever serde reads.
+//! The settings by Flask's keys: from a map, the environment, or any format of serde.
 
-use cloakroom_core::SameSite;
+use cloakroom_core::{ConfigError, SameSite};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,13 @@ use std::time::Duration;
 use super::{Secret, SessionType, Settings};
 use crate::{Serializer, Value};
 
-/// Why settings are refused: the key, and what to change. It quotes no value.
+/// The reason why settings are rejected: the key, and what to change. It quotes no value.
 ///
 /// ```
 /// use cloakroom_flask::{Settings, Value};
 ///
-/// let error = Settings::from_map([("SESSION_COKIE_NAME", Value::from("shop"))]).unwrap_err();
+/// let error = Settings::from_map([("SESSION_COKIE_NAME", Value::from("shop"))])
+///     .unwrap_err();
 /// assert_eq!(error.key(), "SESSION_COKIE_NAME");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +32,12 @@ impl SettingsError {
         }
     }
 
-    /// The key, as Flask calls it.
+    /// Returns the key, by Flask's name.
     ///
     /// ```
     /// # use cloakroom_flask::{Settings, Value};
-    /// let error = Settings::from_map([("SESSION_TYPE", Value::from("gopher"))]).unwrap_err();
+    /// let error =
+    ///     Settings::from_map([("SESSION_TYPE", Value::from("gopher"))]).unwrap_err();
     /// assert_eq!(error.key(), "SESSION_TYPE");
     /// ```
     #[must_use]
@@ -52,7 +54,7 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-/// Keys that one SESSION_TYPE alone has.
+/// Keys that only one SESSION_TYPE has.
 const OF_STORES: [(&str, SessionType); 12] = [
     ("SESSION_REDIS", SessionType::Redis),
     ("SESSION_MEMCACHED", SessionType::Memcached),
@@ -78,7 +80,7 @@ const OF_FLASK_SESSION: [&str; 6] = [
     "SESSION_ID_UUID",
     "SESSION_SERIALIZATION_FORMAT",
 ];
-/// Keys that Flask and Flask-Session both know.
+/// Keys of both Flask and Flask-Session.
 const OF_FLASK: [&str; 13] = [
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
@@ -94,7 +96,7 @@ const OF_FLASK: [&str; 13] = [
     "SESSION_REFRESH_EACH_REQUEST",
     "APPLICATION_ROOT",
 ];
-/// Keys of Flask-Session for what is not supported here.
+/// Keys of Flask-Session for features that are not supported here.
 const UNSUPPORTED: [&str; 6] = [
     "SESSION_CACHELIB",
     "SESSION_DYNAMODB",
@@ -103,7 +105,8 @@ const UNSUPPORTED: [&str; 6] = [
     "SESSION_SQLALCHEMY_SCHEMA",
     "SESSION_SQLALCHEMY_BIND_KEY",
 ];
-/// What begins so and is not known is a mistake; other keys belong to the rest of the application.
+/// An unknown key with one of these prefixes is an error. Other keys belong to the rest of the
+/// application.
 const OURS: [&str; 3] = ["SESSION_", "SECRET_KEY", "PERMANENT_SESSION_"];
 
 fn is_known(key: &str) -> bool {
@@ -114,15 +117,18 @@ fn is_known(key: &str) -> bool {
 }
 
 impl Settings {
-    /// The settings in a map with Flask's keys, such as `app.config`. Keys of the rest of the application are passed over.
+    /// Reads the settings from a map with Flask's keys, such as `app.config`. Skips keys of the
+    /// rest of the application.
     ///
-    /// Types are Flask's; a client object (SESSION_REDIS, SESSION_MEMCACHED, SESSION_MONGODB, SESSION_SQLALCHEMY) is a URL here. `None` is as if the
-    /// key were absent. Without SESSION_TYPE these are the settings of Flask's own session, in the cookie.
+    /// Types are Flask's, but a client object (SESSION_REDIS, SESSION_MEMCACHED, SESSION_MONGODB,
+    /// SESSION_SQLALCHEMY) is a URL here. `None` equals an absent key. Without SESSION_TYPE these
+    /// are the settings of Flask's own session, in the cookie.
     ///
     /// # Errors
     ///
-    /// A [`SettingsError`] for a key that begins like these and is not known, a value of another type, and keys that
-    /// contradict one another: so also for what [`config`](Settings::config) would refuse.
+    /// A [`SettingsError`] for an unknown key with one of these prefixes, a value of another type,
+    /// or keys that contradict one another. Also for everything that [`config`](Settings::config)
+    /// would reject.
     ///
     /// ```
     /// use cloakroom_flask::{SessionType, Settings, Value};
@@ -149,26 +155,37 @@ impl Settings {
                 return Err(SettingsError::new(&key, "is not supported here; remove it"));
             }
             if is_known(&key) && value != Value::None {
+                unquoted(&key, &value)?;
                 map.insert(key, value);
             }
         }
         Self::of(Keys(map))
     }
 
-    /// The settings in environment variables: `FLASK_` and the key, as `app.config.from_prefixed_env()` reads them, or the key
-    /// alone. Values are JSON where they can be read as such (`true`, `3600`), texts otherwise.
+    /// Reads the settings from environment variables: `FLASK_` and the key, like
+    /// `app.config.from_prefixed_env()`, or the key alone. Values are parsed as JSON where that
+    /// works (`true`, `3600`), and are texts otherwise.
     ///
-    /// Without the prefix a variable that is not known is taken for another program's (as `SESSION_MANAGER` of a desktop is), and passed over, so
-    /// that a misspelt one is not noticed. With the prefix it is an error: use it in production.
+    /// Without the prefix an unknown variable counts as another program's (such as a desktop's
+    /// `SESSION_MANAGER`) and is skipped, so a misspelt one goes unnoticed. With the prefix it is
+    /// an error: use the prefix in production.
+    ///
+    /// A text in quotes (`SECRET_KEY="…"`) is an error, because Flask would keep them too. With
+    /// the prefix Flask takes the quotes away, and so does this function.
     ///
     /// # Errors
     ///
-    /// As [`from_map`](Settings::from_map); also if a variable is set with the prefix and without, to different values.
+    /// As [`from_map`](Settings::from_map). Also if a variable is set with the prefix and without,
+    /// to different values.
     ///
     /// ```
     /// use cloakroom_flask::{SessionType, Settings};
     ///
-    /// let variables = [("FLASK_SESSION_TYPE", "filesystem"), ("SESSION_COOKIE_SECURE", "true"), ("PATH", "/bin")];
+    /// let variables = [
+    ///     ("FLASK_SESSION_TYPE", "filesystem"),
+    ///     ("SESSION_COOKIE_SECURE", "true"),
+    ///     ("PATH", "/bin"),
+    /// ];
     /// let settings = Settings::from_env(variables)?; // std::env::vars()
     /// assert!(settings.session_cookie_secure);
     /// # Ok::<(), cloakroom_flask::SettingsError>(())
@@ -181,10 +198,14 @@ impl Settings {
             let (name, text) = (name.into(), text.into());
             let key = match name.strip_prefix("FLASK_") {
                 Some(key) => key,
-                // Others' variables may begin alike.
+                // Variables of other programs may begin alike.
                 None if is_known(&name) => &name,
                 None => continue,
             };
+            if key == name && text.contains('"') {
+                // Flask takes the quotes away only with the prefix, as JSON.
+                check_text(key, &text)?;
+            }
             let value = Serializer::Json
                 .loads(text.as_bytes())
                 .unwrap_or(Value::Str(text));
@@ -284,7 +305,7 @@ impl Settings {
     }
 }
 
-/// With Flask's keys: from TOML, JSON, and whatever else serde reads.
+/// Reads Flask's keys from TOML, JSON, and any other format of serde.
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let map = BTreeMap::<String, Value>::deserialize(deserializer)?;
@@ -292,7 +313,7 @@ impl<'de> Deserialize<'de> for Settings {
     }
 }
 
-/// What is set, but not to `None`.
+/// The keys that are set, but not to `None`.
 struct Keys(BTreeMap<String, Value>);
 
 type Read<T> = Result<T, SettingsError>;
@@ -316,7 +337,7 @@ impl Keys {
         }
     }
 
-    /// Nothing is set that such sessions would pass over.
+    /// Rejects settings that such sessions would ignore.
     fn fit(&self, session_type: SessionType) -> Read<()> {
         for key in self.0.keys() {
             let of_store = OF_STORES.iter().find(|(known, _)| known == key);
@@ -357,7 +378,7 @@ impl Keys {
         self.take(key, "a text", text)
     }
 
-    /// Older versions of Flask tell "none" by `False`.
+    /// Older versions of Flask write "none" as `False`.
     fn text_or_false(&mut self, key: &str) -> Read<Option<String>> {
         let found = self.take(key, "a text", |value| match value {
             Value::Bool(false) => Some(None),
@@ -367,7 +388,7 @@ impl Keys {
     }
 
     fn bool(&mut self, key: &str, default: bool) -> Read<bool> {
-        // Not a text: Python takes every one for true, also `False`.
+        // Not a text: Python treats every text as true, even `False`.
         let value = self.take(
             key,
             "true or false (in the environment: in small letters)",
@@ -391,7 +412,7 @@ impl Keys {
         )
     }
 
-    /// One text, or several.
+    /// Reads one text, or several.
     fn texts(&mut self, key: &str) -> Read<Vec<String>> {
         let texts = self.take(key, "a text or a list of texts", |value| match value {
             Value::List(items) | Value::Tuple(items) => items.into_iter().map(text).collect(),
@@ -452,7 +473,7 @@ impl Keys {
         )
     }
 
-    /// Seconds, or a `timedelta`.
+    /// Reads seconds, or a `timedelta`.
     fn lifetime(&mut self) -> Read<Option<Duration>> {
         let wanted = "a whole number of seconds, at least one";
         self.take("PERMANENT_SESSION_LIFETIME", wanted, |value| {
@@ -467,6 +488,22 @@ impl Keys {
                 .map(Duration::from_secs)
         })
     }
+}
+
+/// Rejects texts that an env file's reader has left in quotes.
+fn unquoted(key: &str, value: &Value) -> Read<()> {
+    match value {
+        Value::Str(text) => check_text(key, text),
+        Value::List(items) | Value::Tuple(items) => {
+            items.iter().try_for_each(|item| unquoted(key, item))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_text(key: &str, text: &str) -> Read<()> {
+    let checked = ConfigError::check_text("", text);
+    checked.map_err(|error| SettingsError::new(key, error.problem()))
 }
 
 fn text(value: Value) -> Option<String> {

@@ -1,5 +1,5 @@
-//! Values as CBOR, which is what a session keeps. What CBOR has no type for gets a tag; readers that want a plain Rust type pass
-//! over tags, so a tuple can be read as a `Vec` and a `datetime` as whatever reads its text.
+//! A session's values as CBOR. Types that CBOR lacks get a tag. Readers of a plain Rust type skip
+//! tags, so a `Vec` can read a tuple, and a text type a `datetime`.
 
 use ciborium::Value as Cbor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -34,7 +34,7 @@ impl Value {
         bytes
     }
 
-    /// What a session keeps encoded.
+    /// Decodes a value from the bytes that a session keeps.
     pub(crate) fn from_cbor(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut rest = bytes;
         let cbor: Cbor = ciborium::from_reader(&mut rest).map_err(|error| match error {
@@ -191,7 +191,8 @@ fn ext(parts: Vec<Cbor>) -> Option<Value> {
     ))
 }
 
-/// Through CBOR's data model: keeps every type in a session (and wherever ciborium writes); other formats of serde may lose the tags.
+/// Through CBOR's data model: keeps every type in a session (and wherever ciborium writes); other
+/// formats of serde may lose the tags.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         cbor(self).serialize(serializer)

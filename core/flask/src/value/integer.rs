@@ -5,10 +5,12 @@ use std::str::FromStr;
 use super::Value;
 use crate::FormatError;
 
-/// The most digits of an integer that is read or written as text: as in Python, since converting takes quadratic time.
+/// The most digits of an integer that is read or written as text. Python has the same limit,
+/// because the conversion takes quadratic time.
 const MAX_DIGITS: usize = 4_300;
 
-/// An integer of any size. For those beyond 64 bits; `Value::from` makes the fitting [`Value`] of one.
+/// An integer of any size, for those beyond 64 bits. `Value::from` turns it into the fitting
+/// [`Value`].
 ///
 /// ```
 /// use cloakroom_flask::{Integer, Value};
@@ -22,7 +24,7 @@ const MAX_DIGITS: usize = 4_300;
 pub struct Integer(BigInt);
 
 impl Integer {
-    /// From two's complement, least significant byte first: as pickle has it.
+    /// Reads two's complement, least significant byte first, as in a pickle.
     pub(crate) fn from_signed_le(bytes: &[u8]) -> Self {
         Self(BigInt::from_signed_bytes_le(bytes))
     }
@@ -31,7 +33,7 @@ impl Integer {
         self.0.to_signed_bytes_le()
     }
 
-    /// As CBOR has it: `-1 - n` for negative ones.
+    /// Reads CBOR's form: `-1 - n` for negative ones.
     pub(crate) fn from_cbor(negative: bool, magnitude: &[u8]) -> Self {
         let value = BigInt::from_bytes_be(Sign::Plus, magnitude);
         Self(if negative { -value - 1 } else { value })
@@ -47,7 +49,7 @@ impl Integer {
         (negative, value.to_bytes_be().1)
     }
 
-    /// How many bytes it takes.
+    /// Returns the number of bytes.
     pub(crate) fn len(&self) -> usize {
         usize::try_from(self.0.bits().div_ceil(8)).unwrap_or(usize::MAX)
     }
@@ -56,7 +58,7 @@ impl Integer {
         u64::try_from(&self.0).ok()
     }
 
-    /// The text, unless it would be longer than Python writes.
+    /// Returns the text, unless Python would not write one that long.
     pub(crate) fn digits(&self) -> Result<String, FormatError> {
         // A decimal digit takes more than three bits.
         if self.0.bits() / 4 > MAX_DIGITS as u64 {

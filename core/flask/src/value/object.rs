@@ -4,8 +4,8 @@ use crate::TimeDelta;
 /// The longest name of a time zone. Those of IANA's database have at most 32 characters.
 const MAX_ZONE: usize = 64;
 
-/// A value of one of a few Python types that have no type of their own here: what they are is in the pickle, and goes back into it
-/// as it was. Nothing of it is imported or called.
+/// A value of one of a few Python types that have no type of their own here. Its arguments are read
+/// from the pickle, and written back unchanged. Nothing of it is imported or called.
 ///
 /// | class | arguments |
 /// |---|---|
@@ -109,7 +109,8 @@ impl Kind {
 }
 
 impl Object {
-    /// An object of this class with these arguments, or `None` if there is no such class in the table above, or not with them.
+    /// Makes an object of this class with these arguments. Returns `None` if the table above has no
+    /// such class, or not with such arguments.
     ///
     /// ```
     /// # use cloakroom_flask::Object;
@@ -126,7 +127,7 @@ impl Object {
         kind.takes(&arguments).then_some(Self { kind, arguments })
     }
 
-    /// The class, by its name in the table above.
+    /// Returns the class, by its name in the table above.
     ///
     /// ```
     /// # use cloakroom_flask::Object;
@@ -138,7 +139,7 @@ impl Object {
         self.kind.class()
     }
 
-    /// The arguments, as in the table above.
+    /// Returns the arguments, as in the table above.
     ///
     /// ```
     /// # use cloakroom_flask::Object;
@@ -153,7 +154,7 @@ impl Object {
         self.kind
     }
 
-    /// Seconds east of UTC, of a zone that is that alone.
+    /// Returns the seconds east of UTC, if the zone is a plain offset.
     pub(crate) fn plain_offset(&self) -> Option<i32> {
         match (self.kind, &self.arguments[..]) {
             (Kind::Timezone, [Value::TimeDelta(offset)]) if offset.microseconds == 0 => {
@@ -180,14 +181,14 @@ fn is_zone(value: &Value) -> bool {
     )
 }
 
-/// Less than a day, to either side.
+/// Returns whether this is less than a day, in either direction.
 fn is_offset(offset: TimeDelta) -> bool {
     let day = 86_400;
     let seconds = offset.total_seconds();
     (-day < seconds || seconds == -day && offset.microseconds > 0) && seconds < day
 }
 
-/// Python's six bytes; the first bit of the hour is `fold`.
+/// Checks Python's six bytes. The first bit of the hour is `fold`.
 fn is_time(state: &[u8]) -> bool {
     let [hour, minute, second, u1, u2, u3] = state[..] else {
         return false;
@@ -196,7 +197,7 @@ fn is_time(state: &[u8]) -> bool {
     hour & 0x7f < 24 && minute < 60 && second < 60 && microsecond < 1_000_000
 }
 
-/// Python's ten bytes; the first bit of the month is `fold`.
+/// Checks Python's ten bytes. The first bit of the month is `fold`.
 fn is_date_time(state: &[u8]) -> bool {
     let Some(([y1, y2, month, day], time)) = state.split_first_chunk() else {
         return false;
@@ -206,7 +207,8 @@ fn is_date_time(state: &[u8]) -> bool {
     date.is_some() && time.first().is_some_and(|hour| *hour < 24) && is_time(time)
 }
 
-/// Whether these are UTF-8 but for surrogates, and there is one: what Python's `surrogatepass` writes.
+/// Returns whether these bytes are UTF-8 except for at least one surrogate: the output of Python's
+/// `surrogatepass`.
 fn has_surrogates(mut bytes: &[u8]) -> bool {
     let mut found = false;
     while let Err(error) = std::str::from_utf8(bytes) {

@@ -56,9 +56,10 @@ impl fmt::Debug for Date {
     }
 }
 
-/// `datetime.datetime`: a day and a time of day to the microsecond; with an offset from UTC ("aware") or without ("naive").
+/// `datetime.datetime`: a day and a time of day to the microsecond, with an offset from UTC
+/// ("aware") or without ("naive").
 ///
-/// Read from and written as ISO 8601, as Python's `isoformat` has it.
+/// Read from and written as ISO 8601, in the form of Python's `isoformat`.
 ///
 /// ```
 /// use cloakroom_flask::DateTime;
@@ -105,7 +106,7 @@ impl DateTime {
         })
     }
 
-    /// Of seconds since the epoch, in UTC.
+    /// Makes a time from seconds since the epoch, in UTC.
     pub(crate) fn from_unix(seconds: i64, microsecond: u32) -> Option<Self> {
         let at = time::OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         let (year, month, day) = at.to_calendar_date();
@@ -118,7 +119,7 @@ impl DateTime {
         )
     }
 
-    /// Seconds since the epoch, rounded down; `None` for one without an offset.
+    /// Returns the seconds since the epoch, rounded down. `None` for a time without an offset.
     ///
     /// ```
     /// # use cloakroom_flask::DateTime;
@@ -130,14 +131,14 @@ impl DateTime {
         Some(self.civil_seconds() - i64::from(self.offset?))
     }
 
-    /// As if the time of day were UTC.
+    /// Returns the seconds as if the time of day were UTC.
     fn civil_seconds(&self) -> i64 {
         let time = time::Time::from_hms(self.hour, self.minute, self.second)
             .unwrap_or(time::Time::MIDNIGHT);
         self.date.0.with_time(time).assume_utc().unix_timestamp()
     }
 
-    /// In HTTP's format (RFC 9110, IMF-fixdate), if that is exact: UTC, whole seconds.
+    /// Returns HTTP's format (RFC 9110, IMF-fixdate), if that is exact: UTC, whole seconds.
     pub(crate) fn to_http(self) -> Option<String> {
         if self.offset != Some(0) || self.microsecond != 0 {
             return None;
@@ -218,7 +219,8 @@ impl fmt::Debug for DateTime {
     }
 }
 
-/// `datetime.timedelta`, as Python normalises it: seconds and microseconds are not negative, and less than a day and a second.
+/// `datetime.timedelta`, as Python normalises it: seconds and microseconds are not negative, and
+/// less than a day and a second.
 ///
 /// ```
 /// use cloakroom_flask::TimeDelta;
@@ -235,7 +237,7 @@ pub struct TimeDelta {
 }
 
 impl TimeDelta {
-    /// Of these parts, or `None` if they are not as Python normalises them.
+    /// Makes a length of these parts, or returns `None` if they are not as Python normalises them.
     ///
     /// ```
     /// # use cloakroom_flask::TimeDelta;
@@ -251,7 +253,7 @@ impl TimeDelta {
         })
     }
 
-    /// The length in whole seconds, rounded down.
+    /// Returns the length in whole seconds, rounded down.
     ///
     /// ```
     /// # use cloakroom_flask::TimeDelta;
@@ -269,7 +271,7 @@ impl fmt::Debug for TimeDelta {
     }
 }
 
-/// What is left of a text.
+/// The rest of a text.
 struct Digits<'a>(&'a [u8]);
 
 impl Digits<'_> {

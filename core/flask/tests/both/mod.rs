@@ -41,7 +41,7 @@ impl Both {
         Some(self.serializer.loads_any(&stored.bytes).unwrap())
     }
 
-    /// Overwrites the whole dict, whatever is there.
+    /// Overwrites the whole dict blindly.
     pub(crate) fn flask_writes(&mut self, sid: &str, session: &Value) {
         let bytes = self.serializer.dumps(session).unwrap();
         self.flask_writes_bytes(sid, bytes);

@@ -2,15 +2,17 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Mutex, PoisonError};
 
-/// What happens at one step.
+/// The fault of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The step fails, a write is cut short; what follows works.
+    /// A step fails, or a write is cut short. Later operations work.
     Error,
     /// The process is killed before this step; a write is cut short.
     Crash,
     /// The step happens, and reports a failure.
     Late,
+    /// From this step on there is no space for one more file or directory.
+    Full,
 }
 
 /// Counts the steps, and makes one of them go wrong.
@@ -39,7 +41,7 @@ impl Faults {
         };
     }
 
-    /// Lets everything work again; says whether the step was reached.
+    /// Lets everything work again. Returns whether the step was reached.
     pub(crate) fn disarm(&self) -> bool {
         std::mem::take(&mut *self.state()).hit
     }
@@ -61,7 +63,8 @@ impl Faults {
         }
     }
 
-    /// Before a write: leaves half of it in the file if this is the step that fails or at which the process dies.
+    /// Before a write: leaves half of it in the file if this is the step that fails or at which the
+    /// process dies.
     pub(crate) fn tear(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         let state = self.state();
         match state.armed {
@@ -84,6 +87,7 @@ impl Faults {
             Fault::Crash if step >= at => Now::Fail,
             Fault::Error if step == at => Now::Fail,
             Fault::Late if step == at => Now::ActAndFail,
+            Fault::Full if step >= at && matches!(name, "create" | "make directory") => Now::Fail,
             _ => Now::Act,
         }
     }

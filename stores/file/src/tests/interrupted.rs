@@ -1,5 +1,5 @@
-//! R60: each operation is interrupted at each of its steps, in each way. Whatever happens, the old or the new record is there
-//! as a whole, the subject's list agrees with it, and the store goes on.
+//! R60: each operation is interrupted at each of its steps, in each way. Whatever happens, the old
+//! or the new record is there as a whole, the subject's list agrees with it, and the store goes on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -86,7 +86,8 @@ impl Bench {
         self.runtime.block_on(async {
             let context = format!("{fault:?} at step {at}, leftover: {leftover}");
             let key = Key::new(&format!("{fault:?}-{at}-{leftover}")).unwrap();
-            // Own subjects for each case, so that the steps that create and remove their directories are among them.
+            // Own subjects for each case, so that the steps that create and remove their
+            // directories are among them.
             let subject = |subject: &str| format!("{subject} {}", key.as_str());
             let write = |(bytes, end, of): (&[u8], u64, Option<&str>)| {
                 let of = of.map(|of| subject(of).into());
@@ -158,7 +159,8 @@ impl Bench {
                     (Some(now), true) => vec![(key.clone(), now.clone())],
                     _ => vec![],
                 };
-                // Where old and new differ only in the subject, either may be the owner; here they never do.
+                // Where old and new differ only in the subject, either may be the owner; here they
+                // never do.
                 assert_eq!(listed, expected, "{context}: the list of {who}");
             }
 
@@ -263,8 +265,10 @@ fn a_sweep_interrupted_at_any_step_leaves_no_record_half_removed() {
 fn an_open_interrupted_at_any_step_can_be_repeated() {
     let dir = TempDir::new();
     for fault in [Fault::Error, Fault::Crash] {
-        // Five hundred of its steps make the directories of the shards, all alike.
-        for at in (0..12).chain(500..540) {
+        // A thousand of its steps make the directories of the shards, five hundred the locks, all
+        // alike.
+        let steps = (0..12).chain(500..506).chain(1_024..1_044);
+        for at in steps.chain(1_536..1_560) {
             let faults = Arc::new(Faults::default());
             faults.arm(fault, at);
             let opened = FileStore::builder(&dir.0)

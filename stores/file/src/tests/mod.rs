@@ -1,6 +1,9 @@
-//! Tests that need to see, fail or stop single steps on the file system. All others are in `tests/`.
+//! Tests that need to see, fail or stop single steps on the file system. All others are in
+//! `tests/`.
 
+mod again;
 pub(crate) mod faults;
+mod full;
 mod interrupted;
 mod order;
 

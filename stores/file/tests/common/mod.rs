@@ -1,4 +1,4 @@
-//! What several test files need.
+//! Helpers of several test files.
 
 #![allow(
     dead_code,
@@ -42,7 +42,7 @@ impl Drop for TempDir {
     }
 }
 
-/// A clock that stands until it is told.
+/// A clock that the test advances.
 #[derive(Clone, Default)]
 pub struct FakeClock(Arc<AtomicU64>);
 

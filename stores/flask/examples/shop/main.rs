@@ -1,7 +1,8 @@
-//! The shop of `app.py` in Rust, on the same sessions: as many of its routes as have moved already, here all four.
+//! The shop of `app.py` in Rust, on the same sessions: as many of its routes as have moved already,
+//! here all four.
 //!
-//! `SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 SECRET_KEY=... cargo run --example shop --features redis`: the variables of
-//! `app.py`.
+//! `SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 SECRET_KEY=... cargo run --example shop
+//! --features redis`: the variables of `app.py`.
 
 use std::error::Error;
 
@@ -65,7 +66,7 @@ struct Login {
     name: String,
 }
 
-/// As in Flask, but the session gets another id: whoever knew the old one is not signed in.
+/// Signs in as in Flask, but gives the session another id: the old id is not signed in.
 async fn login(
     session: Session,
     Form(login): Form<Login>,

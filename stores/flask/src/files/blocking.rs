@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::failure;
 
-/// What does the work, and the queue of those in this process who want to write.
+/// The worker, and the queue of this process's writers.
 pub(crate) struct Blocking<E> {
     pub(crate) engine: Arc<E>,
     queue: Arc<Semaphore>,
@@ -25,7 +25,7 @@ impl<E: Send + Sync + 'static> Blocking<E> {
         }
     }
 
-    /// Runs a job on a blocking thread. Once begun it is finished, also if nobody waits for it any more.
+    /// Runs a job on a blocking thread. A started job is finished, even if its caller has gone.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&E) -> Result<T, StoreError> + Send + 'static,

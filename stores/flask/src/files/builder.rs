@@ -12,12 +12,15 @@ use super::layout::FileLayout;
 use super::store::FileSystemStore;
 use crate::failure;
 
-/// How a [`FileSystemStore`] is to work. From [`FileSystemStore::builder`].
+/// Configures a [`FileSystemStore`]. From [`FileSystemStore::builder`].
 ///
 /// ```no_run
 /// use cloakroom_flask_stores::{FileLayout, FileSystemStore};
 ///
-/// let store = FileSystemStore::builder("flask_session").layout(FileLayout::CacheLib).threshold(10_000).open()?;
+/// let store = FileSystemStore::builder("flask_session")
+///     .layout(FileLayout::CacheLib)
+///     .threshold(10_000)
+///     .open()?;
 /// # Ok::<(), cloakroom_store::StoreError>(())
 /// ```
 #[must_use = "a builder does nothing until `open`"]
@@ -40,21 +43,23 @@ impl FileSystemBuilder {
         }
     }
 
-    /// The layout. Unless said otherwise the one of which the directory has signs (each version keeps a file that counts the
-    /// others, under a name and in a form of its own), and in an empty directory the newest.
+    /// Sets the layout. Default: the layout that the directory has signs of, or the newest in an
+    /// empty directory. The sign is a file that counts the others: each version gives it another
+    /// name and form.
     ///
     /// ```
     /// # use cloakroom_flask_stores::{FileLayout, FileSystemStore};
-    /// let builder = FileSystemStore::builder("flask_session").layout(FileLayout::CacheLibMd5);
+    /// let builder =
+    ///     FileSystemStore::builder("flask_session").layout(FileLayout::CacheLibMd5);
     /// ```
     pub fn layout(mut self, layout: FileLayout) -> Self {
         self.layout = Some(layout);
         self
     }
 
-    /// `SESSION_FILE_THRESHOLD`: with more files than this a create first removes what has expired, and if that is not enough,
-    /// **sessions that are alive**, those that end soonest first, as Flask does. 500 unless said otherwise, as there; 0 for no
-    /// limit.
+    /// Sets the number of files above which a create first removes expired ones
+    /// (`SESSION_FILE_THRESHOLD`). If that is not enough, it removes **living sessions**, as Flask
+    /// does, those that expire soonest first. Default: 500, as in Flask. 0 means no limit.
     ///
     /// ```
     /// # use cloakroom_flask_stores::FileSystemStore;
@@ -65,35 +70,37 @@ impl FileSystemBuilder {
         self
     }
 
-    /// `SESSION_FILE_MODE`: the permission bits of the files; `0o600` unless said otherwise. On Unix.
+    /// Sets the permission bits of the files (`SESSION_FILE_MODE`). Default: `0o600`. On Unix.
     ///
     /// ```
     /// # use cloakroom_flask_stores::FileSystemStore;
-    /// let builder = FileSystemStore::builder("flask_session").mode(0o660); // Flask runs as another user of the group
+    /// // Flask runs as another user of the same group.
+    /// let builder = FileSystemStore::builder("flask_session").mode(0o660);
     /// ```
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// The clock by which records end; the system's unless said otherwise.
+    /// Sets the clock by which records expire. Default: the system's clock.
     ///
     /// ```
     /// # use cloakroom_flask_stores::FileSystemStore;
     /// # use cloakroom_store::UnixTime;
-    /// let builder = FileSystemStore::builder("flask_session").clock(|| UnixTime::from_secs(1_700_000_000));
+    /// let builder = FileSystemStore::builder("flask_session")
+    ///     .clock(|| UnixTime::from_secs(1_700_000_000));
     /// ```
     pub fn clock(mut self, now: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
         self
     }
 
-    /// The store. Makes the directory if it is missing, finds out the layout, and counts the files, as Flask does at its start.
-    /// Blocking.
+    /// Opens the store. It makes a missing directory, detects the layout, and counts the files, as
+    /// Flask does at its start. Blocking.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be made or read; when it has signs of two layouts and none was named.
+    /// When the directory cannot be made or read, or has signs of two layouts and none was named.
     ///
     /// ```
     /// # use cloakroom_flask_stores::FileSystemStore;
@@ -125,7 +132,8 @@ impl FileSystemBuilder {
         for layout in FileLayout::ALL {
             let counter = self.dir.join(layout.counter());
             let head = disk::head(&counter, FileLayout::HEAD).map_err(failed)?;
-            // The two with MD5 have one name for it, but one begins with four zeros and the other with a pickle.
+            // The two with MD5 have one name for it, but one begins with four zeros and the other
+            // with a pickle.
             if let Some((UnixTime::MAX, _)) = head.and_then(|head| layout.decode(&head)) {
                 found.push(layout);
             }
@@ -135,7 +143,8 @@ impl FileSystemBuilder {
             [layout] => Ok(layout),
             _ => Err(failure::permanent(
                 STORE,
-                "the directory has been used by two versions of cachelib; say which layout is meant",
+                "two versions of cachelib have used the directory; choose the layout with the \
+                 builder",
             )),
         }
     }

@@ -105,7 +105,7 @@ impl Engine {
         Ok(removed)
     }
 
-    /// Counts the files anew, as every Flask process does at its start.
+    /// Counts the files again, as every Flask process does at its start.
     pub(super) fn recount(&self) -> Result<(), StoreError> {
         if self.threshold > 0 {
             let files = self.names()?.len();
@@ -126,7 +126,7 @@ impl Engine {
         Ok(self.read(path)?.filter(|stored| self.is_living(stored)))
     }
 
-    /// The record in this file, expired or not.
+    /// Returns the record in this file, expired or not.
     fn read(&self, path: &Path) -> Result<Option<Stored>, StoreError> {
         let Some(file) = disk::read(path).map_err(failed)? else {
             // An unmounted volume must not look like a visitor without a session.
@@ -142,7 +142,8 @@ impl Engine {
             }
             None => Err(failure::permanent(
                 STORE,
-                "a file does not begin as files of this layout do; it was left as it is",
+                "a file does not have this layout, and was left as it is; remove it or choose \
+                 another directory",
             )),
         }
     }
@@ -164,8 +165,8 @@ impl Engine {
         Ok(removed)
     }
 
-    /// Makes room as cachelib does: if there are more files than the threshold, what has expired goes, and if that is not
-    /// enough, what ends soonest.
+    /// Makes room as cachelib does. If there are more files than the threshold, expired ones go
+    /// first. If that is not enough, those that expire soonest follow.
     fn prune(&self) -> Result<(), StoreError> {
         if self.threshold == 0 || self.counted() <= self.threshold {
             return Ok(());
@@ -185,7 +186,7 @@ impl Engine {
         Ok(())
     }
 
-    /// All records by their ends. A file that cannot be read, or is none, is passed over.
+    /// Returns all records by their ends. A file that cannot be read, or is none, is passed over.
     fn records(&self) -> Result<Vec<(UnixTime, PathBuf)>, StoreError> {
         let mut records = Vec::new();
         for path in self.names()? {
@@ -227,8 +228,8 @@ impl Engine {
         }
     }
 
-    /// A counter that could not be written is no reason to fail: it is a guess among writers that do not lock, and the next
-    /// start of any of them counts anew.
+    /// A failed write of the counter is harmless: it is an estimate among writers without a lock,
+    /// and each start counts again.
     fn set_count(&self, files: usize) {
         let count = number::write(files as u64);
         let file = self.layout.encode(UnixTime::MAX, &count);
@@ -239,11 +240,5 @@ impl Engine {
 
 /// Errors of the file system name no file: its name is made from the session's id.
 pub(super) fn failed(error: io::Error) -> StoreError {
-    let what = format!("the session directory: {error}");
-    match error.kind() {
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::FileTooLarge => failure::permanent(STORE, what),
-        _ => failure::transient(STORE, what),
-    }
+    disk::failed(STORE, "the session directory", &error)
 }

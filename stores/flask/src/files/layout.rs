@@ -4,15 +4,15 @@ use sha2::Sha256;
 
 use super::number;
 
-/// What a cache puts its own files' names behind. Whatever ends so is left alone by every version: temporary files, and this
-/// store's lock.
+/// The suffix of a cache's own files. Every version leaves files with this suffix alone: temporary
+/// files, and this store's lock.
 pub(super) const OWN: &str = ".__wz_cache";
 
 /// Under which key a cache counts its files.
 const COUNT: &[u8] = b"__wz_cache_count";
 
-/// How the session files are named and what they begin with. Each is the layout of one family of versions; all processes on a
-/// directory must have the same.
+/// The names of the session files and their first bytes. Each variant is the layout of one family
+/// of versions. All processes on a directory must use the same.
 ///
 /// ```
 /// use cloakroom_flask_stores::FileLayout;
@@ -24,12 +24,12 @@ const COUNT: &[u8] = b"__wz_cache_count";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileLayout {
-    /// werkzeug's `FileSystemCache` (Flask-Session up to 0.3.2): names by MD5; the expiry as a pickled number, then the
-    /// pickled dict.
+    /// werkzeug's `FileSystemCache` (Flask-Session up to 0.3.2): names by MD5, the expiry as a
+    /// pickled number, then the pickled dict.
     Werkzeug,
-    /// cachelib up to 0.15: names by MD5; the expiry as four native bytes, then the pickled dict.
+    /// cachelib up to 0.15: names by MD5, the expiry as four native bytes, then the pickled dict.
     CacheLibMd5,
-    /// cachelib from 0.16 on: names by SHA-256; otherwise as before.
+    /// cachelib from 0.16 on: names by SHA-256, otherwise as before.
     CacheLib,
 }
 
@@ -57,7 +57,7 @@ impl FileLayout {
     pub(super) fn encode(self, expires_at: UnixTime, bytes: &[u8]) -> Vec<u8> {
         let end = match expires_at {
             UnixTime::MAX => 0,
-            // What ended in 1970 is not to live for ever.
+            // An expiry in 1970 must not mean a record without an end.
             end => end.as_secs().max(1),
         };
         let mut file = match self {
@@ -72,7 +72,8 @@ impl FileLayout {
         file
     }
 
-    /// When a file's record ends, and where its contents begin; `None` if it does not begin as files of this layout do.
+    /// When a file's record ends, and where its contents begin; `None` if it does not begin as
+    /// files of this layout do.
     pub(super) fn decode(self, file: &[u8]) -> Option<(UnixTime, usize)> {
         let (end, at) = match self {
             Self::Werkzeug => {
@@ -90,7 +91,7 @@ impl FileLayout {
         Some((end, at))
     }
 
-    /// Whether a file of this name can be a session's.
+    /// Returns whether a file of this name can be a session's.
     pub(super) fn is_record(self, name: &str) -> bool {
         !name.ends_with(OWN) && name != self.counter()
     }

@@ -14,5 +14,5 @@ pub use layout::FileLayout;
 pub use store::FileSystemStore;
 
 pub(crate) use blocking::Blocking;
-pub(crate) use disk::{read, replace};
+pub(crate) use disk::{failed as disk_failed, read, replace};
 pub(crate) use lock::Lock;

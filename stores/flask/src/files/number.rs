@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_whatever_follows_is_left_alone() {
+    fn written_values_are_read_back_and_the_rest_is_left_alone() {
         for number in [
             0,
             255,

@@ -1,9 +1,11 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Deleted, Key, Replaced, Store, StoreError, Stored, Sweep, Touched, UnixTime, Write,
+    Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Sweep, Swept, Touched,
+    UnixTime, Write,
 };
 
 use super::Blocking;
@@ -15,15 +17,16 @@ use super::layout::FileLayout;
 ///
 /// A record's bytes are the pickled dict that follows the expiry in its file.
 ///
-/// What holds among the processes that use this store (they take a lock): everything that the contract says. Flask takes
-/// no lock and overwrites blindly: what it writes between this store's comparison and its rename is lost, and what it writes
-/// afterwards overwrites this store's record. Files are replaced by renames on both sides, so nobody ever reads half a record.
-/// Nothing is forced to the disk, as in Flask: a power failure may take back the last moments.
+/// Among the processes that use this store the whole contract holds, because they take a lock.
+/// Flask takes no lock and overwrites blindly. A write of Flask between this store's comparison and
+/// its rename is lost. A later write of Flask overwrites this store's record. Both sides replace
+/// files by renames, so no process ever reads half a record. As in Flask, nothing is flushed to the
+/// disk: a power failure may undo the last moments.
 ///
-/// Sessions end in 2106 at the latest, because cachelib writes 32 bits; those without an end (0 in the file) are
-/// `UnixTime::MAX`.
+/// Sessions expire in 2106 at the latest, because cachelib writes 32 bits. Sessions without an
+/// expiry (0 in the file) have `UnixTime::MAX`.
 ///
-/// Its futures must run inside a Tokio runtime, on whose blocking threads the work is done.
+/// Its futures must run inside a Tokio runtime, whose blocking threads do the work.
 ///
 /// ```
 /// use cloakroom_flask_stores::FileSystemStore;
@@ -46,10 +49,12 @@ use super::layout::FileLayout;
 #[derive(Clone)]
 pub struct FileSystemStore {
     inner: Arc<Blocking<Engine>>,
+    place: Place,
 }
 
 impl FileSystemStore {
-    /// The store in `dir` (`SESSION_FILE_DIR`) as the [builder](Self::builder) opens it when nothing else is said.
+    /// Opens the store in `dir` (`SESSION_FILE_DIR`) with the defaults of the
+    /// [builder](Self::builder).
     ///
     /// # Errors
     ///
@@ -64,7 +69,7 @@ impl FileSystemStore {
         Self::builder(dir).open()
     }
 
-    /// A store in `dir` with options.
+    /// Returns a builder of a store in `dir`.
     ///
     /// ```no_run
     /// # use cloakroom_flask_stores::FileSystemStore;
@@ -75,7 +80,7 @@ impl FileSystemStore {
         FileSystemBuilder::new(dir.into())
     }
 
-    /// The layout that was named or found.
+    /// Returns the layout that was named or detected.
     ///
     /// ```
     /// # use cloakroom_flask_stores::{FileLayout, FileSystemStore};
@@ -88,8 +93,34 @@ impl FileSystemStore {
         self.inner.engine.layout
     }
 
+    /// Starts a task that removes expired records at this interval (at least a second). It ends
+    /// with the last handle on the returned store. Of several processes one sweeps at a time: see
+    /// [`Swept`](cloakroom_store::Swept).
+    ///
+    /// # Errors
+    ///
+    /// Permanent, outside of a Tokio runtime.
+    ///
+    /// ```no_run
+    /// # use cloakroom_flask_stores::FileSystemStore;
+    /// use std::time::Duration;
+    ///
+    /// # fn example() -> Result<(), cloakroom_store::StoreError> {
+    /// let store = FileSystemStore::open("flask_session")?;
+    /// let store = store.sweep_every(Duration::from_secs(300))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sweep_every(self, interval: Duration) -> Result<Swept<Self>, StoreError> {
+        Swept::new(self, interval)
+    }
+
     pub(super) fn new(engine: Engine) -> Self {
+        // By whatever path it was opened.
+        let dir = engine.dir.canonicalize();
+        let dir = dir.unwrap_or_else(|_| engine.dir.clone());
         Self {
+            place: Place::new(STORE, [&*dir.to_string_lossy()]),
             inner: Arc::new(Blocking::new(STORE, engine)),
         }
     }
@@ -107,9 +138,22 @@ impl FileSystemStore {
 }
 
 impl Store for FileSystemStore {
+    fn place(&self) -> Option<Place> {
+        Some(self.place.clone())
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let found = {
+            let key = key.clone();
+            self.inner.read(move |engine| engine.load(&key)).await?
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+        // Some file systems (those in user space) do not replace a file at once: a reader may find
+        // nothing for a moment.
         let key = key.clone();
-        self.inner.read(move |engine| engine.load(&key)).await
+        self.write(move |engine| engine.load(&key)).await
     }
 
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {

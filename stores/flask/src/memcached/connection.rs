@@ -1,23 +1,26 @@
-//! Requests and answers of Memcached's text protocol, and the connections that nobody uses just now.
+//! Requests and answers of Memcached's text protocol, and the idle connections.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::STORE;
 use crate::failure::{permanent, timed_out, transient};
+use crate::outlive::Outlive;
 
-/// The longest line that an answer may begin with. Those that are meant to come have less than 100 bytes.
+/// The longest line that an answer may begin with. Those that are meant to come have less than 100
+/// bytes.
 const LONGEST_LINE: u64 = 2048;
-/// The longest value that is read. A server takes at most 1 MiB unless it is told otherwise.
+/// The longest value that is read. A server takes at most 1 MiB by default.
 const LONGEST_VALUE: usize = 64 << 20;
-/// How many idle connections are kept.
-const IDLE: usize = 16;
+/// How many connections there may be to a server.
+const CONNECTIONS: usize = 16;
 
-/// What a server answered.
+/// A server's answer.
 pub(super) enum Answer {
     Done,
     /// Another record is there.
@@ -31,61 +34,94 @@ pub(super) enum Answer {
     },
 }
 
-pub(super) struct Link {
+/// A server. A handle.
+#[derive(Clone)]
+pub(super) struct Link(Arc<Inner>);
+
+struct Inner {
     server: String,
     timeout: Duration,
+    turns: Arc<Semaphore>,
     idle: Mutex<Vec<BufReader<TcpStream>>>,
+}
+
+/// Why an exchange failed.
+enum Failure {
+    /// The system sent nothing of the request, so the server cannot have received it.
+    Unsent(StoreError),
+    Other(StoreError),
 }
 
 impl Link {
     pub(super) fn new(server: String, timeout: Duration) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             server,
             timeout,
+            turns: Arc::new(Semaphore::new(CONNECTIONS)),
             idle: Mutex::default(),
-        }
+        }))
     }
 
     /// Its name, `host:port`.
     pub(super) fn server(&self) -> &str {
-        &self.server
+        &self.0.server
     }
 
-    /// Sends a request and waits for its answer. A connection that fails, or that nobody waits for any more, is closed.
+    /// Sends a request and waits for its answer. A failed connection is closed. A cancelled request
+    /// keeps its connection: a task reads the answer.
     pub(super) async fn ask(&self, request: Vec<u8>, reads: bool) -> Result<Answer, StoreError> {
-        let work = async {
-            if let Some(connection) = self.waiting() {
-                match self.ask_on(connection, &request).await {
-                    // The server closed it while nobody used it. A read does no harm twice.
-                    Err(error) if reads && error.is_transient() => {}
-                    outcome => return outcome,
-                }
-            }
-            let connection = TcpStream::connect(&self.server).await.map_err(broken)?;
-            // One small request at a time: nothing to wait for.
-            connection.set_nodelay(true).map_err(broken)?;
-            self.ask_on(BufReader::new(connection), &request).await
+        let inner = Arc::clone(&self.0);
+        let turn = tokio::time::timeout(inner.timeout, Arc::clone(&inner.turns).acquire_owned());
+        // Never closed.
+        let Ok(Ok(turn)) = turn.await else {
+            return Err(timed_out(STORE, inner.timeout));
         };
-        let done = tokio::time::timeout(self.timeout, work).await;
-        done.unwrap_or_else(|_| Err(timed_out(STORE, self.timeout)))
+        let work = async move {
+            let _turn = turn;
+            let asking = inner.ask(&request, reads);
+            let done = tokio::time::timeout(inner.timeout, asking).await;
+            done.unwrap_or_else(|_| Err(timed_out(STORE, inner.timeout)))
+        };
+        Outlive::new(work).await
+    }
+}
+
+impl Inner {
+    async fn ask(&self, request: &[u8], reads: bool) -> Result<Answer, StoreError> {
+        if let Some(connection) = self.waiting() {
+            match self.ask_on(connection, request).await {
+                Err(Failure::Unsent(_)) => {}
+                // The server closed it while it was idle. Repeating a read is harmless.
+                Err(Failure::Other(error)) if reads && error.is_transient() => {}
+                Err(Failure::Other(error)) => return Err(error),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+        let connection = TcpStream::connect(&self.server).await;
+        let connection = connection.map_err(unreachable)?;
+        // One small request at a time: nothing to wait for.
+        connection.set_nodelay(true).map_err(broken)?;
+        let answer = self.ask_on(BufReader::new(connection), request).await;
+        answer.map_err(|(Failure::Unsent(error) | Failure::Other(error))| error)
     }
 
     async fn ask_on(
         &self,
         mut connection: BufReader<TcpStream>,
         request: &[u8],
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<Answer, Failure> {
         let socket = connection.get_mut();
-        socket.write_all(request).await.map_err(broken)?;
-        let answer = read(&mut connection).await?;
+        let taken = socket.write(request).await;
+        let taken = taken.map_err(|error| Failure::Unsent(broken(error)))?;
+        let other = |error| Failure::Other(broken(error));
+        socket.write_all(&request[taken..]).await.map_err(other)?;
+        let answer = read(&mut connection).await.map_err(Failure::Other)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
-            idle.push(connection);
-        }
+        idle.push(connection);
         Ok(answer)
     }
 
-    /// A connection that is open and on which nothing came that nobody asked for.
+    /// Returns an open connection without unexpected bytes.
     fn waiting(&self) -> Option<BufReader<TcpStream>> {
         loop {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +191,8 @@ fn status(line: &[u8]) -> Result<Answer, StoreError> {
         }
         _ if line.starts_with(b"CLIENT_ERROR") => Err(permanent(
             STORE,
-            "the server refused the command (does it want a user name and password?)",
+            "the server refused the command; if it requires a user name and password, turn that \
+             off",
         )),
         _ => Err(unexpected()),
     }
@@ -169,10 +206,24 @@ fn number<T: std::str::FromStr>(text: Option<&str>) -> Result<T, StoreError> {
 pub(super) fn unexpected() -> StoreError {
     transient(
         STORE,
-        "the server gave an answer that the command does not have",
+        "the server's answer does not belong to the command; check the proxies in between",
     )
 }
 
 fn broken(error: std::io::Error) -> StoreError {
-    transient(STORE, format!("the connection failed: {}", error.kind()))
+    let kind = error.kind();
+    transient(
+        STORE,
+        format!("the connection broke: {kind}; the next operation makes a new one"),
+    )
+}
+
+fn unreachable(error: std::io::Error) -> StoreError {
+    let what = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => {
+            "nothing listens at the address of SESSION_MEMCACHED; start Memcached or mend it".into()
+        }
+        kind => format!("the server could not be reached: {kind}; check SESSION_MEMCACHED"),
+    };
+    transient(STORE, what)
 }

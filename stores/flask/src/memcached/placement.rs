@@ -1,4 +1,4 @@
-//! Which of several servers has a key: as each of Flask's clients has it.
+//! The server that has a key, as each of Flask's clients chooses it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,13 @@ use cloakroom_store::StoreError;
 use super::STORE;
 use crate::failure::permanent;
 
-/// The Python client whose way of spreading keys over several servers a [`MemcachedStore`](super::MemcachedStore) follows. Each has another.
+/// The Python client whose way of spreading keys over several servers a
+/// [`MemcachedStore`](super::MemcachedStore) follows. Each has another.
 ///
-/// All are followed while every server answers. When one does not, Python's clients put its sessions elsewhere (python-memcached at once,
-/// pymemcache after some attempts) and find the old ones again when it is back; here that is an error, so that no session that
-/// was signed out meanwhile comes back.
+/// The store follows all of them while every server answers. When a server fails, Python's clients
+/// put its sessions elsewhere (python-memcached at once, pymemcache after some attempts). They find
+/// the old ones again when it is back. Here a failed server is an error, so that no signed-out
+/// session comes back.
 ///
 /// ```
 /// use cloakroom_flask_stores::MemcachedClient;
@@ -24,9 +26,11 @@ use crate::failure::permanent;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemcachedClient {
-    /// `pylibmc.Client([...])` without `behaviors`: the hash "one at a time", modulo the number of servers. Flask-Session's first choice.
+    /// `pylibmc.Client([...])` without `behaviors`: the hash "one at a time", modulo the number of
+    /// servers. Flask-Session's first choice.
     Pylibmc,
-    /// `memcache.Client([...])` of python-memcached, all of one weight: CRC-32, modulo the number of servers.
+    /// `memcache.Client([...])` of python-memcached, all of one weight: CRC-32, modulo the number
+    /// of servers.
     PythonMemcached,
     /// `pymemcache.HashClient([...])`: rendezvous hashing by MurmurHash3.
     Pymemcache,
@@ -60,7 +64,8 @@ impl fmt::Display for MemcachedClient {
 }
 
 impl MemcachedClient {
-    /// The place, among servers with these names (`host:port`), of the one that has the key. There must be one at least.
+    /// The place, among servers with these names (`host:port`), of the one that has the key. There
+    /// must be one at least.
     pub(super) fn place<'n>(
         self,
         key: &str,

@@ -6,40 +6,50 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
-use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::aio::ConnectionLike as _;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError,
     RedisResult, ServerErrorKind, Value,
 };
+use tokio::time::Instant;
 
 use super::STORE;
+use super::flight::{Flight, Gate};
 use super::scripts::Script;
 use super::url;
+use super::way::Connection;
 use crate::failure::{of_tls, permanent, timed_out, transient};
+use crate::outlive::Outlive;
 
-pub(super) struct Link {
+/// A handle.
+#[derive(Clone)]
+pub(super) struct Link(Arc<Inner>);
+
+struct Inner {
     client: Client,
     timeout: Duration,
+    gate: Arc<Gate>,
     current: Mutex<Current>,
-    /// Held by who connects, so that one connection is made and not as many as there are waiting operations.
-    connecting: tokio::sync::Mutex<()>,
+    /// Held while a connection is made, so that all waiting operations share it.
+    connecting: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
 struct Current {
-    connection: Option<MultiplexedConnection>,
-    /// Counts the connections, so that an operation gives up the one that failed it and not its successor.
+    connection: Option<Connection>,
+    /// Counts the connections. An operation gives up the one that failed it, not its successor.
     generation: u64,
 }
 
 impl Link {
     pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, StoreError> {
-        Ok(Self {
+        Ok(Self(Arc::new(Inner {
             client: url::client(url)?,
             timeout,
+            gate: Arc::default(),
             current: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
-        })
+            connecting: Arc::default(),
+        })))
     }
 
     /// The first command, at which it is seen whether both sides speak TLS, or neither.
@@ -47,8 +57,9 @@ impl Link {
         let tls = self.has_tls();
         // A server without TLS may wait for the end of what it takes for a line.
         let mut is_in_doubt = tls;
+        let deadline = self.deadline();
         let ping = async {
-            let outcome = self.attempt(&redis::cmd("PING")).await;
+            let outcome = self.attempt(redis::cmd("PING"), deadline).await;
             let why = outcome.as_ref().err();
             is_in_doubt = why.is_some_and(|error| hung_up(error) || (tls && error.is_timeout()));
             outcome
@@ -58,17 +69,25 @@ impl Link {
             (false, _) => answered,
             (true, true) => Err(transient(
                 STORE,
-                "the server does not answer, or hangs up: does it speak TLS, for which rediss:// asks?",
+                "the server does not answer, or closes the connection; check that it speaks TLS, \
+                 or write redis://",
             )),
             (true, false) => Err(transient(
                 STORE,
-                "the server hung up at the first command: does it want TLS, for which rediss:// asks?",
+                "the server closed the connection at the first command; if it requires TLS, write \
+                 rediss://",
             )),
         }
     }
 
+    /// Returns the address and the database, without user and password.
+    pub(super) fn place(&self) -> String {
+        let info = self.0.client.get_connection_info();
+        format!("{}/{}", info.addr(), info.redis_settings().db())
+    }
+
     fn has_tls(&self) -> bool {
-        let address = self.client.get_connection_info().addr();
+        let address = self.0.client.get_connection_info().addr();
         matches!(address, ConnectionAddr::TcpTls { .. })
     }
 
@@ -84,69 +103,120 @@ impl Link {
             command.arg(what).arg(1).arg(key).arg(arguments);
             command
         };
+        let deadline = self.deadline();
         let run = async {
-            match self.attempt(&call("EVALSHA", &script.digest)).await {
+            match self
+                .attempt(call("EVALSHA", &script.digest), deadline)
+                .await
+            {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    self.attempt(&call("EVAL", script.code)).await
+                    self.attempt(call("EVAL", script.code), deadline).await
                 }
                 outcome => outcome,
             }
         };
         let value = self.bounded(run).await?;
-        redis::from_redis_value(value)
-            .map_err(|_| transient(STORE, "the server gave an answer of another type"))
+        redis::from_redis_value(value).map_err(|_| {
+            transient(
+                STORE,
+                "the server's answer has an unexpected type; check the \
+                                           proxies in between",
+            )
+        })
     }
 
-    /// What comes within the time, if anything does. A connection on which nothing came is not used again.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.0.timeout
+    }
+
+    /// Returns the answer if it comes in time. A connection without an answer is not used again.
     async fn bounded(
         &self,
         operation: impl Future<Output = RedisResult<Value>>,
     ) -> Result<Value, StoreError> {
-        let generation = self.current().generation;
-        match tokio::time::timeout(self.timeout, operation).await {
+        let generation = self.0.current().generation;
+        match tokio::time::timeout(self.0.timeout, operation).await {
             Ok(outcome) => outcome.map_err(|error| failed(&error)),
             Err(_) => {
-                self.give_up(generation);
-                Err(timed_out(STORE, self.timeout))
+                self.0.give_up(generation);
+                Err(timed_out(STORE, self.0.timeout))
             }
         }
     }
 
-    async fn attempt(&self, command: &Cmd) -> RedisResult<Value> {
-        let (mut connection, generation) = self.connection().await?;
-        let outcome = connection.req_packed_command(command).await;
-        // What the server refuses is a value until somebody makes an error of it.
-        let outcome = outcome.and_then(Value::extract_error);
-        if let Err(error) = &outcome
-            && is_spent(error)
-        {
-            self.give_up(generation);
+    /// Sends a command. Sends it again if the server cannot have received it.
+    async fn attempt(&self, mut command: Cmd, deadline: Instant) -> RedisResult<Value> {
+        let mut tries = 0;
+        loop {
+            self.0.gate.pass().await;
+            let outcome;
+            (command, outcome) = self.attempt_once(command, deadline).await;
+            match outcome {
+                Err((error, true)) if tries < 2 && hung_up(&error) => tries += 1,
+                outcome => return outcome.map_err(|(error, _)| error),
+            }
         }
-        outcome
     }
 
-    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
-        if let Some(found) = self.current().get() {
-            return Ok(found);
-        }
-        let _alone = self.connecting.lock().await;
-        if let Some(found) = self.current().get() {
-            return Ok(found);
-        }
-        // The operation as a whole has a limit: no second one, which would end it earlier and keep the connection.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(None);
-        let connecting = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        let connection = connecting.await?;
-        let mut current = self.current();
-        current.generation += 1;
-        current.connection = Some(connection.clone());
-        Ok((connection, current.generation))
+    /// Gives the command back. An error comes with whether it was certainly not sent.
+    async fn attempt_once(
+        &self,
+        command: Cmd,
+        deadline: Instant,
+    ) -> (Cmd, Result<Value, (RedisError, bool)>) {
+        let (mut connection, generation) = match self.connection().await {
+            Ok(found) => found,
+            Err(error) => return (command, Err((error, true))),
+        };
+        let inner = Arc::clone(&self.0);
+        let work = async move {
+            let before = connection.written();
+            let outcome = connection.client.req_packed_command(&command).await;
+            // The client gives a refusal of the server as a value.
+            let outcome = outcome.and_then(Value::extract_error).map_err(|error| {
+                if is_spent(&error) {
+                    inner.give_up(generation);
+                }
+                let unsent = before.is_some() && connection.written() == before;
+                (error, unsent)
+            });
+            (command, outcome)
+        };
+        Flight::new(Arc::clone(&self.0.gate), deadline, work).await
     }
 
+    async fn connection(&self) -> RedisResult<(Connection, u64)> {
+        if let Some(found) = self.0.current().get() {
+            return Ok(found);
+        }
+        let alone = Arc::clone(&self.0.connecting).lock_owned().await;
+        if let Some(found) = self.0.current().get() {
+            return Ok(found);
+        }
+        let inner = Arc::clone(&self.0);
+        // A cancelled request does not leave its handshake to the next one.
+        Outlive::new(async move {
+            let _alone = alone;
+            // The operation as a whole has a limit. A second one would end it earlier, and keep
+            // the connection.
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(inner.timeout))
+                .set_response_timeout(None);
+            let opening = Connection::open(&inner.client, &config);
+            let connection = match tokio::time::timeout(inner.timeout, opening).await {
+                Ok(connection) => connection?,
+                Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+            };
+            let mut current = inner.current();
+            current.generation += 1;
+            current.connection = Some(connection.clone());
+            Ok((connection, current.generation))
+        })
+        .await
+    }
+}
+
+impl Inner {
     fn give_up(&self, generation: u64) {
         let mut current = self.current();
         if current.generation == generation {
@@ -161,19 +231,20 @@ impl Link {
 }
 
 impl Current {
-    fn get(&self) -> Option<(MultiplexedConnection, u64)> {
+    fn get(&self) -> Option<(Connection, u64)> {
         Some((self.connection.clone()?, self.generation))
     }
 }
 
-/// Whether the connection is of no more use: it broke, or leads to what has become a replica.
+/// Returns whether the connection is useless: it broke, or leads to a server that has become a
+/// replica.
 fn is_spent(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
-/// Whether there was a server, which said nothing that can be understood.
+/// Returns whether there was a server without an intelligible answer.
 fn hung_up(error: &RedisError) -> bool {
     let nobody = matches!(
         cause(error).map(io::Error::kind),
@@ -182,7 +253,8 @@ fn hung_up(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Parse || (error.is_connection_dropped() && !nobody)
 }
 
-/// In words that hold nothing of what was sent: a server repeats keys and values in some of its errors.
+/// In words that hold nothing of what was sent: a server repeats keys and values in some of its
+/// errors.
 fn failed(error: &RedisError) -> StoreError {
     use ServerErrorKind as Server;
 
@@ -195,7 +267,7 @@ fn failed(error: &RedisError) -> StoreError {
         }
         ErrorKind::Io | ErrorKind::Parse => transient(STORE, "the connection broke"),
         ErrorKind::AuthenticationFailed | ErrorKind::Server(Server::NoPerm) => {
-            permanent(STORE, "the server does not let the user do it")
+            permanent(STORE, "the user lacks a permission; grant it (ACL SETUSER)")
         }
         ErrorKind::Server(
             Server::BusyLoading
@@ -206,12 +278,15 @@ fn failed(error: &RedisError) -> StoreError {
         ) => transient(STORE, "the server cannot take a command now"),
         _ => match error.code() {
             Some("OOM") => permanent(STORE, "the server is out of memory and wrote nothing"),
-            Some("NOAUTH" | "WRONGPASS") => {
-                permanent(STORE, "the server wants a user name and password")
-            }
+            Some("NOAUTH" | "WRONGPASS") => permanent(
+                STORE,
+                "the server requires a user name and password; put them into \
+                                  SESSION_REDIS",
+            ),
             Some("WRONGTYPE") => permanent(
                 STORE,
-                "the key holds what Flask-Session does not write; it was left as it is",
+                "the key holds a value that Flask-Session does not write, which was left as it is; \
+                 use another SESSION_KEY_PREFIX",
             ),
             Some("BUSY") => transient(STORE, "the server is busy with another script"),
             _ => permanent(STORE, "the server refused the command"),
@@ -219,7 +294,7 @@ fn failed(error: &RedisError) -> StoreError {
     }
 }
 
-/// What the system said.
+/// The system's error.
 fn cause(error: &RedisError) -> Option<&io::Error> {
     // The client shares it between copies of the error.
     type Shared = Arc<dyn Error + Send + Sync>;

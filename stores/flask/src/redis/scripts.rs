@@ -8,9 +8,10 @@ pub(super) struct Script {
     pub(super) digest: String,
 }
 
-/// Returns the value and the second at which it ends, -1 for never; nothing if there is none.
+/// Returns the value and its expiry in seconds, -1 for never. Returns nothing if there is none.
 ///
-/// The end is made of the server's time and the time that is left, which together are a millisecond off at most.
+/// The end is made of the server's time and the time that is left, which together are a millisecond
+/// off at most.
 pub(super) static LOAD: LazyLock<Script> = LazyLock::new(|| {
     script(
         "

@@ -11,8 +11,9 @@ pub(super) fn client(url: &str) -> Result<Client, StoreError> {
     if misplaced(url) {
         return Err(permanent(
             STORE,
-            "SESSION_REDIS has its database, user or password among its options, where they are not read; it is to be \
-             redis://user:password@host:port/database, or unix:///socket?db=…&user=…&pass=…",
+            "SESSION_REDIS has its database, user or password among its options, where they are \
+             not read; write redis://user:password@host:port/database, or \
+             unix:///socket?db=…&user=…&pass=…",
         ));
     }
     // To Python a fragment is nothing. This client might read `#insecure`.
@@ -21,11 +22,14 @@ pub(super) fn client(url: &str) -> Result<Client, StoreError> {
     if asks_for_tls(&url) {
         return with_tls(&url, options);
     }
-    options.end("SESSION_REDIS has options for TLS, and its scheme is not rediss")?;
+    options.end(
+        "SESSION_REDIS has TLS options without the scheme rediss; write rediss:// or \
+                 remove them",
+    )?;
     Client::open(url).map_err(|_| unreadable())
 }
 
-/// What it is once it is read: schemes are known in any case.
+/// Returns whether the URL requires TLS. Recognizes the schemes even if their feature is off.
 fn asks_for_tls(url: &str) -> bool {
     redis::parse_redis_url(url).is_some_and(|url| matches!(url.scheme(), "rediss" | "valkeys"))
 }
@@ -39,20 +43,21 @@ fn with_tls(url: &str, mut options: Options) -> Result<Client, StoreError> {
         None | Some("required" | "optional")
     ) {
         return Err(options.refused(
-            "ssl_cert_reqs is to be required: else the password and the sessions would go to anybody who answers in the server's \
-             place; for a server with a certificate of your own give ssl_ca_certs",
+            "ssl_cert_reqs must be `required`: otherwise any impostor of the server would get the \
+             password and the sessions; for a certificate of your own set ssl_ca_certs",
         ));
     }
     if options.switch("ssl_check_hostname")? == Some(false) {
         return Err(options.refused(
-            "ssl_check_hostname=false is not kept: the certificate is to have the name by which SESSION_REDIS calls the server",
+            "ssl_check_hostname=false is refused: the certificate must have the host name of \
+             SESSION_REDIS; remove the option",
         ));
     }
     let root_cert = options.certificates("ssl_ca_certs")?.map(|pem| pem.bytes);
     let client_tls = options.client("ssl_certfile", "ssl_keyfile")?;
     options.end(
-        "SESSION_REDIS has an option for TLS that is not known here; known are ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs \
-         and ssl_check_hostname",
+        "SESSION_REDIS has an unsupported TLS option; supported are ssl_ca_certs, ssl_certfile, \
+         ssl_keyfile, ssl_cert_reqs and ssl_check_hostname",
     )?;
     let certificates = redis::TlsCertificates {
         client_tls: client_tls.map(|[chain, key]| redis::ClientTlsConfig {
@@ -80,11 +85,12 @@ fn with_tls(url: &str, options: Options) -> Result<Client, StoreError> {
 fn unreadable() -> StoreError {
     permanent(
         STORE,
-        "SESSION_REDIS is to be redis://user:password@host:port/database, or with TLS rediss://",
+        "SESSION_REDIS must be redis://user:password@host:port/database, or rediss:// with TLS",
     )
 }
 
-/// Whether the URL says with whom or where as Python's client takes it and this one passes it over: that would lead elsewhere.
+/// Returns whether Python's client reads a user or an address from an option that this client
+/// ignores. Such a URL would lead elsewhere.
 fn misplaced(url: &str) -> bool {
     let url = url.split('#').next().unwrap_or_default();
     let (place, options) = url.split_once('?').unwrap_or((url, ""));

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_store::{StoreError, UnixTime};
-#[cfg(feature = "mysql")]
-use sqlx::Executor as _;
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::STORE;
+use super::connections::Connections;
 use super::failure::{self, Failure};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::options;
+#[cfg(feature = "postgres")]
+use super::postgres;
+use super::statements::Statement;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::tls;
 use crate::failure as said;
@@ -21,52 +24,55 @@ use crate::tls::Options;
 #[derive(Clone)]
 pub(super) enum Kind {
     #[cfg(feature = "sqlite")]
-    Sqlite(sqlx::SqlitePool),
+    Sqlite(Connections<sqlx::Sqlite>),
     #[cfg(feature = "postgres")]
-    Postgres(sqlx::PgPool),
+    Postgres(Connections<sqlx::Postgres>),
     #[cfg(feature = "mysql")]
-    MySql(sqlx::MySqlPool),
+    MySql(Connections<sqlx::MySql>),
 }
 
-/// The same for each: `$pool` is its pool, `$database` its type.
+/// The same for each: `$connections` are those to it.
 macro_rules! each {
-    ($kind:expr, |$pool:ident, $database:ident| $body:expr) => {
+    ($kind:expr, |$connections:ident| $body:expr) => {
         match $kind {
             #[cfg(feature = "sqlite")]
-            Kind::Sqlite($pool) => {
-                type $database = sqlx::Sqlite;
-                $body
-            }
+            Kind::Sqlite($connections) => $body,
             #[cfg(feature = "postgres")]
-            Kind::Postgres($pool) => {
-                type $database = sqlx::Postgres;
-                $body
-            }
+            Kind::Postgres($connections) => $body,
             #[cfg(feature = "mysql")]
-            Kind::MySql($pool) => {
-                type $database = sqlx::MySql;
-                $body
-            }
+            Kind::MySql($connections) => $body,
         }
     };
 }
 
-/// A query with its values.
-macro_rules! bound {
-    ($database:ident, $sql:expr, $values:expr) => {{
-        let mut query = sqlx::query::<$database>(AssertSqlSafe(Arc::clone($sql)));
-        for value in $values {
-            query = match *value {
-                Value::Text(text) => query.bind(text),
-                Value::Bytes(bytes) => query.bind(bytes),
-                Value::Number(number) => query.bind(number),
-            };
-        }
-        query
+/// The server and the database of a driver's options, without user and password.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+macro_rules! place {
+    ($options:expr) => {{
+        let socket = $options.get_socket();
+        let host = socket.map_or_else(
+            || $options.get_host().into(),
+            |socket| socket.to_string_lossy(),
+        );
+        let database = $options.get_database().unwrap_or_default();
+        format!("{host}:{}/{database}", $options.get_port())
     }};
 }
 
-/// What a placeholder stands for.
+/// A query with its values, in a database whose statements can be relied on.
+macro_rules! bound {
+    ($database:ty, $statement:expr, $values:expr) => {{
+        let sql = AssertSqlSafe(Arc::clone(&$statement.sql));
+        let query = sqlx::query::<$database>(sql);
+        $values.iter().fold(query, |query, value| match *value {
+            Value::Text(text) => query.bind(text),
+            Value::Bytes(bytes) => query.bind(bytes),
+            Value::Number(number) => query.bind(number),
+        })
+    }};
+}
+
+/// The value of a placeholder.
 #[derive(Clone, Copy)]
 pub(super) enum Value<'a> {
     Text(&'a str),
@@ -100,94 +106,93 @@ impl Kind {
         }
     }
 
-    /// Whether the database is a library in this process, which lets one connection write at a time.
-    pub(super) fn is_sqlite(&self) -> bool {
-        !self.is_mysql() && !self.is_postgres()
+    pub(super) fn place(&self) -> &str {
+        each!(self, |connections| connections.place())
     }
 
-    /// Executes a statement; says how many rows it met.
+    /// Executes a statement. Returns how many rows it met.
     pub(super) async fn execute(
         &self,
-        sql: &Arc<str>,
+        statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<u64, Failure> {
-        let in_process = self.is_sqlite();
-        each!(self, |pool, Database| {
-            let query = bound!(Database, sql, values);
-            let mut lease = Lease::take(pool, in_process).await?;
-            let outcome = query.execute(lease.connection()?).await;
-            let done = lease.end(outcome)?;
-            Ok(done.rows_affected())
+        macro_rules! plain {
+            ($connections:expr, $database:ty) => {{
+                let query = bound!($database, statement, values);
+                let executed = $connections.run(true, |one| Box::pin(query.execute(one)));
+                Ok(executed.await?.rows_affected())
+            }};
+        }
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(connections) => plain!(connections, sqlx::Sqlite),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connections) => {
+                let row = postgres::row(connections, true, statement, values).await?;
+                let rows: i64 = row.try_get(1).map_err(failure::of)?;
+                Ok(u64::try_from(rows).unwrap_or(0))
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(connections) => plain!(connections, sqlx::MySql),
+        }
+    }
+
+    /// Executes SQL without values, and without preparing it.
+    pub(super) async fn make(&self, sql: &Arc<str>) -> Result<(), Failure> {
+        let sql = AssertSqlSafe(Arc::clone(sql));
+        each!(self, |connections| {
+            let made = connections.run(true, |one| {
+                Box::pin(async { one.execute(sqlx::raw_sql(sql)).await.map(drop) })
+            });
+            made.await
         })
     }
 
     /// Data and end of the row that a statement selects, if there is one.
     pub(super) async fn row(
         &self,
-        sql: &Arc<str>,
+        statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Option<(Vec<u8>, i64)>, Failure> {
-        let in_process = self.is_sqlite();
-        each!(self, |pool, Database| {
-            let query = bound!(Database, sql, values);
-            let mut lease = Lease::take(pool, in_process).await?;
-            let outcome = query.fetch_optional(lease.connection()?).await;
-            let Some(row) = lease.end(outcome)? else {
-                return Ok(None);
-            };
-            let data: Option<Vec<u8>> = row.try_get(0).map_err(failure::of)?;
-            let end = row.try_get(1).map_err(failure::of)?;
-            Ok(Some((data.unwrap_or_default(), end)))
-        })
-    }
-}
-
-/// A connection for one statement. Dropped before the statement's end, it is closed and not given back: the pool would wait
-/// for that statement first.
-struct Lease<D: sqlx::Database> {
-    connection: Option<PoolConnection<D>>,
-    in_process: bool,
-}
-
-impl<D: sqlx::Database> Lease<D> {
-    async fn take(pool: &sqlx::Pool<D>, in_process: bool) -> Result<Self, Failure> {
-        let connection = pool.acquire().await.map_err(failure::of)?;
-        Ok(Self {
-            connection: Some(connection),
-            in_process,
-        })
-    }
-
-    fn connection(&mut self) -> Result<&mut D::Connection, Failure> {
-        match &mut self.connection {
-            Some(connection) => Ok(connection),
-            None => Err(failure::of(sqlx::Error::PoolClosed)),
+        macro_rules! read {
+            ($row:expr, $first:expr) => {{
+                // PostgreSQL reports a missing row as a row of nulls.
+                let end: Option<i64> = $row.try_get($first + 1).map_err(failure::of)?;
+                let Some(end) = end else {
+                    return Ok(None);
+                };
+                let data: Option<Vec<u8>> = $row.try_get($first).map_err(failure::of)?;
+                Ok(Some((data.unwrap_or_default(), end)))
+            }};
         }
-    }
-
-    fn end<T>(mut self, outcome: sqlx::Result<T>) -> Result<T, Failure> {
-        if matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_))) {
-            // Back to the pool.
-            self.connection = None;
+        macro_rules! plain {
+            ($connections:expr, $database:ty) => {{
+                let query = bound!($database, statement, values);
+                let row = $connections.run(false, |one| Box::pin(query.fetch_optional(one)));
+                match row.await? {
+                    Some(row) => read!(row, 0),
+                    None => Ok(None),
+                }
+            }};
         }
-        outcome.map_err(failure::of)
-    }
-}
-
-impl<D: sqlx::Database> Drop for Lease<D> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && !self.in_process
-        {
-            drop(connection.detach());
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(connections) => plain!(connections, sqlx::Sqlite),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connections) => {
+                let row = postgres::row(connections, false, statement, values).await?;
+                read!(row, 1)
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(connections) => plain!(connections, sqlx::MySql),
         }
     }
 }
 
-/// The database at a URL as SQLAlchemy writes it: `postgresql+psycopg2://…`, `mysql+pymysql://…`, `sqlite:///relative`,
-/// `sqlite:////absolute`.
+/// The database at a URL as SQLAlchemy writes it: `postgresql+psycopg2://…`, `mysql+pymysql://…`,
+/// `sqlite:///relative`, `sqlite:////absolute`.
 pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kind, StoreError> {
-    let failed = |error| StoreError::from(failure::of(error));
+    let failed = |error| StoreError::from(failure::of_handshake(error));
     let (scheme, rest) = url.split_once(':').unwrap_or_default();
     let dialect = scheme.split('+').next().unwrap_or_default();
     match dialect {
@@ -217,17 +222,23 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
                     .max_lifetime(None),
                 false => pool.max_connections(size),
             };
+            let file = options.get_filename().to_owned();
             let pool = pool.connect_with(options).await.map_err(failed)?;
-            Ok(Kind::Sqlite(pool))
+            // By whatever path it was opened.
+            let file = file.canonicalize().unwrap_or(file);
+            let place = file.to_string_lossy().into_owned();
+            Ok(Kind::Sqlite(Connections::new(pool, place, limit, true)))
         }
         #[cfg(feature = "postgres")]
         "postgresql" | "postgres" => {
-            // Without it a statement whose client has given up would wait on for a lock.
-            let statement = ("statement_timeout", limit.as_millis().to_string());
+            // Without it, an abandoned statement would go on waiting for a lock.
+            let limited = ("statement_timeout", limit.as_millis().to_string());
             let (rest, tls) = Options::take_from(rest, STORE)?;
+            let rest = options::for_postgres(&rest)?;
             let options = sqlx::postgres::PgConnectOptions::from_str(&format!("postgres:{rest}"))
                 .map_err(failed)?
-                .options([statement]);
+                // There are no fractions here, and PgBouncer refuses the setting.
+                .extra_float_digits(None);
             let options = tls::postgres(options, tls)?;
             let options = match unbracketed(options.get_host()) {
                 Some(address) => options.host(&address),
@@ -237,12 +248,25 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
                 .max_connections(size)
                 // Each connection is tested before it is used: one round trip more.
                 .acquire_timeout(limit);
-            let pool = pool.connect_with(options).await.map_err(failed)?;
-            Ok(Kind::Postgres(pool))
+            // Not by the pool, which would retry again and again, and then hide the cause.
+            let with_limit = options.clone().options([limited]);
+            let options = match first(&with_limit, limit).await {
+                Ok(()) => with_limit,
+                // A pooler that keeps no settings of a session refuses it, and then goes without.
+                Err(sqlx::Error::Database(error)) if error.message().contains("parameter") => {
+                    first(&options, limit).await.map_err(failed)?;
+                    options
+                }
+                Err(error) => return Err(failed(error)),
+            };
+            let place = place!(options);
+            let pool = pool.connect_lazy_with(options);
+            Ok(Kind::Postgres(Connections::new(pool, place, limit, false)))
         }
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => {
             let (rest, tls) = Options::take_from(rest, STORE)?;
+            let rest = options::for_mysql(&rest)?;
             let options = sqlx::mysql::MySqlConnectOptions::from_str(&format!("mysql:{rest}"))
                 .map_err(failed)?;
             let options = tls::mysql(options, tls)?;
@@ -263,14 +287,39 @@ pub(super) async fn connect(url: &str, size: u32, limit: Duration) -> Result<Kin
                 })
                 // Each connection is tested before it is used: one round trip more.
                 .acquire_timeout(limit);
-            let pool = pool.connect_with(options).await.map_err(failed)?;
-            Ok(Kind::MySql(pool))
+            // As with PostgreSQL.
+            first(&options, limit).await.map_err(failed)?;
+            let place = place!(options);
+            let pool = pool.connect_lazy_with(options);
+            Ok(Kind::MySql(Connections::new(pool, place, limit, false)))
         }
         // The URL itself may hold a password.
         _ => Err(said::permanent(
             STORE,
             "the URL begins with no scheme that this program was built for (sqlite, postgresql, mysql)",
         )),
+    }
+}
+
+/// Opens a first connection. Tries again while a server is starting or accepts no more connections.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+async fn first<O>(options: &O, limit: Duration) -> sqlx::Result<()>
+where
+    O: sqlx::ConnectOptions<Connection: Sized>,
+{
+    const PAUSE: Duration = Duration::from_millis(50);
+    let end = std::time::Instant::now() + limit;
+    loop {
+        match options.connect().await {
+            Ok(connection) => return sqlx::Connection::close(connection).await,
+            Err(sqlx::Error::Database(error))
+                if failure::may_connect_later(&*error)
+                    && std::time::Instant::now() + PAUSE < end =>
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -4,28 +4,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Deleted, Key, Replaced, Store, StoreError, Stored, Sweep, Touched, UnixTime, Write,
+    Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Sweep, Swept, Touched,
+    UnixTime, Write,
 };
-use tokio::sync::Semaphore;
 
 use super::STORE;
 use super::builder::SqlAlchemyBuilder;
+use super::columns::Columns;
 use super::database::{Kind, Value};
 use super::failure::Failure;
-use super::statements::Statements;
+use super::statements::{Statement, Statements};
 use crate::failure;
 
 pub(super) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
-/// Sessions in the table of Flask-Session's `sqlalchemy`, in SQLite, PostgreSQL, MySQL or MariaDB. A handle: clones share
-/// everything.
+/// Sessions in the table of Flask-Session's `sqlalchemy`, in SQLite, PostgreSQL, MySQL or MariaDB.
+/// A handle: clones share everything.
 ///
-/// The table has no column for a version, so `replace` and `delete` name the whole value that they loaded, in one statement:
-/// `UPDATE sessions SET data = ?, expiry = ? WHERE session_id = ? AND data = ?`. Among all who do so, that is
-/// compare-and-swap. Flask's `UPDATE` names the session alone, and overwrites whatever is there.
+/// The table has no column for a version. So `replace` and `delete` name the whole loaded value in
+/// one statement: `UPDATE sessions SET data = ?, expiry = ? WHERE session_id = ? AND data = ?`.
+/// Among users of this store that is compare-and-swap. Flask's `UPDATE` names only the session, and
+/// overwrites any value.
 ///
-/// `expiry` is UTC without a time zone. A row that has none counts as expired, as in Flask-Session 0.8 (0.5 fails on it). In
-/// MySQL and MariaDB `data` is a `BLOB`: at most 65,535 bytes.
+/// `expiry` is UTC without a time zone. A row without one counts as expired, as in Flask-Session
+/// 0.8 (0.5 fails on it). In MySQL and MariaDB `data` is a `BLOB`: at most 65,535 bytes.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -34,7 +36,8 @@ pub(super) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 /// use cloakroom_flask_stores::SqlAlchemyStore;
 /// use cloakroom_store::{Created, Key, Store, UnixTime, Write};
 ///
-/// let store = SqlAlchemyStore::connect("sqlite://").await?; // in memory, as SQLAlchemy writes it
+/// // A database in memory, spelled as in SQLAlchemy.
+/// let store = SqlAlchemyStore::connect("sqlite://").await?;
 /// store.create_table().await?;
 /// let key = Key::new("session:2f1c1f0e-7a3b-4c55-9c3e-8f6f3a0d9b11").unwrap();
 /// let write = Write::new(b"\x81\xa1a\x01".to_vec(), UnixTime::MAX, None);
@@ -51,20 +54,21 @@ pub struct SqlAlchemyStore {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    database: Kind,
-    statements: Statements,
-    clock: Clock,
-    timeout: Duration,
-    /// SQLite lets one write at a time: the queue of those in this process who want to.
-    queue: Option<Semaphore>,
-    /// After how many loads what has expired is removed, if by loads at all; and how many there were.
-    cleanup: Option<u32>,
-    loads: AtomicU32,
+pub(super) struct Inner {
+    pub(super) database: Kind,
+    pub(super) place: Place,
+    pub(super) statements: Statements,
+    pub(super) columns: Columns,
+    pub(super) clock: Clock,
+    pub(super) timeout: Duration,
+    /// After how many loads what has expired is removed, if by loads at all; and how many there
+    /// were.
+    pub(super) cleanup: Option<u32>,
+    pub(super) loads: AtomicU32,
 }
 
 impl SqlAlchemyStore {
-    /// Connects to `SQLALCHEMY_DATABASE_URI` as the [builder](Self::builder) does when nothing else is said.
+    /// Connects to `SQLALCHEMY_DATABASE_URI` with the [builder](Self::builder)'s defaults.
     ///
     /// # Errors
     ///
@@ -73,7 +77,8 @@ impl SqlAlchemyStore {
     /// ```no_run
     /// # async fn open() -> Result<(), cloakroom_store::StoreError> {
     /// # use cloakroom_flask_stores::SqlAlchemyStore;
-    /// let store = SqlAlchemyStore::connect("mysql+pymysql://app@db.example/app").await?;
+    /// let store =
+    ///     SqlAlchemyStore::connect("mysql+pymysql://app@db.example/app").await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -81,11 +86,12 @@ impl SqlAlchemyStore {
         Self::builder(url).connect().await
     }
 
-    /// A store with options. The URL is as SQLAlchemy writes it, whatever the driver: `sqlite:///relative/path`,
-    /// `sqlite:////absolute/path`, `postgresql+psycopg2://…`, `mysql+pymysql://…`.
+    /// Returns a builder of a store. The URL is SQLAlchemy's, with any driver:
+    /// `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql+psycopg2://…`,
+    /// `mysql+pymysql://…`.
     ///
-    /// Flask-SQLAlchemy 3 takes a relative path of SQLite as relative to the application's instance folder; here it is relative
-    /// to the working directory. Say the absolute one.
+    /// Flask-SQLAlchemy 3 resolves a relative path of SQLite in the application's instance folder.
+    /// Here it is relative to the working directory, so use an absolute path.
     ///
     /// ```
     /// # use cloakroom_flask_stores::SqlAlchemyStore;
@@ -95,9 +101,11 @@ impl SqlAlchemyStore {
         SqlAlchemyBuilder::new(url)
     }
 
-    /// Makes the table where it is missing, as Flask-Session 0.8 does at its start (and 0.3 and 0.5 do not).
+    /// Makes the table where it is missing, as Flask-Session 0.8 does at its start (and 0.3 and 0.5
+    /// do not).
     ///
-    /// In MySQL the ids are compared byte by byte, which is stricter than SQLAlchemy's table and works with it.
+    /// In MySQL the ids are compared byte by byte, which is stricter than SQLAlchemy's table and
+    /// works with it.
     ///
     /// # Errors
     ///
@@ -117,45 +125,57 @@ impl SqlAlchemyStore {
     /// # fn main() {}
     /// ```
     pub async fn create_table(&self) -> Result<(), StoreError> {
-        let made = self.execute(&self.inner.statements.table, &[]).await;
+        let mut made = self.make(&self.inner.statements.table).await;
+        for _ in 1..TRIES {
+            // In PostgreSQL two who make the same schema or table at once may meet in the
+            // catalogue: then that one is there, and perhaps not what comes after it.
+            if !matches!(made, Err(Failure::Taken(_))) {
+                break;
+            }
+            made = self.make(&self.inner.statements.table).await;
+        }
         match made {
-            // In PostgreSQL two who make the same table at once may meet in the catalogue: then it is there.
-            Ok(_) | Err(Failure::Taken(_)) => Ok(()),
+            Ok(_) => Ok(()),
             // One may lack the right to make what is there already.
-            Err(failure) => match self.execute(&self.inner.statements.probe, &[]).await {
+            Err(failure) => match self.make(&self.inner.statements.probe).await {
                 Ok(_) => Ok(()),
                 Err(_) => Err(failure.into()),
             },
         }
     }
 
-    pub(super) fn new(
-        database: Kind,
-        table: &str,
-        clock: Clock,
-        timeout: Duration,
-        cleanup: Option<u32>,
-    ) -> Self {
-        let statements = Statements::new(&database, table);
-        let queue = database.is_sqlite().then(|| Semaphore::new(1));
-        Self {
-            inner: Arc::new(Inner {
-                database,
-                statements,
-                clock,
-                timeout,
-                queue,
-                cleanup,
-                loads: AtomicU32::new(0),
-            }),
-        }
+    /// Starts a task that removes expired records at this interval (at least a second). It ends
+    /// with the last handle on the returned store. Of several processes one sweeps at a time: see
+    /// [`Swept`](cloakroom_store::Swept).
+    ///
+    /// # Errors
+    ///
+    /// Permanent, outside of a Tokio runtime.
+    ///
+    /// ```no_run
+    /// # use cloakroom_flask_stores::SqlAlchemyStore;
+    /// use std::time::Duration;
+    ///
+    /// # async fn example() -> Result<(), cloakroom_store::StoreError> {
+    /// let store = SqlAlchemyStore::connect("sqlite:///app.db").await?;
+    /// let store = store.sweep_every(Duration::from_secs(300))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sweep_every(self, interval: Duration) -> Result<Swept<Self>, StoreError> {
+        Swept::new(self, interval)
+    }
+
+    pub(super) fn new(inner: Inner) -> Self {
+        let inner = Arc::new(inner);
+        Self { inner }
     }
 
     fn now(&self) -> UnixTime {
         (self.inner.clock)()
     }
 
-    /// The values that name a session: one, or in MySQL two.
+    /// Returns the values that name a session: one, or in MySQL two.
     fn key<'a>(&self, key: &'a Key) -> impl Iterator<Item = Value<'a>> {
         let exact = self.inner.database.is_mysql();
         [
@@ -167,41 +187,60 @@ impl SqlAlchemyStore {
     }
 
     /// Executes a statement that writes, again if others came between.
-    async fn execute(&self, sql: &Arc<str>, values: &[Value<'_>]) -> Result<u64, Failure> {
+    async fn execute(&self, statement: &Statement, values: &[Value<'_>]) -> Result<u64, Failure> {
         let work = async {
-            let _turn = match &self.inner.queue {
-                // Never closed, so there always is a permit to come.
-                Some(queue) => Some(queue.acquire().await),
-                None => None,
-            };
             for attempt in 1..TRIES {
-                match self.inner.database.execute(sql, values).await {
-                    // 2, 4, 8 ms: those who met do not need the same time for the way here.
+                match self.inner.database.execute(statement, values).await {
+                    // 2, 4, 8 ms: commits that collided seldom arrive at the same time again.
                     Err(Failure::Conflict(_)) => {
                         tokio::time::sleep(Duration::from_millis(1 << attempt)).await;
                     }
                     outcome => return outcome,
                 }
             }
-            self.inner.database.execute(sql, values).await
+            self.inner.database.execute(statement, values).await
         };
         let limit = self.inner.timeout;
         let done = tokio::time::timeout(limit, work).await;
-        done.unwrap_or_else(|_| Err(Failure::Other(failure::timed_out(STORE, limit))))
+        self.within_limit(done)
+    }
+
+    /// Executes SQL without values.
+    async fn make(&self, sql: &Arc<str>) -> Result<(), Failure> {
+        let limit = self.inner.timeout;
+        let done = tokio::time::timeout(limit, self.inner.database.make(sql)).await;
+        self.within_limit(done)
+    }
+
+    /// Returns the outcome in the name of the table's owner.
+    fn within_limit<T>(
+        &self,
+        done: Result<Result<T, Failure>, tokio::time::error::Elapsed>,
+    ) -> Result<T, Failure> {
+        let limit = self.inner.timeout;
+        let done = done.unwrap_or_else(|_| Err(Failure::Other(failure::timed_out(STORE, limit))));
+        done.map_err(|failure| failure.map(|error| self.inner.columns.named(error)))
     }
 
     async fn living(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
         let values: Vec<_> = self.key(key).chain([now.into()]).collect();
         let limit = self.inner.timeout;
-        let load = self
-            .inner
-            .database
-            .row(&self.inner.statements.load, &values);
-        let found = match tokio::time::timeout(limit, load).await {
-            Ok(found) => found?,
-            Err(_) => return Err(failure::timed_out(STORE, limit)),
+        let load = async {
+            loop {
+                match self
+                    .inner
+                    .database
+                    .row(&self.inner.statements.load, &values)
+                    .await
+                {
+                    // The time limits how often.
+                    Err(Failure::Conflict(_)) => tokio::time::sleep(Duration::from_millis(2)).await,
+                    found => return found,
+                }
+            }
         };
-        let Some((bytes, end)) = found else {
+        let found = tokio::time::timeout(limit, load).await;
+        let Some((bytes, end)) = self.within_limit(found)? else {
             return Ok(None);
         };
         let end = UnixTime::from_secs(u64::try_from(end).unwrap_or(0));
@@ -210,6 +249,10 @@ impl SqlAlchemyStore {
 }
 
 impl Store for SqlAlchemyStore {
+    fn place(&self) -> Option<Place> {
+        Some(self.inner.place.clone())
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         if let Some(every) = self.inner.cleanup
             && (self.inner.loads.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(every)
@@ -270,7 +313,7 @@ impl Store for SqlAlchemyStore {
                 Some(_) => {}
             }
         }
-        Err(contended())
+        Err(self.inner.columns.named(contended()))
     }
 
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
@@ -301,13 +344,13 @@ impl Store for SqlAlchemyStore {
                 Some(_) => {}
             }
         }
-        Err(contended())
+        Err(self.inner.columns.named(contended()))
     }
 }
 
 impl Sweep for SqlAlchemyStore {
-    /// What `flask session_cleanup` does. The table has no index on `expiry`, so it is read as a whole. Rows without an expiry
-    /// are left, as there.
+    /// Does the same as `flask session_cleanup`. The table has no index on `expiry`, so it is read
+    /// as a whole. Rows without an expiry stay, as there.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX);
         let now = self.now().into();

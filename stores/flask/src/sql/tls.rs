@@ -1,13 +1,15 @@
-//! What SQLAlchemy's URLs say of TLS, by the names that psycopg2, PyMySQL, mysqlclient and MySQL Connector/Python have for it.
+//! The TLS options of SQLAlchemy's URLs, by the names of psycopg2, PyMySQL, mysqlclient and MySQL
+//! Connector/Python.
 //!
-//! Who names an authority gets the server that its certificate names, or none: sqlx trusts the system's authorities as well, so to
-//! look at the certificate and not at the name in it (`verify-ca`) would keep nobody out.
+//! A URL with an authority gets only the server that its certificate names. sqlx trusts the
+//! system's authorities too, so checking the certificate without the name in it (`verify-ca`) would
+//! keep nobody out.
 
 use cloakroom_store::StoreError;
 
 use crate::tls::Options;
 
-/// How much a URL wants.
+/// How much verification a URL requires.
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
     Plain,
@@ -26,7 +28,8 @@ pub(super) fn postgres(
 
     if options.take("channel_binding").as_deref() == Some("require") {
         return Err(options.refused(
-            "channel_binding=require is not kept: leave it out, and have the server verified by sslmode=verify-full",
+            "channel_binding=require is not supported: remove it, and verify the server with \
+             sslmode=verify-full",
         ));
     }
     let mode = match options.take("sslmode").as_deref() {
@@ -37,7 +40,7 @@ pub(super) fn postgres(
         Some("verify-ca" | "verify-full") => Some(Mode::Verified),
         Some(_) => {
             return Err(options.refused(
-                "sslmode is to be disable, allow, prefer, require, verify-ca or verify-full",
+                "sslmode must be disable, allow, prefer, require, verify-ca or verify-full",
             ));
         }
     };
@@ -80,7 +83,7 @@ pub(super) fn mysql(
         Some("VERIFY_CA" | "VERIFY_IDENTITY") => Some(Mode::Verified),
         Some(_) => {
             return Err(options.refused(
-                "ssl_mode is to be DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY",
+                "ssl_mode must be DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY",
             ));
         }
     };
@@ -95,7 +98,8 @@ pub(super) fn mysql(
             Some(true) => authority = true,
             Some(false) => {
                 return Err(options.refused(format!(
-                    "{name}=false is not kept: the certificate is to go back to ssl_ca and to have the name by which the URL calls the server"
+                    "{name}=false is refused: ssl_ca must have signed the certificate, which must \
+                     have the URL's host name; remove the option"
                 )));
             }
         }
@@ -119,7 +123,7 @@ pub(super) fn mysql(
     Ok(connect)
 }
 
-/// What holds in the end, if the URL says anything.
+/// Returns the resulting mode, if the URL has any TLS option.
 fn settled(
     mode: Option<Mode>,
     authority: bool,
@@ -132,7 +136,8 @@ fn settled(
         Some(Mode::Encrypted) if authority => Mode::Verified,
         Some(Mode::Plain | Mode::IfOffered) if authority => {
             return Err(options.refused(
-                "the URL names an authority for the server's certificate, and does without TLS: its mode is to be that of a verified server",
+                "the URL names an authority for the server's certificate but turns TLS off; set a \
+                 mode that verifies the server",
             ));
         }
         Some(mode) => mode,
@@ -152,8 +157,9 @@ fn files(mut options: Options, [roots, chain, key]: [&str; 3]) -> Result<Files, 
     let roots = options.certificates(roots)?;
     let client = options.client(chain, key)?;
     options.end(
-        "the URL has an option for TLS that is not known here; known are for PostgreSQL sslmode, sslrootcert, sslcert and sslkey, and for \
-         MySQL ssl_ca, ssl_cert, ssl_key, ssl_mode, ssl_check_hostname, ssl_verify_cert and ssl_verify_identity",
+        "the URL has an unsupported TLS option; PostgreSQL has sslmode, sslrootcert, sslcert and \
+         sslkey, and MySQL ssl_ca, ssl_cert, ssl_key, ssl_mode, ssl_check_hostname, \
+         ssl_verify_cert and ssl_verify_identity",
     )?;
     let client = client.map(|pems| pems.map(|pem| pem.path));
     Ok((roots.map(|pem| pem.path), client))
@@ -161,6 +167,6 @@ fn files(mut options: Options, [roots, chain, key]: [&str; 3]) -> Result<Files, 
 
 #[cfg(not(feature = "tls"))]
 fn files(_options: Options, _names: [&str; 3]) -> Result<Files, StoreError> {
-    // Who names one has been told by now that the feature is off.
+    // By now a URL with one has been refused, because the feature is off.
     Ok((None, None))
 }

@@ -1,4 +1,4 @@
-//! A server that hears whole requests and answers what it was told to.
+//! A server that reads whole requests and sends scripted answers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,6 +19,7 @@ struct Script {
     /// An answer that is empty, or is none, ends the connection.
     answers: VecDeque<String>,
     heard: Vec<String>,
+    connections: usize,
 }
 
 impl Fake {
@@ -32,10 +33,12 @@ impl Fake {
         let script = Arc::new(Mutex::new(Script {
             answers: answers.iter().map(|answer| (*answer).to_owned()).collect(),
             heard: Vec::new(),
+            connections: 0,
         }));
         let shared = Arc::clone(&script);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                shared.lock().unwrap().connections += 1;
                 tokio::spawn(serve(stream, Arc::clone(&shared)));
             }
         });
@@ -49,6 +52,11 @@ impl Fake {
     /// From now on these are the answers.
     pub(crate) fn say(&self, answer: &str) {
         self.script.lock().unwrap().answers = VecDeque::from([answer.to_owned()]);
+    }
+
+    /// How many connections have been made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.script.lock().unwrap().connections
     }
 
     /// The lines of all requests, without the values.
@@ -80,7 +88,7 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) -> io::Result<()> 
         };
         stream.write_all(answer.as_bytes()).await?;
         stream.flush().await?;
-        // What is not a whole answer will not become one.
+        // A partial answer stays partial.
         if !answer.ends_with("\r\n") {
             return Ok(());
         }

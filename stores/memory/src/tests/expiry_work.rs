@@ -3,7 +3,7 @@
 use cloakroom_store::{Key, UnixTime, Write};
 
 use crate::hashing::Hashing;
-use crate::limits::Limits;
+use crate::limits::{Limits, Share};
 use crate::record::Record;
 use crate::shard::Shard;
 
@@ -35,7 +35,7 @@ impl Fixture {
             &key,
             &Write::new(vec![0], UnixTime::from_secs(expires), None),
         );
-        assert!(self.limits.reserve(record.cost(), false));
+        assert!(self.limits.reserve(record.cost(), Share::Anybody));
         let hash = self.hashing.key(key.as_bytes()) as u32;
         self.shard.insert(&self.hashing, hash, record);
     }
@@ -71,7 +71,7 @@ fn removing_a_tenth_takes_a_few_steps_for_each_record_of_that_tenth() {
 }
 
 #[test]
-fn what_does_not_expire_is_not_visited() {
+fn records_that_do_not_expire_are_not_visited() {
     let steps = |others| {
         let mut fixture = Fixture::new();
         for n in 0..100 {

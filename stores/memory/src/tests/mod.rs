@@ -1,4 +1,5 @@
-//! What needs a store of few shards, or counts steps. All else is tested through the public API, in `tests`.
+//! Tests that need a store of few shards, or count steps. All others use the public API, in
+//! `tests`.
 
 mod expiry_work;
 mod model;

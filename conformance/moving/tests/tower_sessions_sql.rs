@@ -1,0 +1,227 @@
+//! Two applications on one database: one with tower-sessions-sqlx-store, one with Cloakroom.
+
+use std::path::Path;
+
+use axum::Router;
+use cloakroom_servers::{MariaDb, Postgres};
+use cloakroom_tower_sessions::TowerSessions;
+use moving::{
+    Browser, Cookie, each_reads_and_writes_what_the_other_one_wrote, ours, settings, theirs,
+};
+use serde_json::{Value, json};
+use tower_sessions::session::{Id, Record};
+use tower_sessions::{ExpiredDeletion as _, SessionStore};
+use tower_sessions_sqlx_store::sqlx::{self, MySqlPool, PgPool, SqlitePool};
+use tower_sessions_sqlx_store::{MySqlStore, PostgresStore, SqliteStore};
+
+const COOKIES: [Cookie; 3] = [Cookie::Plain, Cookie::Signed, Cookie::Private];
+
+async fn ours_at(url: &str, cookie: Cookie) -> Router {
+    let store = TowerSessions::connect_sql(url).await.expect("a database");
+    ours(store, settings(cookie))
+}
+
+async fn check(url: &str, store: impl SessionStore + Clone) {
+    for cookie in COOKIES {
+        let apps = [theirs(store.clone(), cookie), ours_at(url, cookie).await];
+        let what = format!("{cookie:?}");
+        each_reads_and_writes_what_the_other_one_wrote(&what, apps).await;
+    }
+    a_sign_in_survives_their_writes(url, store.clone()).await;
+    their_request_overwrites_what_was_saved_meanwhile(url, store.clone()).await;
+    ours_loses_nothing_of_what_runs_at_the_same_time(url).await;
+    cancelled_requests_starve_no_others(url).await;
+}
+
+async fn a_sign_in_survives_their_writes(url: &str, store: impl SessionStore + Clone) {
+    let (theirs, ours) = (
+        theirs(store, Cookie::Private),
+        ours_at(url, Cookie::Private).await,
+    );
+    let mut browser = Browser::default();
+    browser.get(&theirs, "/insert/cart/[1]").await;
+    browser.get(&ours, "/sign-in").await;
+    assert_eq!(browser.get(&theirs, "/get/cart").await, json!([1]));
+    browser.get(&theirs, "/insert/cart/[2]").await;
+    assert_eq!(browser.get(&ours, "/subject").await, "ada");
+    browser.get(&theirs, "/rotate").await;
+    assert_eq!(browser.get(&ours, "/subject").await, "ada");
+    assert_eq!(browser.get(&ours, "/get/cart").await, json!([2]));
+}
+
+/// A limit that BESIDE.md names: they do not compare.
+async fn their_request_overwrites_what_was_saved_meanwhile(url: &str, store: impl SessionStore) {
+    let ours = ours_at(url, Cookie::Plain).await;
+    let mut browser = Browser::default();
+    browser.get(&ours, "/insert/a/1").await;
+    let id: Id = browser
+        .cookie
+        .clone()
+        .expect("a cookie")
+        .parse()
+        .expect("an id");
+    // A request of theirs loads the record, one of ours changes it, and theirs saves its own.
+    let mut record: Record = store.load(&id).await.expect("loaded").expect("a record");
+    browser.get(&ours, "/insert/b/2").await;
+    record.data.insert("c".to_owned(), json!(3));
+    store.save(&record).await.expect("saved");
+    for (name, value) in [("a", json!(1)), ("b", Value::Null), ("c", json!(3))] {
+        assert_eq!(browser.get(&ours, &format!("/get/{name}")).await, value);
+    }
+    // The other way round ours sees their change, and loses nothing.
+    browser.get(&ours, "/insert/d/4").await;
+    assert_eq!(browser.get(&ours, "/get/c").await, 3);
+    assert_eq!(browser.get(&ours, "/get/d").await, 4);
+}
+
+async fn ours_loses_nothing_of_what_runs_at_the_same_time(url: &str) {
+    let ours = ours_at(url, Cookie::Signed).await;
+    let mut browser = Browser::default();
+    browser.get(&ours, "/insert/n0/0").await;
+    let requests = (1..20).map(|n| {
+        let (ours, cookie) = (ours.clone(), browser.cookie.clone());
+        tokio::spawn(async move {
+            let mut browser = Browser { cookie };
+            browser.get(&ours, &format!("/insert/n{n}/{n}")).await;
+        })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        request.await.expect("a request");
+    }
+    for n in 0..20 {
+        assert_eq!(browser.get(&ours, &format!("/get/n{n}")).await, n);
+    }
+}
+
+/// Clients that give up, more often than there are connections, and one that does not.
+async fn cancelled_requests_starve_no_others(url: &str) {
+    let ours = ours_at(url, Cookie::Plain).await;
+    let mut browser = Browser::default();
+    browser.get(&ours, "/insert/n/0").await;
+    for round in 0..200_u64 {
+        let (ours, cookie) = (ours.clone(), browser.cookie.clone());
+        let request = tokio::spawn(async move {
+            let mut browser = Browser { cookie };
+            browser.get(&ours, "/update/n").await;
+        });
+        tokio::time::sleep(std::time::Duration::from_micros(10 * (round % 50))).await;
+        request.abort();
+    }
+    let begin = std::time::Instant::now();
+    browser.get(&ours, "/insert/end/1").await;
+    let took = begin.elapsed();
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+}
+
+fn sqlite_url(directory: &Path) -> String {
+    format!("sqlite:{}?mode=rwc", directory.join("app.db").display())
+}
+
+// R85
+#[tokio::test(flavor = "multi_thread")]
+async fn both_applications_share_postgres() {
+    let server = Postgres::new().expect("PostgreSQL").0;
+    let url = server.by(server.server());
+    let pool = PgPool::connect(&url).await.expect("connected");
+    let store = PostgresStore::new(pool);
+    store.migrate().await.expect("migrated");
+    check(&url, store).await;
+}
+
+// R85
+#[tokio::test(flavor = "multi_thread")]
+async fn both_applications_share_mariadb() {
+    let server = MariaDb::new().expect("MariaDB").0;
+    let url = server.by(server.server());
+    let pool = MySqlPool::connect(&url).await.expect("connected");
+    let store = MySqlStore::new(pool);
+    store.migrate().await.expect("migrated");
+    check(&url, store).await;
+}
+
+// R85
+#[tokio::test(flavor = "multi_thread")]
+async fn both_applications_share_sqlite() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = sqlite_url(directory.path());
+    let pool = SqlitePool::connect(&url).await.expect("connected");
+    let store = SqliteStore::new(pool);
+    store.migrate().await.expect("migrated");
+    check(&url, store).await;
+}
+
+// R85: rows are byte for byte those of the real store, apart from the fraction of the expiry.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_and_its_end_are_as_they_write_them() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = sqlite_url(directory.path());
+    let pool = SqlitePool::connect(&url).await.expect("connected");
+    let store = SqliteStore::new(pool.clone());
+    store.migrate().await.expect("migrated");
+    let ours = ours_at(&url, Cookie::Plain).await;
+    let mut browser = Browser::default();
+    browser.get(&ours, "/insert/cart/[1]").await;
+
+    let read = "SELECT data, expiry_date, typeof(data), typeof(expiry_date) FROM tower_sessions";
+    let before: (Vec<u8>, String, String, String) =
+        sqlx::query_as(read).fetch_one(&pool).await.expect("a row");
+    let id: Id = browser
+        .cookie
+        .clone()
+        .expect("a cookie")
+        .parse()
+        .expect("an id");
+    let record = store.load(&id).await.expect("loaded").expect("a record");
+    store.save(&record).await.expect("saved");
+    let after: (Vec<u8>, String, String, String) =
+        sqlx::query_as(read).fetch_one(&pool).await.expect("a row");
+    assert_eq!(before, after);
+
+    // Both take a session for ended at its end, and remove it then.
+    let write = "UPDATE tower_sessions SET expiry_date = ?";
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(2);
+    let past = sqlx::types::time::OffsetDateTime::from(past);
+    sqlx::query(write)
+        .bind(past)
+        .execute(&pool)
+        .await
+        .expect("written");
+    assert_eq!(browser.get(&ours, "/get/cart").await, Value::Null);
+    assert!(store.load(&id).await.expect("loaded").is_none());
+    store.delete_expired().await.expect("deleted");
+    let count: (i64,) = sqlx::query_as("SELECT count(*) FROM tower_sessions")
+        .fetch_one(&pool)
+        .await
+        .expect("a count");
+    assert_eq!(count.0, 0);
+}
+
+// R86
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_is_an_error_and_is_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = sqlite_url(directory.path());
+    let pool = SqlitePool::connect(&url).await.expect("connected");
+    let store = SqliteStore::new(pool.clone());
+    store.migrate().await.expect("migrated");
+    let ours = ours_at(&url, Cookie::Plain).await;
+    let id = "AAECAwQFBgcICQoLDA0ODw";
+    for record in [&b"garbage"[..], b"", b"\x80", b"\x93\xc4\x10"] {
+        let write = "INSERT OR REPLACE INTO tower_sessions VALUES (?, ?, '2999-01-01T00:00:00Z')";
+        let write = sqlx::query(write).bind(id).bind(record);
+        write.execute(&pool).await.expect("written");
+        for path in ["/get/a", "/insert/a/1"] {
+            let mut browser = Browser {
+                cookie: Some(id.to_owned()),
+            };
+            let response = browser.send(&ours, path).await;
+            assert_eq!(response.status(), 500, "{path}: {record:?}");
+            assert_eq!(browser.cookie.as_deref(), Some(id));
+        }
+        let kept: (Vec<u8>,) = sqlx::query_as("SELECT data FROM tower_sessions")
+            .fetch_one(&pool)
+            .await
+            .expect("a row");
+        assert_eq!(kept.0, record);
+    }
+}

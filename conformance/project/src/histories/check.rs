@@ -1,0 +1,600 @@
+//! Checks what must hold of a history in every order of its events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::clients::{Act, Came, Claimed, Event, Life, Seen};
+
+/// How much a history shows.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Summary {
+    operations: usize,
+    lives: usize,
+    acknowledged: usize,
+    unknown: usize,
+    reads: usize,
+    /// Acknowledged changes that were in flight when their token was rotated.
+    crossed: usize,
+    /// Values that a client has claimed.
+    claimed: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            operations,
+            lives,
+            acknowledged,
+            unknown,
+            reads,
+            crossed,
+            claimed,
+        } = self;
+        write!(
+            f,
+            "{operations} operations on {lives} sessions, {acknowledged} acknowledged, {crossed} of them over a rotation, {unknown} of unknown outcome, {reads} reads, {claimed} claims"
+        )
+    }
+}
+
+/// Checks each session's history.
+pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
+    let mut lives = BTreeMap::<Life, Vec<&Event>>::new();
+    for event in history {
+        lives.entry(event.life).or_default().push(event);
+    }
+    let mut summary = Summary {
+        operations: history.len(),
+        lives: lives.len(),
+        ..Summary::default()
+    };
+    for (life, events) in lives {
+        check_life(life, &events).map_err(|wrong| format!("session {life}: {wrong}"))?;
+        summary.crossed += crossed(&events);
+        for event in events {
+            match event.act {
+                Act::Append(_, came)
+                | Act::Set(_, came)
+                | Act::Rotate(came)
+                | Act::SignOut(came) => match came {
+                    Came::Acknowledged => summary.acknowledged += 1,
+                    Came::Unknown => summary.unknown += 1,
+                    Came::Dropped | Came::Gone | Came::Superseded => {}
+                },
+                Act::Read(_) => summary.reads += 1,
+                Act::Claim(_, claimed) => {
+                    summary.claimed += usize::from(claimed == Claimed::Won);
+                }
+                Act::Nothing => {}
+            }
+        }
+    }
+    if summary.reads == 0 || summary.acknowledged == 0 {
+        return Err("nothing was read, or nothing was acknowledged".to_owned());
+    }
+    Ok(summary)
+}
+
+fn check_life(life: Life, events: &[&Event]) -> Result<(), String> {
+    signed_out(events)?;
+    gone(events)?;
+    superseded(events)?;
+    claims(events)?;
+    let mut lists: Vec<&[u32]> = Vec::new();
+    for event in events {
+        if let Act::Read(Some(seen)) = &event.act {
+            if seen.life != life {
+                return Err(format!("another session is seen: {}", seen.life));
+            }
+            list(events, event, seen)?;
+            value(events, event, seen)?;
+            tickets(events, event, seen)?;
+            lists.push(&seen.list);
+        }
+    }
+    // One order for all: each list goes on where a shorter one ends.
+    lists.sort_by_key(|list| list.len());
+    for pair in lists.windows(2) {
+        if !pair[1].starts_with(pair[0]) {
+            return Err("two reads show changes in different orders".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of a session is seen after its sign-out was acknowledged, and it is there before anybody
+/// tried.
+fn signed_out(events: &[&Event]) -> Result<(), String> {
+    let sign_outs = || {
+        events.iter().filter_map(|event| match event.act {
+            Act::SignOut(came) => Some((*event, came)),
+            _ => None,
+        })
+    };
+    let acknowledged = sign_outs().filter(|(_, came)| *came == Came::Acknowledged);
+    let end = acknowledged.map(|(event, _)| event.end).min();
+    let first = sign_outs().map(|(event, _)| event.begin).min();
+    for event in events {
+        let sees = match &event.act {
+            Act::Append(_, Came::Acknowledged)
+            | Act::Set(_, Came::Acknowledged)
+            | Act::Rotate(Came::Acknowledged)
+            | Act::Claim(_, Claimed::Won)
+            | Act::Read(Some(_)) => true,
+            Act::Read(None) => {
+                if first.is_none_or(|first| event.end < first) {
+                    return Err("the session is missing, and no client signed out".to_owned());
+                }
+                false
+            }
+            _ => false,
+        };
+        if sees && end.is_some_and(|end| end < event.begin) {
+            return Err("the session is there after an acknowledged sign-out".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Checks that changes are dropped as "session ended" only if a sign-out had begun by then.
+fn gone(events: &[&Event]) -> Result<(), String> {
+    let sign_outs = events.iter().filter_map(|event| match event.act {
+        Act::SignOut(came) if came != Came::Dropped => Some(event.begin),
+        _ => None,
+    });
+    let first = sign_outs.min();
+    for event in events {
+        if let Act::Append(_, came) | Act::Set(_, came) | Act::Rotate(came) = event.act
+            && came == Came::Gone
+            && first.is_none_or(|first| event.end < first)
+        {
+            let steps = steps(event);
+            return Err(format!(
+                "a change was dropped because the session had ended, and no client signed \
+                 out{steps}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a plain rotation drops no change. Nobody signs in over a session here.
+fn superseded(events: &[&Event]) -> Result<(), String> {
+    for event in events {
+        if let Act::Append(_, Came::Superseded) | Act::Set(_, Came::Superseded) = event.act {
+            let steps = steps(event);
+            return Err(format!("a plain rotation dropped a change{steps}"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that each value has one claimer at most, and that it is there until a claim begins (R79).
+fn claims(events: &[&Event]) -> Result<(), String> {
+    let mut won = BTreeSet::new();
+    let sign_outs = events
+        .iter()
+        .filter(|event| matches!(event.act, Act::SignOut(_)));
+    let ended = sign_outs.map(|event| event.begin).min();
+    for event in events {
+        match event.act {
+            Act::Claim(ticket, Claimed::Won) if !won.insert(ticket) => {
+                let steps = steps(event);
+                return Err(format!("ticket {ticket} was claimed twice{steps}"));
+            }
+            Act::Claim(ticket, Claimed::Nothing | Claimed::Lost)
+                if !others_claim(events, event, ticket)
+                    && (event.act == Act::Claim(ticket, Claimed::Nothing)
+                        || ended.is_none_or(|ended| event.end < ended)) =>
+            {
+                let steps = steps(event);
+                return Err(format!(
+                    "a claim found no ticket {ticket}, and no other client has claimed it{steps}"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether another client may have taken the ticket before this event was over.
+fn others_claim(events: &[&Event], event: &Event, ticket: usize) -> bool {
+    events.iter().any(|other| {
+        other.act.takes(ticket) && !std::ptr::eq(*other, event) && other.begin <= event.end
+    })
+}
+
+/// A claimed ticket is not seen any more, and every other one is.
+fn tickets(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+    for event in events {
+        if let Act::Claim(ticket, Claimed::Won) = event.act
+            && event.end < read.begin
+            && !seen.taken.contains(&ticket)
+        {
+            let steps = steps(event);
+            return Err(format!("ticket {ticket} was claimed, and is there{steps}"));
+        }
+    }
+    let mut taken = seen.taken.iter();
+    match taken.find(|ticket| !others_claim(events, read, **ticket)) {
+        None => Ok(()),
+        Some(ticket) => Err(format!(
+            "ticket {ticket} is gone, and no client has claimed it"
+        )),
+    }
+}
+
+/// Counts the acknowledged changes that were in flight when their token was rotated.
+fn crossed(events: &[&Event]) -> usize {
+    let rotations = || {
+        events
+            .iter()
+            .filter(|event| matches!(event.act, Act::Rotate(Came::Acknowledged)))
+    };
+    let changes = events.iter().filter(|event| {
+        matches!(
+            event.act,
+            Act::Append(_, Came::Acknowledged) | Act::Set(_, Came::Acknowledged)
+        )
+    });
+    changes
+        .filter(|change| {
+            rotations().any(|rotation| {
+                let same = rotation.turn == change.turn;
+                same && change.begin < rotation.end && rotation.begin < change.end
+            })
+        })
+        .count()
+}
+
+/// Lists the event's store calls, for debugging a failure.
+fn steps(event: &Event) -> String {
+    let steps: Vec<_> = event.steps.iter().map(ToString::to_string).collect();
+    match steps.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", steps.join("; ")),
+    }
+}
+
+/// Whether it is certain that a change did not happen.
+fn dropped(came: Came) -> bool {
+    matches!(came, Came::Dropped | Came::Gone | Came::Superseded)
+}
+
+fn list(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+    let there: BTreeSet<u32> = seen.list.iter().copied().collect();
+    if there.len() != seen.list.len() {
+        return Err("a change is there twice".to_owned());
+    }
+    if seen.count as usize != seen.list.len() {
+        let (count, list) = (seen.count, seen.list.len());
+        return Err(format!("counted to {count}, and {list} in the list"));
+    }
+    // Also with a token that was rotated away: within the grace it reads the session as it is.
+    let (until, mut known) = (read.begin, 0);
+    for event in events {
+        let Act::Append(number, came) = event.act else {
+            continue;
+        };
+        match (came, there.contains(&number)) {
+            (came, true) if dropped(came) => {
+                let steps = steps(event);
+                return Err(format!("change {number} was dropped, and is there{steps}"));
+            }
+            (Came::Acknowledged, false) if event.end < until => {
+                return Err(format!("change {number} was acknowledged, and is missing"));
+            }
+            (_, true) if read.end < event.begin => {
+                return Err(format!("change {number} is there before it was made"));
+            }
+            (_, true) => known += 1,
+            (_, false) => {}
+        }
+    }
+    match known == there.len() {
+        true => Ok(()),
+        false => Err("a change is there that no client made on this session".to_owned()),
+    }
+}
+
+/// The common value is that of a write which no later one had replaced.
+fn value(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+    let sets = || {
+        events.iter().filter_map(|event| match event.act {
+            Act::Set(number, came) => Some((*event, number, came)),
+            _ => None,
+        })
+    };
+    let until = read.begin;
+    let acknowledged = || {
+        let acknowledged = sets().filter(|(_, _, came)| *came == Came::Acknowledged);
+        acknowledged.filter(|(event, _, _)| event.end < until)
+    };
+    let Some(value) = seen.value else {
+        return match acknowledged().next() {
+            None => Ok(()),
+            Some((_, number, _)) => Err(format!(
+                "value {number} was acknowledged, and none is there"
+            )),
+        };
+    };
+    let Some((write, _, came)) = sets().find(|(_, number, _)| *number == value) else {
+        return Err("a value is there that no client wrote on this session".to_owned());
+    };
+    if dropped(came) || read.end < write.begin {
+        let steps = steps(write);
+        return Err(format!(
+            "value {value} is there, and was dropped, or not yet written{steps}"
+        ));
+    }
+    match acknowledged().find(|(later, _, _)| write.end < later.begin) {
+        None => Ok(()),
+        Some((_, number, _)) => Err(format!(
+            "value {value} is read, after {number} was acknowledged"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Events in tenths of seconds, on session 0.
+    fn history(events: &[(u64, u64, u32, Act)]) -> Vec<Event> {
+        let zero = Instant::now();
+        let at = |tenths| zero + Duration::from_millis(100 * tenths);
+        let events = events.iter().cloned();
+        events
+            .map(|(begin, end, turn, act)| Event {
+                life: 0,
+                turn,
+                act,
+                begin: at(begin),
+                end: at(end),
+                steps: Vec::new(),
+            })
+            .collect()
+    }
+
+    fn append(number: u32) -> Act {
+        Act::Append(number, Came::Acknowledged)
+    }
+
+    fn read(list: &[u32]) -> Act {
+        Act::Read(Some(Seen {
+            life: 0,
+            list: list.to_vec(),
+            count: list.len() as u32,
+            value: None,
+            taken: Vec::new(),
+        }))
+    }
+
+    fn valued(value: u32) -> Act {
+        Act::Read(Some(Seen {
+            value: Some(value),
+            ..Seen::default()
+        }))
+    }
+
+    fn holds(events: &[(u64, u64, u32, Act)]) {
+        check(&history(events)).expect("nothing is wrong");
+    }
+
+    fn finds(wrong: &str, events: &[(u64, u64, u32, Act)]) {
+        let error = check(&history(events)).expect_err(wrong);
+        assert!(error.contains(wrong), "{error}");
+    }
+
+    #[test]
+    fn acknowledged_changes_must_be_there_and_concurrent_ones_may() {
+        holds(&[(0, 1, 0, append(1)), (2, 3, 0, read(&[1]))]);
+        for list in [&[][..], &[1]] {
+            holds(&[(0, 3, 0, append(1)), (2, 4, 0, read(list))]);
+        }
+        finds("is missing", &[(0, 1, 0, append(1)), (2, 3, 0, read(&[]))]);
+        finds(
+            "before it was made",
+            &[(0, 1, 0, read(&[1])), (2, 3, 0, append(1))],
+        );
+    }
+
+    #[test]
+    fn a_change_of_unknown_outcome_is_there_once_or_not() {
+        let unknown = Act::Append(2, Came::Unknown);
+        for list in [&[1][..], &[1, 2], &[2, 1]] {
+            holds(&[
+                (0, 1, 0, append(1)),
+                (0, 1, 0, unknown.clone()),
+                (2, 3, 0, read(list)),
+            ]);
+        }
+        let doubled = [
+            (0, 1, 0, append(1)),
+            (0, 1, 0, unknown),
+            (2, 3, 0, read(&[1, 2, 2])),
+        ];
+        finds("twice", &doubled);
+    }
+
+    #[test]
+    fn a_dropped_change_is_not_there() {
+        let dropped = Act::Append(2, Came::Dropped);
+        finds(
+            "was dropped",
+            &[
+                (0, 1, 0, append(1)),
+                (0, 1, 0, dropped),
+                (2, 3, 0, read(&[1, 2])),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_change_whose_session_has_ended_was_never_there() {
+        let gone = (1, 5, 0, Act::Append(2, Came::Gone));
+        let out = |came| (3, 4, 0, Act::SignOut(came));
+        let events = |seen, came| {
+            [
+                (0, 1, 0, append(1)),
+                gone.clone(),
+                (2, 3, 0, read(seen)),
+                out(came),
+            ]
+        };
+        holds(&events(&[1], Came::Acknowledged));
+        holds(&events(&[1], Came::Unknown));
+        finds("was dropped", &events(&[1, 2], Came::Acknowledged));
+        // The sign-out found no session: it has ended nothing.
+        finds("no client signed out", &events(&[1], Came::Dropped));
+        let too_late = [
+            (0, 1, 0, append(1)),
+            (1, 2, 0, gone.3.clone()),
+            out(Came::Acknowledged),
+        ];
+        finds(
+            "no client signed out",
+            &[&too_late[..], &[(0, 1, 0, read(&[]))]].concat(),
+        );
+    }
+
+    #[test]
+    fn a_change_of_another_session_is_not_there() {
+        finds(
+            "no client made",
+            &[(0, 1, 0, append(1)), (2, 3, 0, read(&[1, 7]))],
+        );
+    }
+
+    // R79
+    #[test]
+    fn a_ticket_has_one_claimer_and_is_there_until_then() {
+        let claim = |claimed| Act::Claim(3, claimed);
+        let without = |taken: &[usize]| {
+            Act::Read(Some(Seen {
+                taken: taken.to_vec(),
+                ..Seen::default()
+            }))
+        };
+        let append = (0, 1, 0, append(1));
+        let read = |begin, taken: &[usize]| {
+            let Act::Read(Some(seen)) = without(taken) else {
+                unreachable!("it is a read")
+            };
+            let seen = Seen {
+                list: vec![1],
+                count: 1,
+                ..seen
+            };
+            (begin, begin + 1, 0, Act::Read(Some(seen)))
+        };
+        let won = (2, 4, 0, claim(Claimed::Won));
+        let nothing = |begin| (begin, begin + 1, 0, claim(Claimed::Nothing));
+        holds(&[append.clone(), won.clone(), nothing(3), read(6, &[3])]);
+        let lost = (2, 3, 0, claim(Claimed::Lost));
+        let out = (1, 5, 0, Act::SignOut(Came::Unknown));
+        holds(&[append.clone(), lost.clone(), won.clone(), read(6, &[3])]);
+        holds(&[append.clone(), lost.clone(), out, read(6, &[])]);
+        finds("no other", &[append.clone(), lost, read(6, &[])]);
+        for taken in [&[][..], &[3]] {
+            holds(&[append.clone(), won.clone(), read(3, taken)]);
+            let unknown = (2, 4, 0, claim(Claimed::Unknown));
+            holds(&[append.clone(), unknown, read(6, taken)]);
+        }
+        finds("claimed twice", &[append.clone(), won.clone(), won.clone()]);
+        finds("is there", &[append.clone(), won.clone(), read(6, &[])]);
+        finds("is gone", &[append.clone(), won.clone(), read(0, &[3])]);
+        finds("is gone", &[append.clone(), won.clone(), read(6, &[3, 4])]);
+        finds("no other", &[append.clone(), nothing(0), won]);
+        finds("no other", &[append, nothing(5)]);
+    }
+
+    // R78
+    #[test]
+    fn a_rotated_token_reads_the_session_as_it_is() {
+        let rotate = Act::Rotate(Came::Acknowledged);
+        let events = |list: &[u32]| {
+            [
+                (0, 1, 0, append(1)),
+                (2, 3, 0, rotate.clone()),
+                (4, 5, 1, append(2)),
+                (6, 7, 0, read(list)),
+            ]
+        };
+        holds(&events(&[1, 2]));
+        finds("is missing", &events(&[1]));
+    }
+
+    // R78
+    #[test]
+    fn a_plain_rotation_drops_nothing_that_was_in_flight() {
+        let rotate = (1, 4, 0, Act::Rotate(Came::Acknowledged));
+        let events = |came, list: &[u32]| {
+            [
+                (0, 5, 0, append(1)),
+                (0, 5, 0, Act::Append(2, came)),
+                rotate.clone(),
+                (6, 7, 1, read(list)),
+            ]
+        };
+        holds(&events(Came::Acknowledged, &[2, 1]));
+        finds("is missing", &events(Came::Acknowledged, &[1]));
+        finds("rotation dropped", &events(Came::Superseded, &[1]));
+        let history = history(&events(Came::Acknowledged, &[1, 2]));
+        assert_eq!(check(&history).map(|summary| summary.crossed), Ok(2));
+    }
+
+    #[test]
+    fn nothing_is_seen_after_an_acknowledged_sign_out_and_everything_before() {
+        let out = Act::SignOut(Came::Acknowledged);
+        holds(&[
+            (0, 1, 0, append(1)),
+            (2, 3, 0, out.clone()),
+            (4, 5, 0, Act::Read(None)),
+        ]);
+        finds(
+            "after an acknowledged sign-out",
+            &[
+                (0, 1, 0, append(1)),
+                (2, 3, 0, out.clone()),
+                (4, 5, 0, read(&[1])),
+            ],
+        );
+        finds(
+            "after an acknowledged sign-out",
+            &[(0, 1, 0, read(&[])), (2, 3, 0, out), (4, 5, 0, append(1))],
+        );
+        finds(
+            "no client signed out",
+            &[(0, 1, 0, append(1)), (4, 5, 0, Act::Read(None))],
+        );
+    }
+
+    #[test]
+    fn a_value_is_the_last_one() {
+        let set = |number| Act::Set(number, Came::Acknowledged);
+        holds(&[(0, 1, 0, set(1)), (2, 3, 0, set(2)), (4, 5, 0, valued(2))]);
+        holds(&[(0, 3, 0, set(1)), (2, 4, 0, set(2)), (5, 6, 0, valued(1))]);
+        finds(
+            "is read, after",
+            &[(0, 1, 0, set(1)), (2, 3, 0, set(2)), (4, 5, 0, valued(1))],
+        );
+        finds("none is there", &[(0, 1, 0, set(1)), (4, 5, 0, read(&[]))]);
+    }
+
+    #[test]
+    fn all_reads_show_one_order() {
+        finds(
+            "different orders",
+            &[
+                (0, 1, 0, append(1)),
+                (0, 1, 0, append(2)),
+                (2, 3, 0, read(&[1, 2])),
+                (2, 3, 0, read(&[2, 1])),
+            ],
+        );
+    }
+}

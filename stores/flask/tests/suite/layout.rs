@@ -1,0 +1,5 @@
+//! The common part of Flask's layouts.
+
+/// Why none of them lists by subject.
+pub(crate) const NOT_ENUMERATED: &str = "it does not go through all its records";
+pub(crate) const NO_SUBJECT: &str = "Flask's layout has no place for a subject";

@@ -1,0 +1,180 @@
+//! `sqlalchemy`, on the three databases.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_flask_stores::SqlAlchemyStore;
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use tempfile::TempDir;
+
+use crate::layout::{NO_SUBJECT, NOT_ENUMERATED};
+use cloakroom_servers::pgbouncer::{Behind, Transactions};
+use cloakroom_servers::proxy::Mode;
+use cloakroom_servers::{Dialect, OnDemand, Sql, mariadb, postgres};
+
+pub(crate) struct Sqlite {
+    root: PathBuf,
+    /// In the process that made it: removes it at the end.
+    _remove: Option<TempDir>,
+}
+
+impl Sqlite {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("cloakroom-flask-sqlite-")
+            .tempdir()?;
+        Ok(Self {
+            root: directory.path().to_owned(),
+            _remove: Some(directory),
+        })
+    }
+
+    async fn execute(&self, place: &Place, sql: &'static str) -> Result<(), FixtureError> {
+        let url = format!("sqlite:{}/{}.db", self.root.display(), place.name());
+        let mut connection = SqliteConnection::connect(&url).await?;
+        connection.execute(sql).await?;
+        Ok(connection.close().await?)
+    }
+}
+
+impl Fixture for Sqlite {
+    type Store = SqlAlchemyStore;
+    const NAME: &'static str = "flask-sqlite";
+
+    async fn open(&self, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
+        let url = format!("sqlite:///{}/{}.db", self.root.display(), place.name());
+        open(&url, "sessions", place).await
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .sweep()
+            .never(Ability::Directory, NO_SUBJECT)
+            .never(Ability::Enumerate, NOT_ENUMERATED)
+    }
+}
+
+impl Attach for Sqlite {
+    fn address(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self {
+            root: address.into(),
+            _remove: None,
+        }
+    }
+}
+
+/// There is no server that could stop. Another program can drop the table instead.
+impl Outage for Sqlite {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        self.execute(place, "ALTER TABLE sessions RENAME TO away")
+            .await
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        self.execute(place, "ALTER TABLE away RENAME TO sessions")
+            .await
+    }
+}
+
+async fn open(url: &str, table: &str, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
+    let clock = place.clock().clone();
+    let builder = SqlAlchemyStore::builder(url)
+        .table(table)
+        .clock(move || clock.now())
+        // More than a busy machine with a slow disk needs for what the suite does at once.
+        .timeout(Duration::from_secs(15))
+        .max_connections(4);
+    let store = builder.connect().await?;
+    store.create_table().await?;
+    Ok(store)
+}
+
+/// The database's properties that matter to SQLAlchemy's table.
+pub(crate) trait Alchemy: Dialect {
+    const NAME: &'static str;
+    const LONGEST: usize;
+}
+
+impl Alchemy for postgres::Own {
+    const NAME: &'static str = "flask-postgres";
+    const LONGEST: usize = 1024 * 1024;
+}
+
+impl Alchemy for Behind<Transactions> {
+    const NAME: &'static str = "flask-postgres-pgbouncer";
+    const LONGEST: usize = 1024 * 1024;
+}
+
+impl Alchemy for mariadb::Own {
+    const NAME: &'static str = "flask-mariadb";
+    /// The column is a BLOB there.
+    const LONGEST: usize = 65_535;
+}
+
+pub(crate) struct On<D>(OnDemand<Sql<D>>);
+
+impl<D> Default for On<D> {
+    fn default() -> Self {
+        Self(OnDemand::new())
+    }
+}
+
+impl<D: Alchemy> Fixture for On<D> {
+    type Store = SqlAlchemyStore;
+    const NAME: &'static str = <D as Alchemy>::NAME;
+    const MAX_VALUE: usize = D::LONGEST;
+
+    async fn prepare(&self) -> Result<(), FixtureError> {
+        Ok(self.0.start(Sql::new)?)
+    }
+
+    async fn open(&self, place: &Place) -> Result<SqlAlchemyStore, FixtureError> {
+        let server = &self.0.0;
+        let (url, table) = (server.url(place.name()).await?, server.table(place.name()));
+        open(&url, &table, place).await
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .sweep()
+            .never(Ability::Directory, NO_SUBJECT)
+            .never(Ability::Enumerate, NOT_ENUMERATED)
+    }
+}
+
+impl<D: Alchemy> Attach for On<D> {
+    fn address(&self) -> String {
+        self.0.0.describe()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self(Sql::attach(address).into())
+    }
+}
+
+impl<D: Alchemy> Outage for On<D> {
+    const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        Ok(self.0.0.set(place.name(), Mode::Cut)?)
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        Ok(self.0.0.set(place.name(), Mode::Pass)?)
+    }
+}

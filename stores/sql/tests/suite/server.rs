@@ -1,0 +1,73 @@
+//! A database that has a server.
+
+use cloakroom_conformance::store::{Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_servers::proxy::Mode;
+use cloakroom_servers::{Dialect, OnDemand, Sql};
+use cloakroom_sql::SqlStore;
+
+pub(crate) struct On<D>(OnDemand<Sql<D>>);
+
+impl<D> Default for On<D> {
+    fn default() -> Self {
+        Self(OnDemand::new())
+    }
+}
+
+impl<D: Dialect> Fixture for On<D> {
+    type Store = SqlStore;
+    const NAME: &'static str = D::NAME;
+
+    async fn prepare(&self) -> Result<(), FixtureError> {
+        Ok(self.0.start(Sql::new)?)
+    }
+
+    async fn open(&self, place: &Place) -> Result<SqlStore, FixtureError> {
+        let clock = place.clock().clone();
+        let server = &self.0.0;
+        let (schema, table) = server.schema_and_table(place.name());
+        let builder = match schema {
+            Some(schema) => SqlStore::builder().schema(schema),
+            None => SqlStore::builder(),
+        };
+        let builder = builder
+            .table(table)
+            .clock(move || clock.now())
+            // Few connections, because many cases run at once, each with handles of its own.
+            .max_connections(4);
+        let store = builder.connect(&server.url(place.name()).await?).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    fn claims(claims: Claims<Self>) -> Claims<Self> {
+        claims
+            .handles_by_open()
+            .durable()
+            .shared()
+            .survives_kill()
+            .outage()
+            .directory()
+            .sweep()
+            .enumerate()
+    }
+}
+
+impl<D: Dialect> Attach for On<D> {
+    fn address(&self) -> String {
+        self.0.0.describe()
+    }
+
+    fn attach(address: &str) -> Self {
+        Self(Sql::attach(address).into())
+    }
+}
+
+impl<D: Dialect> Outage for On<D> {
+    async fn begin(&self, place: &Place) -> Result<(), FixtureError> {
+        Ok(self.0.0.set(place.name(), Mode::Cut)?)
+    }
+
+    async fn end(&self, place: &Place) -> Result<(), FixtureError> {
+        Ok(self.0.0.set(place.name(), Mode::Pass)?)
+    }
+}
