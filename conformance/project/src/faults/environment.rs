@@ -1,6 +1,8 @@
 //! The cases' environment: a store behind a misbehaving proxy, and a load that records the fate of
 //! each write.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cloakroom_store::{Key, Replaced, SharedStore, Store, Stored, UnixTime, Write};
@@ -52,11 +54,18 @@ struct Told {
 }
 
 /// The workers of a round, each with its number.
-pub(super) struct Round(JoinSet<Result<(usize, Told), Failure>>);
+pub(super) struct Round {
+    workers: JoinSet<Result<(usize, Told), Failure>>,
+    ending: Arc<AtomicBool>,
+}
 
 impl Counter {
     const WORKERS: usize = 8;
+    /// The maximum of a worker's increments in a round.
     const INCREMENTS: usize = 200;
+    /// How many more a worker makes once the fault is over. They show that the store recovers, and
+    /// do not take long on a slow server.
+    const AFTERWARDS: usize = 25;
     pub(super) const ROUNDS: usize = 3;
     const BITS: usize = Self::WORKERS * Self::INCREMENTS * Self::ROUNDS;
 
@@ -73,24 +82,31 @@ impl Counter {
     /// Lets the workers begin a round.
     pub(super) fn begin(&mut self, store: &SharedStore) -> Round {
         let mut workers = JoinSet::new();
+        let ending = Arc::new(AtomicBool::new(false));
         for worker in 0..Self::WORKERS {
-            let store = store.clone();
+            let (store, ending) = (store.clone(), ending.clone());
             let first = (self.round * Self::WORKERS + worker) * Self::INCREMENTS;
             workers.spawn(async move {
                 let mut told = Told::default();
+                let mut left = Self::AFTERWARDS;
                 for bit in first..first + Self::INCREMENTS {
                     increment(&store, bit, &mut told).await?;
+                    left -= usize::from(ending.load(Ordering::Relaxed));
+                    if left == 0 {
+                        break;
+                    }
                 }
                 Ok((worker, told))
             });
         }
         self.round += 1;
-        Round(workers)
+        Round { workers, ending }
     }
 
-    /// Waits for the end of a round.
+    /// Ends a round, whose fault is over.
     pub(super) async fn end(&mut self, mut round: Round) -> Result<(), Failure> {
-        while let Some(outcome) = round.0.join_next().await {
+        round.ending.store(true, Ordering::Relaxed);
+        while let Some(outcome) = round.workers.join_next().await {
             let (worker, told) = outcome??;
             let all = &mut self.told[worker];
             all.acknowledged.extend(told.acknowledged);
