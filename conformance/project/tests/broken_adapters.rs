@@ -153,7 +153,16 @@ fn a_handler_that_outlives_its_client_is_found() {
         &[
             "adapter/disconnect-changes-nothing",
             "adapter/disconnect-closes-the-session",
+            "adapter/disconnects-cost-others-nothing",
         ],
+    );
+}
+
+#[test]
+fn a_place_that_is_lost_with_a_client_that_left_is_found() {
+    check(
+        Fault::KeepsPlaces,
+        &["adapter/disconnects-cost-others-nothing"],
     );
 }
 

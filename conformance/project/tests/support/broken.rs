@@ -1,6 +1,7 @@
 //! An adapter for axum that can be wrong in one way at a time.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -15,6 +16,7 @@ use cloakroom_tower::SessionLayer;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http::header::{COOKIE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::sync::Semaphore;
 
 use crate::routes;
 use cloakroom_servers::http::serve;
@@ -33,6 +35,8 @@ pub(crate) enum Fault {
     /// A write that was dropped sends the old cookie again.
     CookieOnSuperseded,
     LoadsEagerly,
+    /// A request whose client is gone keeps its place, of which there are 64.
+    KeepsPlaces,
     /// The handler goes on when its client is gone.
     OutlivesClient,
     /// When the client is gone, or the handler has panicked, the session is left as it is.
@@ -60,6 +64,7 @@ impl Fixture for Broken {
             fault: self.0,
             sessions: app.sessions(),
             app: app.clone(),
+            places: Arc::new(Semaphore::new(64)),
         };
         let second = SessionLayer::from(app.second()).named::<Second>();
         let routes = routes::routes(app).layer(from_fn_with_state(adapter, Adapter::handle));
@@ -77,6 +82,7 @@ struct Adapter {
     fault: Fault,
     sessions: Sessions<AppStore>,
     app: App,
+    places: Arc<Semaphore>,
 }
 
 impl Adapter {
@@ -126,6 +132,15 @@ impl Adapter {
                     Ok(response) => response,
                     Err(_) => StatusCode::BAD_REQUEST.into_response(),
                 }
+            }
+            Fault::KeepsPlaces => {
+                let Ok(place) = adapter.places.acquire().await else {
+                    return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+                };
+                place.forget();
+                let response = next.run(request).await;
+                adapter.places.add_permits(1);
+                response
             }
             _ => next.run(request).await,
         };

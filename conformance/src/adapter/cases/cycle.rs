@@ -31,6 +31,10 @@ checks! { Context:
     "a client that goes away while the handler runs leaves the session as it was",
     "cloakroom_conformance::adapter, invariant 10" => disconnect;
 
+    "adapter/disconnects-cost-others-nothing", ["R91"],
+    "after a hundred clients that went away, with the living token or a forged one, all others are answered",
+    "CVE-2023-44487" => disconnects;
+
     "adapter/disconnect-closes-the-session", ["R63", "R64", "I10"],
     "if the client leaves, a task that outlives the handler finds the session closed, and writes nothing",
     "cloakroom_core::Error::Closed" => outlived;
@@ -158,6 +162,24 @@ async fn disconnect(context: Context) -> Result<(), Stop> {
         sees(&mut visitor, [get("a"), Op::Subject], json!([1, null])).await?;
     }
     only_loads(&world)
+}
+
+async fn disconnects(context: Context) -> Result<(), Stop> {
+    context.require(Ability::Cancel)?;
+    let (world, mut known) = context.session([insert("a", 1)]).await?;
+    let mut forged = world.with_token(Some("A".repeat(43)));
+    for _ in 0..25 {
+        left_alone(&world, &known, [get("a")]).await?;
+        left_alone(&world, &known, [insert("a", 2)]).await?;
+        left_alone(&world, &forged, [get("a")]).await?;
+        left_alone(&world, &world.visitor(), [insert("a", 2)]).await?;
+    }
+    soon("the answer to others", async {
+        sees(&mut known, [get("a")], json!([1])).await?;
+        does(&mut forged, [get("a")], json!([null])).await?;
+        does(&mut world.visitor(), [increment("n")], json!([1])).await
+    })
+    .await?
 }
 
 /// Starts a request, and returns when its handler has performed this and waits.
