@@ -113,7 +113,8 @@ pub fn suite<F: Fixture>(fixture: F) -> Suite {
     suite_under(fixture, Vec::new())
 }
 
-/// Returns the same cases, followed by the cases under other configurations, over HTTP/1.1.
+/// Returns the same cases, followed by the cases under other configurations: over HTTP/1.1, or by
+/// messages where [`Ability::Http`] is denied.
 ///
 /// ```
 /// use cloakroom::{Config, TokenFormat};
@@ -150,6 +151,10 @@ pub fn suite_under<F: Fixture>(fixture: F, variants: Vec<Variant>) -> Suite {
     let default = Variant::default();
     if let Err(stop) = http {
         add(&mut cases::messages(), "messages", Via::Messages, &default);
+        for variant in &variants {
+            let way = format!("messages/{}", variant.name);
+            add(&mut cases::messages(), &way, Via::Messages, variant);
+        }
         trials.push(Trial::stopped(HTTP, format!("{}/http1", F::NAME), stop));
         return prepared(trials);
     }

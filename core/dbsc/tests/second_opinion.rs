@@ -70,7 +70,7 @@ impl Drop for Other {
     }
 }
 
-/// What both say of a signed answer.
+/// The verdicts of both on signed answers.
 #[derive(Default)]
 struct Verdicts {
     both_accept: usize,

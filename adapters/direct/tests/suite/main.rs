@@ -1,5 +1,5 @@
 //! The whole adapter suite on sessions without a transport, in lines over TCP, WebSockets, and
-//! NATS.
+//! NATS. Each also with sealed values.
 
 mod connections;
 mod direct;
@@ -10,12 +10,17 @@ mod websocket;
 
 use std::process::ExitCode;
 
-use cloakroom_conformance::adapter;
+use cloakroom_conformance::Suite;
+use cloakroom_conformance::adapter::{self, Fixture, Variant};
 
 fn main() -> ExitCode {
-    adapter::suite(direct::Direct)
-        .and(adapter::suite(tcp::Tcp))
-        .and(adapter::suite(websocket::WebSocket))
-        .and(adapter::suite(nats::Nats::new()))
+    suite(direct::Direct)
+        .and(suite(tcp::Tcp))
+        .and(suite(websocket::WebSocket))
+        .and(suite(nats::Nats::new()))
         .main()
+}
+
+fn suite(fixture: impl Fixture) -> Suite {
+    adapter::suite_under(fixture, vec![Variant::sealed_values()])
 }
