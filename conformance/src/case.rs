@@ -117,15 +117,20 @@ pub(crate) fn same<T: PartialEq + fmt::Debug>(what: &str, got: T, want: T) -> Re
 
 /// Writes a table of checks without the boilerplate of each entry.
 ///
-/// `"id", ["R01", ..], "sentence", "source" => function;`
+/// `"id" => function, ["R01", ..], "source", "sentence";`, with `invariant 3` for the adapter
+/// suite's own.
 macro_rules! checks {
-    ($context:ty: $($id:literal, [$($requirement:literal),+], $sentence:literal, $source:literal => $run:path;)+) => {
+    ($context:ty: $($id:literal => $run:path, [$($requirement:literal),+],
+        $($source:literal)? $(invariant $number:literal)?, $sentence:literal;)+) => {
         pub(super) const CHECKS: &[$crate::case::Check<$context>] = &[$($crate::case::Check {
             case: $crate::case::Case {
                 id: $id,
                 requirements: &[$($requirement),+],
                 sentence: $sentence,
-                source: $source,
+                source: concat!(
+                    $($source)?
+                    $("cloakroom_conformance::adapter, invariant ", $number)?
+                ),
             },
             run: |context| Box::pin($run(context)),
         }),+];

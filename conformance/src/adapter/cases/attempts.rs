@@ -8,21 +8,15 @@ use crate::adapter::{Ability, http};
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
-    "adapter/another-route-answers", ["R64", "I10"],
-    "if a route forwards the request, its changes are dropped, and the next route starts with the original session",
-    "cloakroom_conformance::adapter, invariant 10" => another_route;
-
-    "adapter/another-route-wants-no-session", ["R64", "I10"],
-    "if a route forwards to one without a session, its changes are dropped and no cookie is sent",
-    "cloakroom_conformance::adapter, invariant 10" => without_session;
-
-    "adapter/no-route-answers", ["R64", "I10"],
-    "if a route forwards and no other answers, its changes are dropped",
-    "cloakroom_conformance::adapter, invariant 10" => no_route;
-
-    "adapter/optional-guard-has-changed", ["I3", "I10"],
-    "if a guard fails and the handler runs all the same, the guard's changes are saved with the handler's",
-    "cloakroom_conformance::adapter::Ability::Optional" => optional;
+    "adapter/another-route-answers" => another_route, ["R64", "I10"], invariant 10,
+        "if a route forwards the request, its changes are dropped, and the next route starts with the original session";
+    "adapter/another-route-wants-no-session" => without_session, ["R64", "I10"], invariant 10,
+        "if a route forwards to one without a session, its changes are dropped and no cookie is sent";
+    "adapter/no-route-answers" => no_route, ["R64", "I10"], invariant 10,
+        "if a route forwards and no other answers, its changes are dropped";
+    "adapter/optional-guard-has-changed" => optional, ["I3", "I10"],
+        "cloakroom_conformance::adapter::Ability::Optional",
+        "if a guard fails and the handler runs all the same, the guard's changes are saved with the handler's";
 }
 
 /// The script of a route that forwards the request.

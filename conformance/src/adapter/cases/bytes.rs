@@ -10,25 +10,20 @@ use crate::case::{Stop, checks, ensure, fail, same};
 use super::cycle::{AFTER_THE_HEAD, closed};
 
 checks! { Context:
-    "adapter/any-bytes", ["R39", "R03", "I12"],
-    "any bytes in a Cookie line get a response, create nothing, and the server goes on",
-    "RFC 9110, section 5.5; cloakroom_conformance::adapter, invariant 12" => any_bytes;
-
-    "adapter/cookie-behind-any-bytes", ["R38", "R39"],
-    "bytes outside of ASCII in other cookies do not hide the session's",
-    "RFC 10025, section 5.6: user agents keep more than section 4.1 allows" => behind_any_bytes;
-
-    "adapter/cookie-behind-dropped-bytes", ["R38", "R39", "I2"],
-    "if the server drops a header line that is not UTF-8, the session in it stays as it is and no cookie is sent",
-    "RFC 9110, section 5.5" => behind_dropped_bytes;
-
-    "adapter/large-cookie-lines", ["R38", "I12"],
-    "64 KiB of other cookies are refused, or do not hide the session's; they cost no extra store call",
-    "RFC 10025, section 4.2.1" => large;
-
-    "adapter/upgrade-commits-first", ["R69", "R63"],
-    "a handler's changes before a WebSocket are saved, with the cookie in the 101 response; afterwards the session is closed",
-    "RFC 6455, section 4.2.2; cloakroom_core::Error::Closed" => upgrade;
+    "adapter/any-bytes" => any_bytes, ["R39", "R03", "I12"],
+        "RFC 9110, section 5.5; cloakroom_conformance::adapter, invariant 12",
+        "any bytes in a Cookie line get a response, create nothing, and the server goes on";
+    "adapter/cookie-behind-any-bytes" => behind_any_bytes, ["R38", "R39"],
+        "RFC 10025, section 5.6: user agents keep more than section 4.1 allows",
+        "bytes outside of ASCII in other cookies do not hide the session's";
+    "adapter/cookie-behind-dropped-bytes" => behind_dropped_bytes, ["R38", "R39", "I2"],
+        "RFC 9110, section 5.5",
+        "if the server drops a header line that is not UTF-8, the session in it stays as it is and no cookie is sent";
+    "adapter/large-cookie-lines" => large, ["R38", "I12"], "RFC 10025, section 4.2.1",
+        "64 KiB of other cookies are refused, or do not hide the session's; they cost no extra store call";
+    "adapter/upgrade-commits-first" => upgrade, ["R69", "R63"],
+        "RFC 6455, section 4.2.2; cloakroom_core::Error::Closed",
+        "a handler's changes before a WebSocket are saved, with the cookie in the 101 response; afterwards the session is closed";
 }
 
 async fn any_bytes(context: Context) -> Result<(), Stop> {

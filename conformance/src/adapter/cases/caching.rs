@@ -5,29 +5,20 @@ use crate::adapter::world::{Context, World};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
-    "adapter/untouched-is-untouched", ["R43", "I1"],
-    "a request whose handler does not use the session makes no store call and adds no header, whatever its cookie",
-    "cloakroom_conformance::adapter, invariant 1" => untouched;
-
-    "adapter/vary-on-access", ["R40"],
-    "a response whose handler used the session in any way has `Vary: Cookie`",
-    "CVE-2023-30861, CVE-2026-27205, CVE-2026-35192" => vary;
-
-    "adapter/vary-on-failure", ["R40", "I8"],
-    "the response to a failed load or save has `Vary: Cookie`",
-    "RFC 9110, section 12.5.5" => vary_on_failure;
-
-    "adapter/vary-is-merged", ["R42"],
-    "the application's Vary is kept beside `Cookie`, which appears once, and `*` stays",
-    "RFC 9110, section 12.5.5" => merged;
-
-    "adapter/no-store-with-a-cookie", ["R41"],
-    "a response that sets or removes the cookie has `Cache-Control: no-store`, beside the application's own directives",
-    "RFC 9111, section 5.2.2.5; OWASP Session Management Cheat Sheet, \"Web Content Caching\"" => no_store;
-
-    "adapter/private-without-a-cookie", ["R95", "R41"],
-    "a response that depends on a session and sets no cookie is `Cache-Control: private`, unless the application set another",
-    "RFC 9111, section 5.2.2.7" => private_without_a_cookie;
+    "adapter/untouched-is-untouched" => untouched, ["R43", "I1"], invariant 1,
+        "a request whose handler does not use the session makes no store call and adds no header, whatever its cookie";
+    "adapter/vary-on-access" => vary, ["R40"], "CVE-2023-30861, CVE-2026-27205, CVE-2026-35192",
+        "a response whose handler used the session in any way has `Vary: Cookie`";
+    "adapter/vary-on-failure" => vary_on_failure, ["R40", "I8"], "RFC 9110, section 12.5.5",
+        "the response to a failed load or save has `Vary: Cookie`";
+    "adapter/vary-is-merged" => merged, ["R42"], "RFC 9110, section 12.5.5",
+        "the application's Vary is kept beside `Cookie`, which appears once, and `*` stays";
+    "adapter/no-store-with-a-cookie" => no_store, ["R41"],
+        "RFC 9111, section 5.2.2.5; OWASP Session Management Cheat Sheet, \"Web Content Caching\"",
+        "a response that sets or removes the cookie has `Cache-Control: no-store`, beside the application's own directives";
+    "adapter/private-without-a-cookie" => private_without_a_cookie, ["R95", "R41"],
+        "RFC 9111, section 5.2.2.7",
+        "a response that depends on a session and sets no cookie is `Cache-Control: private`, unless the application set another";
 }
 
 async fn untouched(context: Context) -> Result<(), Stop> {

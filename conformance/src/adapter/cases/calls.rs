@@ -7,37 +7,22 @@ use crate::adapter::world::{Context, sees};
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
-    "adapter/anonymous-read-is-free", ["R25", "I2"],
-    "reading the session of a visitor without a token makes no store call and sends no cookie",
-    "CVE-2015-5143" => anonymous_read;
-
-    "adapter/read-is-one-load", ["I2", "R56"],
-    "a request that only reads costs one load, writes nothing and sends no cookie",
-    "cloakroom_conformance::adapter, invariant 2" => read;
-
-    "adapter/counter-is-two-calls", ["I3"],
-    "a request that changes a session costs one load and one replace, and sends no cookie",
-    "cloakroom_core::Exchange::finish" => counter;
-
-    "adapter/create-is-one-call", ["I9"],
-    "the first value of a visitor costs one create, and issues a token",
-    "cloakroom_core::Exchange::finish" => create;
-
-    "adapter/rotate-is-three-calls", ["R06"],
-    "a rotation and a sign-in cost a load, a create and a replace",
-    "cloakroom_core::Exchange::finish" => rotate;
-
-    "adapter/sign-out-is-two-calls", ["R19"],
-    "a sign-out costs one load and one delete",
-    "cloakroom_core::Exchange::finish" => sign_out;
-
-    "adapter/same-value-is-no-write", ["R56"],
-    "setting a value to what it already is writes nothing",
-    "cloakroom_conformance::adapter, invariant 2" => same_value;
-
-    "adapter/touch-is-rare", ["R56"],
-    "reading moves the expiry only after a tenth of the idle timeout, and then once",
-    "cloakroom_core::Exchange::finish" => touch;
+    "adapter/anonymous-read-is-free" => anonymous_read, ["R25", "I2"], "CVE-2015-5143",
+        "reading the session of a visitor without a token makes no store call and sends no cookie";
+    "adapter/read-is-one-load" => read, ["I2", "R56"], invariant 2,
+        "a request that only reads costs one load, writes nothing and sends no cookie";
+    "adapter/counter-is-two-calls" => counter, ["I3"], "cloakroom_core::Exchange::finish",
+        "a request that changes a session costs one load and one replace, and sends no cookie";
+    "adapter/create-is-one-call" => create, ["I9"], "cloakroom_core::Exchange::finish",
+        "the first value of a visitor costs one create, and issues a token";
+    "adapter/rotate-is-three-calls" => rotate, ["R06"], "cloakroom_core::Exchange::finish",
+        "a rotation and a sign-in cost a load, a create and a replace";
+    "adapter/sign-out-is-two-calls" => sign_out, ["R19"], "cloakroom_core::Exchange::finish",
+        "a sign-out costs one load and one delete";
+    "adapter/same-value-is-no-write" => same_value, ["R56"], invariant 2,
+        "setting a value to what it already is writes nothing";
+    "adapter/touch-is-rare" => touch, ["R56"], "cloakroom_core::Exchange::finish",
+        "reading moves the expiry only after a tenth of the idle timeout, and then once";
 }
 
 async fn anonymous_read(context: Context) -> Result<(), Stop> {

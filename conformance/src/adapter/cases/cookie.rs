@@ -9,25 +9,19 @@ use crate::adapter::world::{Context, World};
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
-    "adapter/token-only-in-the-cookie", ["R09"],
-    "a token in the URL, the body, another header or another cookie is ignored",
-    "OWASP Session Management Cheat Sheet, \"Cookies\"" => only_in_the_cookie;
-
-    "adapter/several-cookie-lines", ["R35"],
-    "several Cookie lines, as HTTP/2 clients send them, mean the same as one joined",
-    "RFC 10025, section 4.2.1; RFC 9113, section 8.2.3" => several_lines;
-
-    "adapter/duplicate-cookies", ["R36"],
-    "of several cookies of the same name the living one counts, in any order, with a bounded number of loads",
-    "RFC 10025, section 4.2.2" => duplicates;
-
-    "adapter/cookie-taken-as-it-is", ["R37"],
-    "cookie names are case-sensitive, nothing is percent-decoded, quotes are kept",
-    "RFC 10025, sections 4.1.1, 5.4 and 5.6" => as_it_is;
-
-    "adapter/garbage-beside-the-cookie", ["R38"],
-    "other cookies, broken pairs and empty ones around the cookie do not hide it",
-    "RFC 10025, section 5.6: user agents keep more than section 4.1 allows" => garbage;
+    "adapter/token-only-in-the-cookie" => only_in_the_cookie, ["R09"],
+        "OWASP Session Management Cheat Sheet, \"Cookies\"",
+        "a token in the URL, the body, another header or another cookie is ignored";
+    "adapter/several-cookie-lines" => several_lines, ["R35"],
+        "RFC 10025, section 4.2.1; RFC 9113, section 8.2.3",
+        "several Cookie lines, as HTTP/2 clients send them, mean the same as one joined";
+    "adapter/duplicate-cookies" => duplicates, ["R36"], "RFC 10025, section 4.2.2",
+        "of several cookies of the same name the living one counts, in any order, with a bounded number of loads";
+    "adapter/cookie-taken-as-it-is" => as_it_is, ["R37"], "RFC 10025, sections 4.1.1, 5.4 and 5.6",
+        "cookie names are case-sensitive, nothing is percent-decoded, quotes are kept";
+    "adapter/garbage-beside-the-cookie" => garbage, ["R38"],
+        "RFC 10025, section 5.6: user agents keep more than section 4.1 allows",
+        "other cookies, broken pairs and empty ones around the cookie do not hide it";
 }
 
 async fn only_in_the_cookie(context: Context) -> Result<(), Stop> {

@@ -15,57 +15,33 @@ use crate::case::{Stop, checks, ensure, fail, same};
 use crate::instrumented::Operation;
 
 checks! { Context:
-    "adapter/nothing-before-the-handler-is-done", ["I10", "R64"],
-    "nothing is written before the handler has answered",
-    "cloakroom_conformance::adapter, invariant 10" => nothing_before;
-
-    "adapter/commit-before-head", ["I10", "R63"],
-    "everything is written before the response's head leaves",
-    "cloakroom_conformance::adapter, invariant 10" => commit_before_head;
-
-    "adapter/panic-changes-nothing", ["R64", "I10"],
-    "a handler that panics leaves the session as it was, and the server goes on",
-    "cloakroom_conformance::adapter, invariant 10" => panic;
-
-    "adapter/disconnect-changes-nothing", ["R64", "I10"],
-    "a client that goes away while the handler runs leaves the session as it was",
-    "cloakroom_conformance::adapter, invariant 10" => disconnect;
-
-    "adapter/disconnects-cost-others-nothing", ["R91"],
-    "after a hundred clients that went away, with the living token or a forged one, all others are answered",
-    "CVE-2023-44487" => disconnects;
-
-    "adapter/disconnect-closes-the-session", ["R63", "R64", "I10"],
-    "if the client leaves, a task that outlives the handler finds the session closed, and writes nothing",
-    "cloakroom_core::Error::Closed" => outlived;
-
-    "adapter/disconnect-to-the-end", ["R64", "I9"],
-    "if a handler outlives its client, its changes are saved as a whole, and the client's token stays valid",
-    "cloakroom_conformance::adapter, invariant 9" => disconnect_to_the_end;
-
-    "adapter/disconnect-while-saving", ["R64", "R07", "I7"],
-    "a client that leaves during the save leaves the old session or the new one, and its token stays valid",
-    "cloakroom_conformance::adapter, invariant 7" => disconnect_while_saving;
-
-    "adapter/late-task-is-closed", ["R63", "R64"],
-    "after a response or a panic, a task that outlives the handler finds the session closed, and writes nothing",
-    "cloakroom_core::Error::Closed" => late_tasks;
-
-    "adapter/late-use-is-closed", ["R63", "R69"],
-    "a body that uses the session after the head finds it closed; earlier changes are saved, with the cookie in the head",
-    "cloakroom_core::Error::Closed" => late;
-
-    "adapter/nested-routes", ["I10"],
-    "the session of a handler in a nested router is the same one",
-    "cloakroom_conformance::adapter::App" => nested;
-
-    "adapter/two-cookies", ["R67"],
-    "two independent sessions in one application do not see each other, also in one request",
-    "cloakroom::Session, \"independent sessions\"" => two_cookies;
-
-    "adapter/browser-round-trip", ["R27", "R19", "R33"],
-    "a client that follows the cookie rules signs in, works in two tabs, signs out, and is a stranger again",
-    "RFC 10025, section 5" => browser;
+    "adapter/nothing-before-the-handler-is-done" => nothing_before, ["I10", "R64"], invariant 10,
+        "nothing is written before the handler has answered";
+    "adapter/commit-before-head" => commit_before_head, ["I10", "R63"], invariant 10,
+        "everything is written before the response's head leaves";
+    "adapter/panic-changes-nothing" => panic, ["R64", "I10"], invariant 10,
+        "a handler that panics leaves the session as it was, and the server goes on";
+    "adapter/disconnect-changes-nothing" => disconnect, ["R64", "I10"], invariant 10,
+        "a client that goes away while the handler runs leaves the session as it was";
+    "adapter/disconnects-cost-others-nothing" => disconnects, ["R91"], "CVE-2023-44487",
+        "after a hundred clients that went away, with the living token or a forged one, all others are answered";
+    "adapter/disconnect-closes-the-session" => outlived, ["R63", "R64", "I10"],
+        "cloakroom_core::Error::Closed",
+        "if the client leaves, a task that outlives the handler finds the session closed, and writes nothing";
+    "adapter/disconnect-to-the-end" => disconnect_to_the_end, ["R64", "I9"], invariant 9,
+        "if a handler outlives its client, its changes are saved as a whole, and the client's token stays valid";
+    "adapter/disconnect-while-saving" => disconnect_while_saving, ["R64", "R07", "I7"], invariant 7,
+        "a client that leaves during the save leaves the old session or the new one, and its token stays valid";
+    "adapter/late-task-is-closed" => late_tasks, ["R63", "R64"], "cloakroom_core::Error::Closed",
+        "after a response or a panic, a task that outlives the handler finds the session closed, and writes nothing";
+    "adapter/late-use-is-closed" => late, ["R63", "R69"], "cloakroom_core::Error::Closed",
+        "a body that uses the session after the head finds it closed; earlier changes are saved, with the cookie in the head";
+    "adapter/nested-routes" => nested, ["I10"], "cloakroom_conformance::adapter::App",
+        "the session of a handler in a nested router is the same one";
+    "adapter/two-cookies" => two_cookies, ["R67"], "cloakroom::Session, \"independent sessions\"",
+        "two independent sessions in one application do not see each other, also in one request";
+    "adapter/browser-round-trip" => browser, ["R27", "R19", "R33"], "RFC 10025, section 5",
+        "a client that follows the cookie rules signs in, works in two tabs, signs out, and is a stranger again";
 }
 
 async fn nothing_before(context: Context) -> Result<(), Stop> {

@@ -7,13 +7,10 @@ use crate::adapter::world::{Context, Visitor, World};
 use crate::case::{Stop, checks, ensure, fail, same};
 
 checks! { Context:
-    "adapter/damaged-record-is-left-alone", ["R52", "R51", "I9", "I12"],
-    "each request for an unreadable record fails visibly, and the record stays as it is",
-    "cloakroom_conformance::adapter, invariant 9" => damaged;
-
-    "adapter/newer-record-is-left-alone", ["R52", "I9"],
-    "each request for a record of a newer version fails visibly, and the record stays as it is",
-    "cloakroom_conformance::adapter, invariant 9" => newer;
+    "adapter/damaged-record-is-left-alone" => damaged, ["R52", "R51", "I9", "I12"], invariant 9,
+        "each request for an unreadable record fails visibly, and the record stays as it is";
+    "adapter/newer-record-is-left-alone" => newer, ["R52", "I9"], invariant 9,
+        "each request for a record of a newer version fails visibly, and the record stays as it is";
 }
 
 async fn damaged(context: Context) -> Result<(), Stop> {

@@ -14,29 +14,23 @@ use crate::instrumented::Operation;
 const LEASE: u64 = 5;
 
 checks! { Context:
-    "adapter/end-all-ends-all", ["R83", "I4"],
-    "after the end of all sessions their tokens are those of visitors without a session, and new sessions begin",
-    "OWASP ASVS 5.0, 7.4.5; cloakroom::Sessions::end_all" => ends_all;
-
-    "adapter/end-all-elsewhere", ["R83", "R80"],
-    "an end that another process acknowledged counts here from the lease on, and two ends are no less",
-    "cloakroom::ConfigBuilder::end_all_within" => elsewhere;
-
-    "adapter/end-all-ends-sign-ins-in-flight", ["R83", "R80"],
-    "a sign-in, a rotation, a creation and a save that were in flight leave no session behind",
-    "OWASP ASVS 5.0, 7.4.5; cloakroom::Sessions::end_all" => in_flight;
-
-    "adapter/end-all-costs-a-load-a-lease", ["R83", "I1"],
-    "a server asks for the end once in a lease, and not at all for requests that use no session",
-    "cloakroom::ConfigBuilder::end_all_within" => costs;
-
-    "adapter/end-all-unconfirmed", ["R83", "I8"],
-    "a request fails visibly if the store cannot confirm, a lease after it last did, that the sessions live",
-    "cloakroom_conformance::adapter, invariant 8" => unconfirmed;
-
-    "adapter/end-all-needs-its-setting", ["R83"],
-    "without its setting the end of all sessions is refused, and nothing ends",
-    "cloakroom::Sessions::end_all" => needs_its_setting;
+    "adapter/end-all-ends-all" => ends_all, ["R83", "I4"],
+        "OWASP ASVS 5.0, 7.4.5; cloakroom::Sessions::end_all",
+        "after the end of all sessions their tokens are those of visitors without a session, and new sessions begin";
+    "adapter/end-all-elsewhere" => elsewhere, ["R83", "R80"],
+        "cloakroom::ConfigBuilder::end_all_within",
+        "an end that another process acknowledged counts here from the lease on, and two ends are no less";
+    "adapter/end-all-ends-sign-ins-in-flight" => in_flight, ["R83", "R80"],
+        "OWASP ASVS 5.0, 7.4.5; cloakroom::Sessions::end_all",
+        "a sign-in, a rotation, a creation and a save that were in flight leave no session behind";
+    "adapter/end-all-costs-a-load-a-lease" => costs, ["R83", "I1"],
+        "cloakroom::ConfigBuilder::end_all_within",
+        "a server asks for the end once in a lease, and not at all for requests that use no session";
+    "adapter/end-all-unconfirmed" => unconfirmed, ["R83", "I8"], invariant 8,
+        "a request fails visibly if the store cannot confirm, a lease after it last did, that the sessions live";
+    "adapter/end-all-needs-its-setting" => needs_its_setting, ["R83"],
+        "cloakroom::Sessions::end_all",
+        "without its setting the end of all sessions is refused, and nothing ends";
 }
 
 fn switched_on(builder: ConfigBuilder) -> ConfigBuilder {

@@ -8,29 +8,21 @@ use crate::adapter::world::{Context, World, sees};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
-    "adapter/token-in-a-header", ["R96"],
-    "a response header issues the token, replaces it at sign-in and clears it at sign-out, and a request with it has the session",
-    "RFC 6750, section 2.1; cloakroom_core::Carrier" => in_a_header;
-
-    "adapter/no-cookie-with-a-header", ["R96", "R09"],
-    "where the token is in a header, no cookie is set, and a token in a cookie, the URL or another header is ignored",
-    "cloakroom_core::Carrier" => no_cookie;
-
-    "adapter/bearer-scheme", ["R96", "R03"],
-    "in `Authorization` the scheme is Bearer in any case, and other schemes and malformed values are no session and no error",
-    "RFC 9110, section 11.1; RFC 6750, section 2.1" => bearer;
-
-    "adapter/several-header-lines", ["R96", "I11"],
-    "of several lines of the header the token that lives counts, and of two distinct living ones none",
-    "cloakroom_conformance::adapter, invariant 11" => several_lines;
-
-    "adapter/vary-on-the-header", ["R96", "R40"],
-    "a response that depends on the session varies on the header, also where the session cannot be loaded or saved",
-    "RFC 9110, section 12.5.5" => vary;
-
-    "adapter/no-form-token-with-a-header", ["R96", "R68"],
-    "where the token is in a header, forms need no token: asking for one writes and issues nothing",
-    "OWASP Cross-Site Request Forgery Prevention Cheat Sheet" => no_form_token;
+    "adapter/token-in-a-header" => in_a_header, ["R96"],
+        "RFC 6750, section 2.1; cloakroom_core::Carrier",
+        "a response header issues the token, replaces it at sign-in and clears it at sign-out, and a request with it has the session";
+    "adapter/no-cookie-with-a-header" => no_cookie, ["R96", "R09"], "cloakroom_core::Carrier",
+        "where the token is in a header, no cookie is set, and a token in a cookie, the URL or another header is ignored";
+    "adapter/bearer-scheme" => bearer, ["R96", "R03"],
+        "RFC 9110, section 11.1; RFC 6750, section 2.1",
+        "in `Authorization` the scheme is Bearer in any case, and other schemes and malformed values are no session and no error";
+    "adapter/several-header-lines" => several_lines, ["R96", "I11"], invariant 11,
+        "of several lines of the header the token that lives counts, and of two distinct living ones none";
+    "adapter/vary-on-the-header" => vary, ["R96", "R40"], "RFC 9110, section 12.5.5",
+        "a response that depends on the session varies on the header, also where the session cannot be loaded or saved";
+    "adapter/no-form-token-with-a-header" => no_form_token, ["R96", "R68"],
+        "OWASP Cross-Site Request Forgery Prevention Cheat Sheet",
+        "where the token is in a header, forms need no token: asking for one writes and issues nothing";
 }
 
 /// The scheme `Bearer`, and a header of the application's own.

@@ -6,9 +6,9 @@ use crate::adapter::world::Context;
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
-    "adapter/tells-no-secret", ["R11"],
-    "no token, key or session value is in a span or an event, at any level, in success or failure",
-    "OWASP Logging Cheat Sheet, \"Data to exclude\"" => tells_no_secret;
+    "adapter/tells-no-secret" => tells_no_secret, ["R11"],
+        "OWASP Logging Cheat Sheet, \"Data to exclude\"",
+        "no token, key or session value is in a span or an event, at any level, in success or failure";
 }
 
 async fn tells_no_secret(context: Context) -> Result<(), Stop> {

@@ -8,29 +8,23 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::instrumented::Operation;
 
 checks! { Context:
-    "adapter/lost-reply-counts-once", ["R62"],
-    "an increment that was saved without an answer is counted once",
-    "cloakroom_store::Store, \"An error means unknown\"" => counts_once;
-
-    "adapter/lost-reply-among-others", ["R62", "R53"],
-    "an increment that was saved without an answer is counted once, even if others write before the reload",
-    "cloakroom_store::Store, \"An error means unknown\"" => among_others;
-
-    "adapter/lost-reply-at-create", ["R62"],
-    "a creation without an answer leaves one session, and the client has its token",
-    "cloakroom_store::Store, \"An error means unknown\"" => at_create;
-
-    "adapter/lost-reply-at-rotation", ["R62", "R07", "I7"],
-    "a rotation or sign-in that loses any of its answers leaves one privileged session with the data, and the client has its token",
-    "cloakroom_conformance::adapter, invariant 7" => at_rotation;
-
-    "adapter/lost-reply-at-sign-out", ["R62", "I4"],
-    "a sign-out without an answer has signed out",
-    "cloakroom_store::Store, \"An error means unknown\"" => at_sign_out;
-
-    "adapter/lost-reply-at-touch", ["R62", "R56"],
-    "a read whose touch lost its answer succeeds",
-    "cloakroom_store::Store, \"An error means unknown\"" => at_touch;
+    "adapter/lost-reply-counts-once" => counts_once, ["R62"],
+        "cloakroom_store::Store, \"An error means unknown\"",
+        "an increment that was saved without an answer is counted once";
+    "adapter/lost-reply-among-others" => among_others, ["R62", "R53"],
+        "cloakroom_store::Store, \"An error means unknown\"",
+        "an increment that was saved without an answer is counted once, even if others write before the reload";
+    "adapter/lost-reply-at-create" => at_create, ["R62"],
+        "cloakroom_store::Store, \"An error means unknown\"",
+        "a creation without an answer leaves one session, and the client has its token";
+    "adapter/lost-reply-at-rotation" => at_rotation, ["R62", "R07", "I7"], invariant 7,
+        "a rotation or sign-in that loses any of its answers leaves one privileged session with the data, and the client has its token";
+    "adapter/lost-reply-at-sign-out" => at_sign_out, ["R62", "I4"],
+        "cloakroom_store::Store, \"An error means unknown\"",
+        "a sign-out without an answer has signed out";
+    "adapter/lost-reply-at-touch" => at_touch, ["R62", "R56"],
+        "cloakroom_store::Store, \"An error means unknown\"",
+        "a read whose touch lost its answer succeeds";
 }
 
 async fn counts_once(context: Context) -> Result<(), Stop> {

@@ -9,13 +9,11 @@ use crate::adapter::world::{Context, Visitor, World, does};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
-    "adapter/newer-token-is-told", ["R08", "I6"],
-    "`superseded` reports a newer token to each request with an old one, even a read-only one, within the grace",
-    "cloakroom_core::Outcome::superseded" => told;
-
-    "adapter/newer-token-is-told-to-nobody-else", ["R08", "I6"],
-    "`superseded` is false for the newest token, a signed-out one, and none",
-    "cloakroom_core::Outcome::superseded" => told_to_nobody_else;
+    "adapter/newer-token-is-told" => told, ["R08", "I6"], "cloakroom_core::Outcome::superseded",
+        "`superseded` reports a newer token to each request with an old one, even a read-only one, within the grace";
+    "adapter/newer-token-is-told-to-nobody-else" => told_to_nobody_else, ["R08", "I6"],
+        "cloakroom_core::Outcome::superseded",
+        "`superseded` is false for the newest token, a signed-out one, and none";
 }
 
 async fn told(context: Context) -> Result<(), Stop> {

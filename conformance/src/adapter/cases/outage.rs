@@ -8,25 +8,16 @@ use crate::case::{Stop, checks};
 use crate::instrumented::Operation;
 
 checks! { Context:
-    "adapter/outage-at-load", ["R54", "I8"],
-    "a request whose session cannot be loaded fails visibly, sees no empty session and writes nothing; the data survives",
-    "cloakroom_conformance::adapter, invariant 8" => at_load;
-
-    "adapter/outage-at-commit", ["R54", "I8", "I10"],
-    "a request whose changes cannot be saved fails visibly and sends no cookie; the old data survives",
-    "cloakroom_conformance::adapter, invariant 8" => at_commit;
-
-    "adapter/outage-at-create", ["R54", "I8"],
-    "a request whose new session cannot be created fails visibly and issues no token",
-    "cloakroom_conformance::adapter, invariant 8" => at_create;
-
-    "adapter/outage-at-sign-out", ["R54", "I8"],
-    "a sign-out that does not reach the store fails visibly, and the client keeps its token",
-    "cloakroom_conformance::adapter, invariant 8" => at_sign_out;
-
-    "adapter/outage-spares-others", ["I1", "R54"],
-    "a request without a token that only reads is unaffected by an outage",
-    "cloakroom_conformance::adapter, invariant 1" => spares_others;
+    "adapter/outage-at-load" => at_load, ["R54", "I8"], invariant 8,
+        "a request whose session cannot be loaded fails visibly, sees no empty session and writes nothing; the data survives";
+    "adapter/outage-at-commit" => at_commit, ["R54", "I8", "I10"], invariant 8,
+        "a request whose changes cannot be saved fails visibly and sends no cookie; the old data survives";
+    "adapter/outage-at-create" => at_create, ["R54", "I8"], invariant 8,
+        "a request whose new session cannot be created fails visibly and issues no token";
+    "adapter/outage-at-sign-out" => at_sign_out, ["R54", "I8"], invariant 8,
+        "a sign-out that does not reach the store fails visibly, and the client keeps its token";
+    "adapter/outage-spares-others" => spares_others, ["I1", "R54"], invariant 1,
+        "a request without a token that only reads is unaffected by an outage";
 }
 
 async fn at_load(context: Context) -> Result<(), Stop> {

@@ -7,17 +7,12 @@ use crate::case::{Stop, checks, ensure};
 use crate::instrumented::Operation;
 
 checks! { Context:
-    "adapter/load-failure-is-answered", ["I8", "R54"],
-    "if the session cannot be loaded, the handler does not run and the status is that of an outage",
-    "RFC 9110, section 15.6.4" => load_failure;
-
-    "adapter/error-page-of-the-application", ["I8"],
-    "if the changes cannot be saved, the client gets the application's error page and nothing of the handler's response",
-    "cloakroom_conformance::adapter, invariant 8" => error_page;
-
-    "adapter/error-page-by-default", ["I8"],
-    "if the changes cannot be saved and the application has no error page, the status is that of an outage",
-    "RFC 9110, section 15.6.4" => by_default;
+    "adapter/load-failure-is-answered" => load_failure, ["I8", "R54"], "RFC 9110, section 15.6.4",
+        "if the session cannot be loaded, the handler does not run and the status is that of an outage";
+    "adapter/error-page-of-the-application" => error_page, ["I8"], invariant 8,
+        "if the changes cannot be saved, the client gets the application's error page and nothing of the handler's response";
+    "adapter/error-page-by-default" => by_default, ["I8"], "RFC 9110, section 15.6.4",
+        "if the changes cannot be saved and the application has no error page, the status is that of an outage";
 }
 
 async fn load_failure(context: Context) -> Result<(), Stop> {

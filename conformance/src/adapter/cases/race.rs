@@ -9,33 +9,21 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::instrumented::{Gate, Operation};
 
 checks! { Context:
-    "adapter/two-tabs", ["I3"],
-    "two requests that change different values at the same time both survive, whichever the store sees first",
-    "cloakroom_conformance::adapter, invariant 3" => two_tabs;
-
-    "adapter/last-writer-wins", ["I3"],
-    "of two requests that set the same value the last one saved wins, and nothing else is lost",
-    "cloakroom_core::Session" => last_writer;
-
-    "adapter/increments-add-up", ["R53", "I3"],
-    "n increments at the same time add n",
-    "cloakroom_conformance::adapter, invariant 3" => increments;
-
-    "adapter/overtaken-increment", ["R53", "I3"],
-    "an increment that others overtake, again and again, is counted once",
-    "cloakroom_conformance::adapter, invariant 3" => overtaken;
-
-    "adapter/rotation-keeps-what-is-in-flight", ["R78", "I3"],
-    "a rotation keeps the changes of requests in flight, and those of the old token within the grace; only the rotation sends a cookie",
-    "cloakroom_core::Session::rotate" => rotation_keeps;
-
-    "adapter/two-servers", ["R61"],
-    "one server sees another's commits, and refuses a session that the other signed out",
-    "OWASP ASVS 5.0, 7.4.1" => two_servers;
-
-    "adapter/two-servers-increments", ["R61", "R53"],
-    "n increments through two servers on one store add n",
-    "cloakroom_conformance::adapter, invariant 3" => two_servers_increments;
+    "adapter/two-tabs" => two_tabs, ["I3"], invariant 3,
+        "two requests that change different values at the same time both survive, whichever the store sees first";
+    "adapter/last-writer-wins" => last_writer, ["I3"], "cloakroom_core::Session",
+        "of two requests that set the same value the last one saved wins, and nothing else is lost";
+    "adapter/increments-add-up" => increments, ["R53", "I3"], invariant 3,
+        "n increments at the same time add n";
+    "adapter/overtaken-increment" => overtaken, ["R53", "I3"], invariant 3,
+        "an increment that others overtake, again and again, is counted once";
+    "adapter/rotation-keeps-what-is-in-flight" => rotation_keeps, ["R78", "I3"],
+        "cloakroom_core::Session::rotate",
+        "a rotation keeps the changes of requests in flight, and those of the old token within the grace; only the rotation sends a cookie";
+    "adapter/two-servers" => two_servers, ["R61"], "OWASP ASVS 5.0, 7.4.1",
+        "one server sees another's commits, and refuses a session that the other signed out";
+    "adapter/two-servers-increments" => two_servers_increments, ["R61", "R53"], invariant 3,
+        "n increments through two servers on one store add n";
 }
 
 async fn two_tabs(context: Context) -> Result<(), Stop> {

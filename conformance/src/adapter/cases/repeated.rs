@@ -8,17 +8,13 @@ use crate::adapter::{Ability, http};
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
-    "adapter/repeated-after-a-change", ["R64", "I10"],
-    "the changes of a failed attempt are not saved, and a repeated attempt of the request does not see them",
-    "cloakroom_conformance::adapter, invariant 10" => after_a_change;
-
-    "adapter/repeated-without-a-session", ["R64", "I10"],
-    "the changes of a failed attempt are not saved if the next attempt uses no session",
-    "cloakroom_conformance::adapter, invariant 10" => without_a_session;
-
-    "adapter/repeated-after-reading", ["R64"],
-    "a request whose failed attempt only read its session can be repeated",
-    "cloakroom_conformance::adapter::Ability::Repeats" => after_reading;
+    "adapter/repeated-after-a-change" => after_a_change, ["R64", "I10"], invariant 10,
+        "the changes of a failed attempt are not saved, and a repeated attempt of the request does not see them";
+    "adapter/repeated-without-a-session" => without_a_session, ["R64", "I10"], invariant 10,
+        "the changes of a failed attempt are not saved if the next attempt uses no session";
+    "adapter/repeated-after-reading" => after_reading, ["R64"],
+        "cloakroom_conformance::adapter::Ability::Repeats",
+        "a request whose failed attempt only read its session can be repeated";
 }
 
 /// The failed attempt's script.

@@ -11,21 +11,17 @@ use crate::adapter::{TokenNotice, http};
 use crate::case::{Stop, checks, ensure, fail, same};
 
 checks! { Context:
-    "adapter/former-scope-at-sign-in", ["R76", "R07"],
-    "after a change of the cookie's Path, a sign-in, a rotation and a new session remove the old cookie, and the next request has the new one",
-    "cloakroom_core::ConfigBuilder::former_scope; RFC 10025, section 5.7" => at_sign_in;
-
-    "adapter/former-scope-at-sign-out", ["R76", "R19"],
-    "after a change of the cookie's Path, a sign-out ends the session of the old cookie, at new and old servers",
-    "cloakroom_core::ConfigBuilder::former_scope; RFC 10025, section 5.7" => at_sign_out;
-
-    "adapter/former-scopes-each-have-a-line", ["R76", "R32"],
-    "each former Domain, Path and Partitioned has one Set-Cookie line, with the flags of the cookie, before the cookie's own",
-    "cloakroom_core::http::apply; RFC 10025, section 5.7" => lines;
-
-    "adapter/newest-of-several-cookies", ["R76", "R36"],
-    "of several sessions in cookies of one name the newest counts, in any order, and a sign-out outranks all of them",
-    "cloakroom_core::Envelope" => newest;
+    "adapter/former-scope-at-sign-in" => at_sign_in, ["R76", "R07"],
+        "cloakroom_core::ConfigBuilder::former_scope; RFC 10025, section 5.7",
+        "after a change of the cookie's Path, a sign-in, a rotation and a new session remove the old cookie, and the next request has the new one";
+    "adapter/former-scope-at-sign-out" => at_sign_out, ["R76", "R19"],
+        "cloakroom_core::ConfigBuilder::former_scope; RFC 10025, section 5.7",
+        "after a change of the cookie's Path, a sign-out ends the session of the old cookie, at new and old servers";
+    "adapter/former-scopes-each-have-a-line" => lines, ["R76", "R32"],
+        "cloakroom_core::http::apply; RFC 10025, section 5.7",
+        "each former Domain, Path and Partitioned has one Set-Cookie line, with the flags of the cookie, before the cookie's own";
+    "adapter/newest-of-several-cookies" => newest, ["R76", "R36"], "cloakroom_core::Envelope",
+        "of several sessions in cookies of one name the newest counts, in any order, and a sign-out outranks all of them";
 }
 
 fn old(builder: ConfigBuilder) -> ConfigBuilder {

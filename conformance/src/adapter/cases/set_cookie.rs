@@ -12,49 +12,31 @@ use crate::adapter::world::{Context, Visitor, World, does, fails, sees};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
-    "adapter/cookie-defaults", ["R27", "R17"],
-    "by default the cookie is `__Host-session` with Path=/, Secure, HttpOnly and SameSite=Lax, without Domain, Max-Age and Expires",
-    "OWASP ASVS 5.0, 3.3.1 to 3.3.4" => defaults;
-
-    "adapter/cookie-as-configured", ["R27", "R17"],
-    "name, path, domain, SameSite, Partitioned and Max-Age are as configured",
-    "RFC 10025, section 4.1.2" => configured;
-
-    "adapter/insecure-only-when-asked", ["R34"],
-    "a cookie lacks Secure only if the configuration names it; behind a proxy that ends TLS it has Secure",
-    "OWASP ASVS 5.0, 3.3.1" => insecure;
-
-    "adapter/removal-cookie", ["R19"],
-    "the removal cookie has the same name, path, domain and flags, and is expired",
-    "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1" => removal;
-
-    "adapter/one-line-per-name", ["R32"],
-    "there is one Set-Cookie line for the session, and the application's other cookies keep their lines",
-    "RFC 10025, sections 3 and 4.1.1" => one_line;
-
-    "adapter/cookie-on-every-status", ["R33", "I6"],
-    "redirects and client errors save their changes and carry the cookie",
-    "RFC 10025, sections 3 and 5.3" => every_status;
-
-    "adapter/server-error-saves-nothing", ["R33", "I10"],
-    "a 5xx response drops the changes and sends no cookie",
-    "cloakroom_conformance::adapter, invariant 10" => server_error;
-
-    "adapter/server-error-saves-if-configured", ["R33"],
-    "with `save_on_server_error` a 5xx response saves the changes and sends the cookie",
-    "cloakroom_core::ConfigBuilder::save_on_server_error" => server_error_saves;
-
-    "adapter/rotate-then-server-error", ["R65"],
-    "a rotation or sign-in with a 5xx response leaves the client a working session",
-    "cloakroom_conformance::adapter, invariant 10" => rotate_then_error;
-
-    "adapter/no-needless-cookie", ["I6", "I2"],
-    "reads, plain writes, touches and superseded writes send no cookie",
-    "cloakroom_conformance::adapter, invariant 6" => needless;
-
-    "adapter/clear-site-data", ["R44"],
-    "a sign-out sends Clear-Site-Data if configured, and no other response does",
-    "OWASP Session Management Cheat Sheet, \"Session Expiration\"" => clear_site_data;
+    "adapter/cookie-defaults" => defaults, ["R27", "R17"], "OWASP ASVS 5.0, 3.3.1 to 3.3.4",
+        "by default the cookie is `__Host-session` with Path=/, Secure, HttpOnly and SameSite=Lax, without Domain, Max-Age and Expires";
+    "adapter/cookie-as-configured" => configured, ["R27", "R17"], "RFC 10025, section 4.1.2",
+        "name, path, domain, SameSite, Partitioned and Max-Age are as configured";
+    "adapter/insecure-only-when-asked" => insecure, ["R34"], "OWASP ASVS 5.0, 3.3.1",
+        "a cookie lacks Secure only if the configuration names it; behind a proxy that ends TLS it has Secure";
+    "adapter/removal-cookie" => removal, ["R19"], "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1",
+        "the removal cookie has the same name, path, domain and flags, and is expired";
+    "adapter/one-line-per-name" => one_line, ["R32"], "RFC 10025, sections 3 and 4.1.1",
+        "there is one Set-Cookie line for the session, and the application's other cookies keep their lines";
+    "adapter/cookie-on-every-status" => every_status, ["R33", "I6"],
+        "RFC 10025, sections 3 and 5.3",
+        "redirects and client errors save their changes and carry the cookie";
+    "adapter/server-error-saves-nothing" => server_error, ["R33", "I10"], invariant 10,
+        "a 5xx response drops the changes and sends no cookie";
+    "adapter/server-error-saves-if-configured" => server_error_saves, ["R33"],
+        "cloakroom_core::ConfigBuilder::save_on_server_error",
+        "with `save_on_server_error` a 5xx response saves the changes and sends the cookie";
+    "adapter/rotate-then-server-error" => rotate_then_error, ["R65"], invariant 10,
+        "a rotation or sign-in with a 5xx response leaves the client a working session";
+    "adapter/no-needless-cookie" => needless, ["I6", "I2"], invariant 6,
+        "reads, plain writes, touches and superseded writes send no cookie";
+    "adapter/clear-site-data" => clear_site_data, ["R44"],
+        "OWASP Session Management Cheat Sheet, \"Session Expiration\"",
+        "a sign-out sends Clear-Site-Data if configured, and no other response does";
 }
 
 async fn defaults(context: Context) -> Result<(), Stop> {

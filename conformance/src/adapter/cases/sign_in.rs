@@ -11,57 +11,40 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::instrumented::Operation;
 
 checks! { Context:
-    "adapter/sign-in-rotates", ["R06", "I7"],
-    "the new token has the data and the privilege; the old one reads the old data for the grace, and then nothing",
-    "OWASP ASVS 5.0, 7.2.4" => rotates;
-
-    "adapter/grace-of-zero", ["R06"],
-    "with a grace of 0 the old token is dead at once",
-    "OWASP ASVS 5.0, 7.2.4" => grace_of_zero;
-
-    "adapter/grace-ends-with-sign-out", ["R08"],
-    "signing out the session, or a later one of its chain, ends the old token's grace at once",
-    "OWASP Session Management Cheat Sheet, \"Renew the Session ID After Any Privilege Level Change\"" => grace_ends;
-
-    "adapter/grace-ends-with-the-session", ["R08", "R12"],
-    "the old token's grace ends when the newer session expires",
-    "cloakroom_core::Session::sign_in" => grace_ends_with_the_session;
-
-    "adapter/no-write-crosses-a-sign-in", ["R78", "I6", "I7"],
-    "a plain write with a token from before a sign-in is refused, even if it was in flight, and sends no cookie",
-    "cloakroom_core::Error::Superseded" => refused;
-
-    "adapter/superseded-write-is-dropped", ["R78", "I6", "I7"],
-    "with `drop_superseded`, a write that a sign-in overtook is dropped, and its response goes out without a cookie",
-    "cloakroom_core::ConfigBuilder::drop_superseded" => dropped;
-
-    "adapter/write-before-rotation-is-kept", ["I3", "R07"],
-    "a write that lands while a rotation is under way is in the new session",
-    "cloakroom_core::Session::sign_in" => write_kept;
-
-    "adapter/rotation-refused-at-each-call", ["R07", "I7"],
-    "a rotation or sign-in that fails at any store call fails visibly, loses no data, and the old token works on",
-    "cloakroom_conformance::adapter, invariant 7" => refused_anywhere;
-
-    "adapter/rotation-cut-at-each-call", ["R07", "I7"],
-    "a rotation or sign-in cut off after any store call leaves the data readable and no privilege on the old token",
-    "cloakroom_conformance::adapter, invariant 7" => cut_anywhere;
-
-    "adapter/double-click-on-sign-in", ["R06", "I7"],
-    "two sign-ins at the same time with the same token both succeed, with two tokens and with the data",
-    "cloakroom_core::Session::sign_in" => double_click;
-
-    "adapter/two-rotations-one-wins", ["R07", "R78", "I6"],
-    "of two rotations at once one issues a token and the other sends no cookie; the one session has the changes of both",
-    "cloakroom_core::Session::sign_in" => two_rotations;
-
-    "adapter/data-stays-with-its-subject", ["R06"],
-    "signing in as another user drops the previous user's data; signing in again as the same user keeps it",
-    "cloakroom_core::Session::sign_in" => subjects;
-
-    "adapter/rotation-chains-are-followed", ["R08", "I12"],
-    "a token rotated away several times within the grace still reads, with a bounded number of loads",
-    "cloakroom_core::Session::sign_in" => chains;
+    "adapter/sign-in-rotates" => rotates, ["R06", "I7"], "OWASP ASVS 5.0, 7.2.4",
+        "the new token has the data and the privilege; the old one reads the old data for the grace, and then nothing";
+    "adapter/grace-of-zero" => grace_of_zero, ["R06"], "OWASP ASVS 5.0, 7.2.4",
+        "with a grace of 0 the old token is dead at once";
+    "adapter/grace-ends-with-sign-out" => grace_ends, ["R08"],
+        "OWASP Session Management Cheat Sheet, \"Renew the Session ID After Any Privilege Level Change\"",
+        "signing out the session, or a later one of its chain, ends the old token's grace at once";
+    "adapter/grace-ends-with-the-session" => grace_ends_with_the_session, ["R08", "R12"],
+        "cloakroom_core::Session::sign_in",
+        "the old token's grace ends when the newer session expires";
+    "adapter/no-write-crosses-a-sign-in" => refused, ["R78", "I6", "I7"],
+        "cloakroom_core::Error::Superseded",
+        "a plain write with a token from before a sign-in is refused, even if it was in flight, and sends no cookie";
+    "adapter/superseded-write-is-dropped" => dropped, ["R78", "I6", "I7"],
+        "cloakroom_core::ConfigBuilder::drop_superseded",
+        "with `drop_superseded`, a write that a sign-in overtook is dropped, and its response goes out without a cookie";
+    "adapter/write-before-rotation-is-kept" => write_kept, ["I3", "R07"],
+        "cloakroom_core::Session::sign_in",
+        "a write that lands while a rotation is under way is in the new session";
+    "adapter/rotation-refused-at-each-call" => refused_anywhere, ["R07", "I7"], invariant 7,
+        "a rotation or sign-in that fails at any store call fails visibly, loses no data, and the old token works on";
+    "adapter/rotation-cut-at-each-call" => cut_anywhere, ["R07", "I7"], invariant 7,
+        "a rotation or sign-in cut off after any store call leaves the data readable and no privilege on the old token";
+    "adapter/double-click-on-sign-in" => double_click, ["R06", "I7"],
+        "cloakroom_core::Session::sign_in",
+        "two sign-ins at the same time with the same token both succeed, with two tokens and with the data";
+    "adapter/two-rotations-one-wins" => two_rotations, ["R07", "R78", "I6"],
+        "cloakroom_core::Session::sign_in",
+        "of two rotations at once one issues a token and the other sends no cookie; the one session has the changes of both";
+    "adapter/data-stays-with-its-subject" => subjects, ["R06"], "cloakroom_core::Session::sign_in",
+        "signing in as another user drops the previous user's data; signing in again as the same user keeps it";
+    "adapter/rotation-chains-are-followed" => chains, ["R08", "I12"],
+        "cloakroom_core::Session::sign_in",
+        "a token rotated away several times within the grace still reads, with a bounded number of loads";
 }
 
 async fn rotates(context: Context) -> Result<(), Stop> {

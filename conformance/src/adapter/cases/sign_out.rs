@@ -10,37 +10,26 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::instrumented::Operation;
 
 checks! { Context:
-    "adapter/sign-out-deletes", ["R19", "I4"],
-    "a sign-out deletes the record, clears the cookie, and the token leads nowhere from then on",
-    "OWASP ASVS 5.0, 7.4.1" => deletes;
-
-    "adapter/sign-out-creates-nothing", ["R24"],
-    "a sign-out without a session creates nothing, and clears the cookie only if the client sent one",
-    "CVE-2015-5963" => creates_nothing;
-
-    "adapter/sign-out-beats-write", ["R20", "I4"],
-    "a write in flight does not bring a signed-out session back, whichever of them the store sees first",
-    "CVE-2025-46336" => beats_write;
-
-    "adapter/sign-out-beats-read", ["R20", "I4"],
-    "a read in flight does not bring a signed-out session back, though it may move the expiry before",
-    "CVE-2025-46336" => beats_read;
-
-    "adapter/sign-out-beats-rotation", ["R20", "I4", "I7"],
-    "a rotation in flight does not save a signed-out session under another token, whichever comes first",
-    "cloakroom_core::Session::sign_out" => beats_rotation;
-
-    "adapter/sign-in-outlives-sign-out", ["R20", "I7"],
-    "a sign-in in flight succeeds when the old session is signed out, without the old data: it has credentials of its own",
-    "cloakroom_core::Session::sign_out" => sign_in_goes_on;
-
-    "adapter/double-click-on-sign-out", ["R20"],
-    "two sign-outs at the same time both succeed",
-    "cloakroom_core::Session::sign_out" => double_click;
-
-    "adapter/sign-out-with-old-token", ["R08", "R20"],
-    "within the grace, a sign-out with an old token ends the session under its newest token",
-    "cloakroom_core::Session::sign_out" => with_old_token;
+    "adapter/sign-out-deletes" => deletes, ["R19", "I4"], "OWASP ASVS 5.0, 7.4.1",
+        "a sign-out deletes the record, clears the cookie, and the token leads nowhere from then on";
+    "adapter/sign-out-creates-nothing" => creates_nothing, ["R24"], "CVE-2015-5963",
+        "a sign-out without a session creates nothing, and clears the cookie only if the client sent one";
+    "adapter/sign-out-beats-write" => beats_write, ["R20", "I4"], "CVE-2025-46336",
+        "a write in flight does not bring a signed-out session back, whichever of them the store sees first";
+    "adapter/sign-out-beats-read" => beats_read, ["R20", "I4"], "CVE-2025-46336",
+        "a read in flight does not bring a signed-out session back, though it may move the expiry before";
+    "adapter/sign-out-beats-rotation" => beats_rotation, ["R20", "I4", "I7"],
+        "cloakroom_core::Session::sign_out",
+        "a rotation in flight does not save a signed-out session under another token, whichever comes first";
+    "adapter/sign-in-outlives-sign-out" => sign_in_goes_on, ["R20", "I7"],
+        "cloakroom_core::Session::sign_out",
+        "a sign-in in flight succeeds when the old session is signed out, without the old data: it has credentials of its own";
+    "adapter/double-click-on-sign-out" => double_click, ["R20"],
+        "cloakroom_core::Session::sign_out",
+        "two sign-outs at the same time both succeed";
+    "adapter/sign-out-with-old-token" => with_old_token, ["R08", "R20"],
+        "cloakroom_core::Session::sign_out",
+        "within the grace, a sign-out with an old token ends the session under its newest token";
 }
 
 async fn deletes(context: Context) -> Result<(), Stop> {

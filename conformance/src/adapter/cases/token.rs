@@ -9,33 +9,22 @@ use crate::adapter::world::{Context, World, does, sees};
 use crate::case::{Stop, checks, ensure};
 
 checks! { Context:
-    "adapter/unknown-token-is-not-adopted", ["R02", "I5"],
-    "a well-formed unknown token costs one load and creates nothing; a write or sign-in with it issues another token",
-    "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"" => unknown;
-
-    "adapter/malformed-token-is-free", ["R03", "I5", "I12"],
-    "a malformed token makes no store call, is not an error and is never adopted",
-    "OWASP Session Management Cheat Sheet, \"Manage Session ID as Any Other User Input\"" => malformed;
-
-    "adapter/one-spelling-per-token", ["R04"],
-    "padding, case, alphabet, trailing-bit and encoding variants of a token do not lead to its session",
-    "RFC 4648, section 3.5" => one_spelling;
-
-    "adapter/collision-leaves-the-other", ["R05", "I9"],
-    "a token that is already in use is replaced by a fresh one, and the other session stays as it was",
-    "cloakroom_conformance::adapter, invariant 9" => collision;
-
-    "adapter/collisions-are-bounded", ["R05", "I12"],
-    "randomness that never changes fails the request visibly after a bounded number of attempts",
-    "cloakroom_conformance::adapter, invariant 12" => bounded;
-
-    "adapter/two-living-tokens", ["I11", "R36"],
-    "of two distinct living tokens neither is trusted, in any order; the same one twice is one",
-    "cloakroom_conformance::adapter, invariant 11" => two_living;
-
-    "adapter/one-living-among-dead-tokens", ["I12", "R36"],
-    "of several tokens the living one counts, in any order, with a bounded number of loads",
-    "cloakroom_conformance::adapter, invariant 12" => among_dead;
+    "adapter/unknown-token-is-not-adopted" => unknown, ["R02", "I5"],
+        "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"",
+        "a well-formed unknown token costs one load and creates nothing; a write or sign-in with it issues another token";
+    "adapter/malformed-token-is-free" => malformed, ["R03", "I5", "I12"],
+        "OWASP Session Management Cheat Sheet, \"Manage Session ID as Any Other User Input\"",
+        "a malformed token makes no store call, is not an error and is never adopted";
+    "adapter/one-spelling-per-token" => one_spelling, ["R04"], "RFC 4648, section 3.5",
+        "padding, case, alphabet, trailing-bit and encoding variants of a token do not lead to its session";
+    "adapter/collision-leaves-the-other" => collision, ["R05", "I9"], invariant 9,
+        "a token that is already in use is replaced by a fresh one, and the other session stays as it was";
+    "adapter/collisions-are-bounded" => bounded, ["R05", "I12"], invariant 12,
+        "randomness that never changes fails the request visibly after a bounded number of attempts";
+    "adapter/two-living-tokens" => two_living, ["I11", "R36"], invariant 11,
+        "of two distinct living tokens neither is trusted, in any order; the same one twice is one";
+    "adapter/one-living-among-dead-tokens" => among_dead, ["I12", "R36"], invariant 12,
+        "of several tokens the living one counts, in any order, with a bounded number of loads";
 }
 
 /// Well-formed, and never issued.

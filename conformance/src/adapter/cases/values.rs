@@ -8,37 +8,24 @@ use crate::adapter::world::{Context, does, fails, sees};
 use crate::case::{Stop, checks, ensure, same};
 
 checks! { Context:
-    "adapter/values-come-back", ["I10"],
-    "the client's next request finds the values, and no other client does",
-    "cloakroom_core::Session" => come_back;
-
-    "adapter/flash-lives-for-one-request", ["I10"],
-    "the next request that reads a flash value gets it, and no later one does",
-    "cloakroom_core::Session" => flash;
-
-    "adapter/csrf-token-is-bound", ["R68"],
-    "a CSRF token works from the request that creates the session, in no other session, and not after a sign-in",
-    "OWASP ASVS 5.0, 3.5.1" => csrf;
-
-    "adapter/form-for-strangers-creates-no-record", ["R68", "R25", "R02"],
-    "a form for a stranger is bound to the visitor's cookie, creates no record, and can sign in",
-    "OWASP CSRF Prevention Cheat Sheet, \"Login forms\"" => form_for_strangers;
-
-    "adapter/sign-in-time-is-kept", ["R22"],
-    "the time of the sign-in is kept through later writes and rotations",
-    "OWASP ASVS 5.0, 7.5.1" => sign_in_time;
-
-    "adapter/sign-out-then-insert", ["R66"],
-    "values inserted after a sign-out in the same request go to a new session with a new token",
-    "OWASP Session Management Cheat Sheet, \"Renew the Session ID\"" => sign_out_then_insert;
-
-    "adapter/own-expiry-survives", ["R26"],
-    "an expiry set on one session survives later requests, writes and rotations",
-    "cloakroom_core::Session::set_expiry" => own_expiry;
-
-    "adapter/handler-error-changes-nothing", ["R64", "I10"],
-    "a handler that fails leaves the session as it was",
-    "cloakroom_conformance::adapter, invariant 10" => handler_error;
+    "adapter/values-come-back" => come_back, ["I10"], "cloakroom_core::Session",
+        "the client's next request finds the values, and no other client does";
+    "adapter/flash-lives-for-one-request" => flash, ["I10"], "cloakroom_core::Session",
+        "the next request that reads a flash value gets it, and no later one does";
+    "adapter/csrf-token-is-bound" => csrf, ["R68"], "OWASP ASVS 5.0, 3.5.1",
+        "a CSRF token works from the request that creates the session, in no other session, and not after a sign-in";
+    "adapter/form-for-strangers-creates-no-record" => form_for_strangers, ["R68", "R25", "R02"],
+        "OWASP CSRF Prevention Cheat Sheet, \"Login forms\"",
+        "a form for a stranger is bound to the visitor's cookie, creates no record, and can sign in";
+    "adapter/sign-in-time-is-kept" => sign_in_time, ["R22"], "OWASP ASVS 5.0, 7.5.1",
+        "the time of the sign-in is kept through later writes and rotations";
+    "adapter/sign-out-then-insert" => sign_out_then_insert, ["R66"],
+        "OWASP Session Management Cheat Sheet, \"Renew the Session ID\"",
+        "values inserted after a sign-out in the same request go to a new session with a new token";
+    "adapter/own-expiry-survives" => own_expiry, ["R26"], "cloakroom_core::Session::set_expiry",
+        "an expiry set on one session survives later requests, writes and rotations";
+    "adapter/handler-error-changes-nothing" => handler_error, ["R64", "I10"], invariant 10,
+        "a handler that fails leaves the session as it was";
 }
 
 async fn come_back(context: Context) -> Result<(), Stop> {

@@ -9,29 +9,20 @@ use crate::adapter::world::{Context, World, sees, soon};
 use crate::case::{Stop, checks, ensure, fail, same};
 
 checks! { Context:
-    "adapter/head-request", ["R33", "I10"],
-    "a HEAD request has the session, and its response has the same headers and no body",
-    "RFC 9110, section 9.3.2" => head_request;
-
-    "adapter/half-a-body", ["R64", "I12"],
-    "a client that leaves in the middle of its request's body leaves the old session or the new one, and its token stays valid",
-    "cloakroom_conformance::adapter, invariant 12" => half_a_body;
-
-    "adapter/no-cookie-in-an-interim-response", ["R32", "I6"],
-    "after 100 (Continue) the cookie is in the final response and in no other",
-    "RFC 9110, section 10.1.1; RFC 10025, section 5.3" => interim;
-
-    "adapter/token-in-a-trailer", ["R09"],
-    "a token in the trailers after a body is ignored",
-    "RFC 9110, section 6.5.1; OWASP Session Management Cheat Sheet" => trailer;
-
-    "adapter/pipelined-requests", ["R39", "I12"],
-    "pipelined requests of several visitors on one connection, as proxies send them, each use their own session",
-    "RFC 9112, section 9.3.2" => pipelined;
-
-    "adapter/disconnect-in-the-body", ["R69", "R63"],
-    "changes whose cookie was sent in the head are saved, even if the client leaves before the end of the body",
-    "cloakroom_conformance::adapter, invariant 10" => disconnect_in_the_body;
+    "adapter/head-request" => head_request, ["R33", "I10"], "RFC 9110, section 9.3.2",
+        "a HEAD request has the session, and its response has the same headers and no body";
+    "adapter/half-a-body" => half_a_body, ["R64", "I12"], invariant 12,
+        "a client that leaves in the middle of its request's body leaves the old session or the new one, and its token stays valid";
+    "adapter/no-cookie-in-an-interim-response" => interim, ["R32", "I6"],
+        "RFC 9110, section 10.1.1; RFC 10025, section 5.3",
+        "after 100 (Continue) the cookie is in the final response and in no other";
+    "adapter/token-in-a-trailer" => trailer, ["R09"],
+        "RFC 9110, section 6.5.1; OWASP Session Management Cheat Sheet",
+        "a token in the trailers after a body is ignored";
+    "adapter/pipelined-requests" => pipelined, ["R39", "I12"], "RFC 9112, section 9.3.2",
+        "pipelined requests of several visitors on one connection, as proxies send them, each use their own session";
+    "adapter/disconnect-in-the-body" => disconnect_in_the_body, ["R69", "R63"], invariant 10,
+        "changes whose cookie was sent in the head are saved, even if the client leaves before the end of the body";
 }
 
 /// Returns the lines of a request for `/script`, without the empty one at its end.

@@ -7,57 +7,35 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::endpoint::client::{Context, removes};
 
 checks! { Context:
-    "http/untouched-is-untouched", ["R43", "I1"],
-    "a request whose handler does not use the session gets no Set-Cookie and no `Vary: Cookie`, with a cookie or without",
-    "cloakroom_conformance::adapter, invariant 1" => untouched;
-
-    "http/anonymous-read-sets-no-cookie", ["R25", "I2"],
-    "reading the session of a visitor without a cookie sets none",
-    "CVE-2015-5143" => anonymous_read;
-
-    "http/no-needless-cookie", ["I6", "I2"],
-    "reads and plain writes of an existing session set no cookie",
-    "cloakroom_conformance::adapter, invariant 6" => needless;
-
-    "http/cookie-flags", ["R27", "R17"],
-    "the cookie is Secure, HttpOnly and SameSite, has a path and no domain",
-    "OWASP ASVS 5.0, 3.3.1 to 3.3.4" => flags;
-
-    "http/cookie-ends-with-the-browser", ["R17"],
-    "the cookie has neither Max-Age nor Expires: the server decides how long a session lives",
-    "OWASP Session Management Cheat Sheet, \"Expire and Max-Age Attributes\"" => session_cookie;
-
-    "http/removal-cookie", ["R19"],
-    "a sign-out removes the cookie, with the path and flags of the one that set it",
-    "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1" => removal;
-
-    "http/cookie-on-every-status", ["R33", "I6"],
-    "redirects and client errors save their changes and carry the cookie",
-    "RFC 10025, sections 3 and 5.3" => every_status;
-
-    "http/one-line-per-name", ["R32"],
-    "there is one Set-Cookie line per name, and the application's other cookies keep theirs",
-    "RFC 10025, sections 3 and 4.1.1" => one_line;
-
-    "http/garbage-beside-the-cookie", ["R38"],
-    "other cookies, broken pairs and empty ones around the cookie do not hide it",
-    "RFC 10025, section 5.6: user agents keep more than section 4.1 allows" => garbage;
-
-    "http/duplicates-in-any-order", ["R36"],
-    "of two cookies of the same name, a living and a dead one, the result does not depend on the order",
-    "RFC 10025, section 4.2.2" => duplicates;
-
-    "http/vary-on-access", ["R40"],
-    "a response whose handler used the session has `Vary: Cookie`, even if the visitor has none",
-    "CVE-2023-30861, CVE-2026-27205, CVE-2026-35192" => vary;
-
-    "http/vary-is-merged", ["R42"],
-    "the application's Vary is kept beside `Cookie`",
-    "RFC 9110, section 12.5.5" => merged;
-
-    "http/no-store-with-a-cookie", ["R41"],
-    "a response that sets the cookie has `Cache-Control: no-store`",
-    "RFC 9111, section 5.2.2.5; OWASP Session Management Cheat Sheet, \"Web Content Caching\"" => no_store;
+    "http/untouched-is-untouched" => untouched, ["R43", "I1"], invariant 1,
+        "a request whose handler does not use the session gets no Set-Cookie and no `Vary: Cookie`, with a cookie or without";
+    "http/anonymous-read-sets-no-cookie" => anonymous_read, ["R25", "I2"], "CVE-2015-5143",
+        "reading the session of a visitor without a cookie sets none";
+    "http/no-needless-cookie" => needless, ["I6", "I2"], invariant 6,
+        "reads and plain writes of an existing session set no cookie";
+    "http/cookie-flags" => flags, ["R27", "R17"], "OWASP ASVS 5.0, 3.3.1 to 3.3.4",
+        "the cookie is Secure, HttpOnly and SameSite, has a path and no domain";
+    "http/cookie-ends-with-the-browser" => session_cookie, ["R17"],
+        "OWASP Session Management Cheat Sheet, \"Expire and Max-Age Attributes\"",
+        "the cookie has neither Max-Age nor Expires: the server decides how long a session lives";
+    "http/removal-cookie" => removal, ["R19"], "RFC 10025, section 5.7; OWASP ASVS 5.0, 7.4.1",
+        "a sign-out removes the cookie, with the path and flags of the one that set it";
+    "http/cookie-on-every-status" => every_status, ["R33", "I6"], "RFC 10025, sections 3 and 5.3",
+        "redirects and client errors save their changes and carry the cookie";
+    "http/one-line-per-name" => one_line, ["R32"], "RFC 10025, sections 3 and 4.1.1",
+        "there is one Set-Cookie line per name, and the application's other cookies keep theirs";
+    "http/garbage-beside-the-cookie" => garbage, ["R38"],
+        "RFC 10025, section 5.6: user agents keep more than section 4.1 allows",
+        "other cookies, broken pairs and empty ones around the cookie do not hide it";
+    "http/duplicates-in-any-order" => duplicates, ["R36"], "RFC 10025, section 4.2.2",
+        "of two cookies of the same name, a living and a dead one, the result does not depend on the order";
+    "http/vary-on-access" => vary, ["R40"], "CVE-2023-30861, CVE-2026-27205, CVE-2026-35192",
+        "a response whose handler used the session has `Vary: Cookie`, even if the visitor has none";
+    "http/vary-is-merged" => merged, ["R42"], "RFC 9110, section 12.5.5",
+        "the application's Vary is kept beside `Cookie`";
+    "http/no-store-with-a-cookie" => no_store, ["R41"],
+        "RFC 9111, section 5.2.2.5; OWASP Session Management Cheat Sheet, \"Web Content Caching\"",
+        "a response that sets the cookie has `Cache-Control: no-store`";
 }
 
 async fn untouched(context: Context) -> Result<(), Stop> {

@@ -7,45 +7,30 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::endpoint::client::{Context, Cookies, does};
 
 checks! { Context:
-    "http/dead-token-is-not-adopted", ["R02", "I5"],
-    "a write with the cookie of a session that has ended gets another cookie, and the old one leads nowhere",
-    "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"" => dead_token;
-
-    "http/forged-token-is-not-adopted", ["R02", "I5"],
-    "a cookie with one letter changed is never adopted, and is not an error",
-    "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"" => forged_token;
-
-    "http/malformed-token-is-no-error", ["R03", "I5", "I12"],
-    "a malformed token is not an error, leads nowhere, and a read with it leaves no cookie",
-    "OWASP Session Management Cheat Sheet, \"Manage Session ID as Any Other User Input\"" => malformed;
-
-    "http/sign-in-rotates", ["R06", "I7"],
-    "a sign-in gives another token, and the old one does not reach the new privilege",
-    "OWASP ASVS 5.0, 7.2.4" => sign_in_rotates;
-
-    "http/sign-in-keeps-the-data", ["R06"],
-    "a visitor's data survives the sign-in",
-    "cloakroom_core::Session::sign_in" => sign_in_keeps;
-
-    "http/rotation-keeps-the-data", ["R06", "R07"],
-    "a rotation issues another token and keeps the data",
-    "OWASP ASVS 5.0, 7.2.4" => rotation;
-
-    "http/rotation-then-server-error", ["R65"],
-    "a rotation whose response has the status 500 leaves the client with a working session",
-    "cloakroom_conformance::adapter, invariant 10" => rotation_then_error;
-
-    "http/sign-out-ends-the-session", ["R19", "I4"],
-    "after a sign-out the old cookie leads nowhere, even for a write",
-    "OWASP ASVS 5.0, 7.4.1" => sign_out;
-
-    "http/sign-out-creates-nothing", ["R24"],
-    "a stranger's sign-out leaves no cookie",
-    "CVE-2015-5963" => sign_out_creates_nothing;
-
-    "http/sign-out-then-insert", ["R66"],
-    "values inserted after a sign-out in the same request go to a new session with a new token",
-    "OWASP Session Management Cheat Sheet, \"Renew the Session ID After Any Privilege Level Change\"" => sign_out_then_insert;
+    "http/dead-token-is-not-adopted" => dead_token, ["R02", "I5"],
+        "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"",
+        "a write with the cookie of a session that has ended gets another cookie, and the old one leads nowhere";
+    "http/forged-token-is-not-adopted" => forged_token, ["R02", "I5"],
+        "OWASP Session Management Cheat Sheet, \"Session ID Generation and Verification\"",
+        "a cookie with one letter changed is never adopted, and is not an error";
+    "http/malformed-token-is-no-error" => malformed, ["R03", "I5", "I12"],
+        "OWASP Session Management Cheat Sheet, \"Manage Session ID as Any Other User Input\"",
+        "a malformed token is not an error, leads nowhere, and a read with it leaves no cookie";
+    "http/sign-in-rotates" => sign_in_rotates, ["R06", "I7"], "OWASP ASVS 5.0, 7.2.4",
+        "a sign-in gives another token, and the old one does not reach the new privilege";
+    "http/sign-in-keeps-the-data" => sign_in_keeps, ["R06"], "cloakroom_core::Session::sign_in",
+        "a visitor's data survives the sign-in";
+    "http/rotation-keeps-the-data" => rotation, ["R06", "R07"], "OWASP ASVS 5.0, 7.2.4",
+        "a rotation issues another token and keeps the data";
+    "http/rotation-then-server-error" => rotation_then_error, ["R65"], invariant 10,
+        "a rotation whose response has the status 500 leaves the client with a working session";
+    "http/sign-out-ends-the-session" => sign_out, ["R19", "I4"], "OWASP ASVS 5.0, 7.4.1",
+        "after a sign-out the old cookie leads nowhere, even for a write";
+    "http/sign-out-creates-nothing" => sign_out_creates_nothing, ["R24"], "CVE-2015-5963",
+        "a stranger's sign-out leaves no cookie";
+    "http/sign-out-then-insert" => sign_out_then_insert, ["R66"],
+        "OWASP Session Management Cheat Sheet, \"Renew the Session ID After Any Privilege Level Change\"",
+        "values inserted after a sign-out in the same request go to a new session with a new token";
 }
 
 async fn dead_token(context: Context) -> Result<(), Stop> {

@@ -8,49 +8,31 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::endpoint::client::{Context, Gate, Got, Visitor, does};
 
 checks! { Context:
-    "http/two-tabs", ["I3"],
-    "two requests that change different values at the same time both survive",
-    "cloakroom_conformance::adapter, invariant 3" => two_tabs;
-
-    "http/slow-read-erases-nothing", ["I2", "I3"],
-    "a slow request that only reads does not undo another one's changes",
-    "cloakroom_conformance::adapter, invariant 2" => slow_read;
-
-    "http/increments-add-up", ["R53", "I3"],
-    "eight increments at the same time add eight",
-    "cloakroom_conformance::adapter, invariant 3" => increments;
-
-    "http/two-servers-increments", ["R61", "R53"],
-    "eight increments at the same time through two servers on one store add eight",
-    "cloakroom_conformance::adapter, invariant 3" => two_servers_increments;
-
-    "http/write-during-rotation-is-kept", ["I3", "R07"],
-    "a write that is saved while a rotation is under way is in the new session",
-    "cloakroom_core::Session::rotate" => write_during_rotation;
-
-    "http/write-during-sign-in-is-harmless", ["I6", "R06"],
-    "a write that a sign-in overtakes leaves the client signed in, whichever response arrives last",
-    "cloakroom_conformance::adapter, invariant 6" => write_during_sign_in;
-
-    "http/sign-out-beats-write", ["R20", "I4"],
-    "a write in flight does not bring a signed-out session back, under any cookie",
-    "CVE-2025-46336" => sign_out_beats_write;
-
-    "http/sign-out-beats-read", ["R20", "I4"],
-    "a read in flight does not bring a signed-out session back",
-    "CVE-2025-46336" => sign_out_beats_read;
-
-    "http/sign-out-beats-rotation", ["R20", "I4", "I7"],
-    "a rotation in flight does not save a signed-out session under another cookie",
-    "CVE-2025-46336" => sign_out_beats_rotation;
-
-    "http/sign-out-elsewhere-counts", ["R61", "R20"],
-    "after a sign-out on one server, another that knew the session refuses it and does not bring it back",
-    "OWASP ASVS 5.0, 7.4.1" => sign_out_elsewhere;
-
-    "http/double-click-on-sign-in", ["R06", "I7"],
-    "two sign-ins at the same time with the same cookie both succeed",
-    "cloakroom_core::Session::sign_in" => double_sign_in;
+    "http/two-tabs" => two_tabs, ["I3"], invariant 3,
+        "two requests that change different values at the same time both survive";
+    "http/slow-read-erases-nothing" => slow_read, ["I2", "I3"], invariant 2,
+        "a slow request that only reads does not undo another one's changes";
+    "http/increments-add-up" => increments, ["R53", "I3"], invariant 3,
+        "eight increments at the same time add eight";
+    "http/two-servers-increments" => two_servers_increments, ["R61", "R53"], invariant 3,
+        "eight increments at the same time through two servers on one store add eight";
+    "http/write-during-rotation-is-kept" => write_during_rotation, ["I3", "R07"],
+        "cloakroom_core::Session::rotate",
+        "a write that is saved while a rotation is under way is in the new session";
+    "http/write-during-sign-in-is-harmless" => write_during_sign_in, ["I6", "R06"], invariant 6,
+        "a write that a sign-in overtakes leaves the client signed in, whichever response arrives last";
+    "http/sign-out-beats-write" => sign_out_beats_write, ["R20", "I4"], "CVE-2025-46336",
+        "a write in flight does not bring a signed-out session back, under any cookie";
+    "http/sign-out-beats-read" => sign_out_beats_read, ["R20", "I4"], "CVE-2025-46336",
+        "a read in flight does not bring a signed-out session back";
+    "http/sign-out-beats-rotation" => sign_out_beats_rotation, ["R20", "I4", "I7"],
+        "CVE-2025-46336",
+        "a rotation in flight does not save a signed-out session under another cookie";
+    "http/sign-out-elsewhere-counts" => sign_out_elsewhere, ["R61", "R20"], "OWASP ASVS 5.0, 7.4.1",
+        "after a sign-out on one server, another that knew the session refuses it and does not bring it back";
+    "http/double-click-on-sign-in" => double_sign_in, ["R06", "I7"],
+        "cloakroom_core::Session::sign_in",
+        "two sign-ins at the same time with the same cookie both succeed";
 }
 
 /// Returns the result of a request that loaded the session before the other one ran, and was

@@ -9,29 +9,18 @@ use crate::case::{Stop, checks, ensure, same};
 use crate::endpoint::client::{Context, Gate, Visitor, does};
 
 checks! { Context:
-    "http/values-come-back", ["I10"],
-    "the client's next request finds the values, and no other client does",
-    "cloakroom_core::Session" => come_back;
-
-    "http/saved-before-the-answer", ["I10", "R63"],
-    "each request sees the changes of the response before it, twenty times in a row",
-    "cloakroom_conformance::adapter, invariant 10" => before_the_answer;
-
-    "http/handler-failure-changes-nothing", ["R64", "I10"],
-    "a handler that panics, or raises an exception, leaves the session as it was, and the server goes on",
-    "cloakroom_conformance::adapter, invariant 10" => handler_failure;
-
-    "http/disconnect-changes-nothing-by-half", ["R64", "I9"],
-    "a client that leaves while the handler runs leaves the old session or the new one, and its cookie stays valid",
-    "cloakroom_conformance::adapter, invariant 10" => disconnect;
-
-    "http/own-expiry-survives", ["R26"],
-    "an idle timeout of two seconds set on one session survives later requests and writes",
-    "cloakroom_core::Session::set_expiry" => own_expiry;
-
-    "http/two-servers-share", ["R61"],
-    "each of two servers sees the other's commits at once",
-    "OWASP ASVS 5.0, 7.4.1" => two_servers;
+    "http/values-come-back" => come_back, ["I10"], "cloakroom_core::Session",
+        "the client's next request finds the values, and no other client does";
+    "http/saved-before-the-answer" => before_the_answer, ["I10", "R63"], invariant 10,
+        "each request sees the changes of the response before it, twenty times in a row";
+    "http/handler-failure-changes-nothing" => handler_failure, ["R64", "I10"], invariant 10,
+        "a handler that panics, or raises an exception, leaves the session as it was, and the server goes on";
+    "http/disconnect-changes-nothing-by-half" => disconnect, ["R64", "I9"], invariant 10,
+        "a client that leaves while the handler runs leaves the old session or the new one, and its cookie stays valid";
+    "http/own-expiry-survives" => own_expiry, ["R26"], "cloakroom_core::Session::set_expiry",
+        "an idle timeout of two seconds set on one session survives later requests and writes";
+    "http/two-servers-share" => two_servers, ["R61"], "OWASP ASVS 5.0, 7.4.1",
+        "each of two servers sees the other's commits at once";
 }
 
 async fn come_back(context: Context) -> Result<(), Stop> {

@@ -10,25 +10,16 @@ use crate::store::operation::Request;
 use crate::store::race::{POLLS, poll_times};
 
 checks! { Context:
-    "store/cancel-create", ["R64"],
-    "a create that is dropped half way leaves no record or the whole one, and the key usable",
-    "cloakroom_store::Store, \"Cancel-safe\"" => create;
-
-    "store/cancel-replace", ["R64"],
-    "a replace that is dropped half way leaves the old record or the new one, and the key usable",
-    "cloakroom_store::Store, \"Cancel-safe\"" => replace;
-
-    "store/cancel-touch", ["R64"],
-    "a touch that is dropped half way leaves the record's bytes, with the old expiry or the new one, and the key usable",
-    "cloakroom_store::Store, \"Cancel-safe\"" => touch;
-
-    "store/cancel-delete", ["R64"],
-    "a delete that is dropped half way leaves the old record or none, and the key usable",
-    "cloakroom_store::Store, \"Cancel-safe\"" => delete;
-
-    "store/cancel-load", ["R64"],
-    "a load that is dropped half way leaves the record as it was, and the key usable",
-    "cloakroom_store::Store, \"Cancel-safe\"" => load;
+    "store/cancel-create" => create, ["R64"], "cloakroom_store::Store, \"Cancel-safe\"",
+        "a create that is dropped half way leaves no record or the whole one, and the key usable";
+    "store/cancel-replace" => replace, ["R64"], "cloakroom_store::Store, \"Cancel-safe\"",
+        "a replace that is dropped half way leaves the old record or the new one, and the key usable";
+    "store/cancel-touch" => touch, ["R64"], "cloakroom_store::Store, \"Cancel-safe\"",
+        "a touch that is dropped half way leaves the record's bytes, with the old expiry or the new one, and the key usable";
+    "store/cancel-delete" => delete, ["R64"], "cloakroom_store::Store, \"Cancel-safe\"",
+        "a delete that is dropped half way leaves the old record or none, and the key usable";
+    "store/cancel-load" => load, ["R64"], "cloakroom_store::Store, \"Cancel-safe\"",
+        "a load that is dropped half way leaves the record as it was, and the key usable";
 }
 
 async fn create(context: Context) -> Result<(), Stop> {

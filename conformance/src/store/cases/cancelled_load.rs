@@ -10,9 +10,9 @@ use crate::store::context::{Context, key, seed};
 use crate::store::handle::Handle;
 
 checks! { Context:
-    "store/cancelled-load", ["R91"],
-    "aborting clients cost the others little more than waiting ones: in one run the others keep at least a quarter of their rate",
-    "CVE-2023-44487 (HTTP/2 rapid reset); cloakroom_store::Store, \"Cancel-safe\"" => costs_no_more;
+    "store/cancelled-load" => costs_no_more, ["R91"],
+        "CVE-2023-44487 (HTTP/2 rapid reset); cloakroom_store::Store, \"Cancel-safe\"",
+        "aborting clients cost the others little more than waiting ones: in one run the others keep at least a quarter of their rate";
 }
 
 /// How many clients the load has.

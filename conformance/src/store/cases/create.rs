@@ -6,21 +6,17 @@ use crate::store::context::{Context, deletes, is, key, seed};
 use crate::store::race::{POLLS, all, overtake};
 
 checks! { Context:
-    "store/create-never-overwrites", ["R05", "I9"],
-    "create is create-if-absent: an existing record and its expiry stay as they were",
-    "cloakroom_store::Store::create" => never_overwrites;
-
-    "store/create-race-has-one-winner", ["R05", "I9"],
-    "of several creates at once exactly one returns `Stored`, and its record is stored",
-    "cloakroom_store::Store::create" => one_winner;
-
-    "store/create-after-delete", ["R20"],
-    "a key whose record was deleted can be created again",
-    "cloakroom_store::Store::create" => after_delete;
-
-    "store/create-over-expired", ["R14"],
-    "an expired record does not prevent a create, and nothing of it is left",
-    "cloakroom_store::Store, \"Expired is absent\"" => over_expired;
+    "store/create-never-overwrites" => never_overwrites, ["R05", "I9"],
+        "cloakroom_store::Store::create",
+        "create is create-if-absent: an existing record and its expiry stay as they were";
+    "store/create-race-has-one-winner" => one_winner, ["R05", "I9"],
+        "cloakroom_store::Store::create",
+        "of several creates at once exactly one returns `Stored`, and its record is stored";
+    "store/create-after-delete" => after_delete, ["R20"], "cloakroom_store::Store::create",
+        "a key whose record was deleted can be created again";
+    "store/create-over-expired" => over_expired, ["R14"],
+        "cloakroom_store::Store, \"Expired is absent\"",
+        "an expired record does not prevent a create, and nothing of it is left";
 }
 
 async fn never_overwrites(context: Context) -> Result<(), Stop> {

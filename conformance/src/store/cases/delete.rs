@@ -4,21 +4,16 @@ use crate::case::{Stop, checks, same};
 use crate::store::context::{Context, absent, deletes, is, key, replaces, seed};
 
 checks! { Context:
-    "store/delete-removes-the-record", ["R19"],
-    "after `Deleted` the record is gone",
-    "OWASP ASVS 5.0, 7.4.1" => removes;
-
-    "store/delete-only-what-was-loaded", ["R20", "R53"],
-    "a delete of a record that was replaced since returns `Changed`, and removes nothing",
-    "cloakroom_store::Store, \"Compare and swap\"" => only_the_loaded_record;
-
-    "store/delete-gone", ["R24"],
-    "a delete without a record returns `Gone`, and may be repeated",
-    "cloakroom_store::Store::delete; CVE-2015-5963" => gone;
-
-    "store/delete-of-expired-is-gone", ["R14"],
-    "an expired record counts as gone for a delete",
-    "cloakroom_store::Store, \"Expired is absent\"" => expired;
+    "store/delete-removes-the-record" => removes, ["R19"], "OWASP ASVS 5.0, 7.4.1",
+        "after `Deleted` the record is gone";
+    "store/delete-only-what-was-loaded" => only_the_loaded_record, ["R20", "R53"],
+        "cloakroom_store::Store, \"Compare and swap\"",
+        "a delete of a record that was replaced since returns `Changed`, and removes nothing";
+    "store/delete-gone" => gone, ["R24"], "cloakroom_store::Store::delete; CVE-2015-5963",
+        "a delete without a record returns `Gone`, and may be repeated";
+    "store/delete-of-expired-is-gone" => expired, ["R14"],
+        "cloakroom_store::Store, \"Expired is absent\"",
+        "an expired record counts as gone for a delete";
 }
 
 async fn removes(context: Context) -> Result<(), Stop> {

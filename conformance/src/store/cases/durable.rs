@@ -7,13 +7,12 @@ use crate::store::handle::Handle;
 use crate::store::race::in_parallel;
 
 checks! { Context:
-    "store/durable-over-reopening", ["R61"],
-    "after all handles are dropped and the place is reopened, it has every commit and no other record",
-    "cloakroom_conformance::store::Claims::durable" => reopening;
-
-    "store/durable-over-a-kill", ["R60", "R62"],
-    "after SIGKILL, answered writes are there; one in flight left the old record or the whole new one, perhaps late, once; every key works",
-    "cloakroom_store::Store, \"Atomic\"; cloakroom_conformance::store::Claims::survives_kill" => kill;
+    "store/durable-over-reopening" => reopening, ["R61"],
+        "cloakroom_conformance::store::Claims::durable",
+        "after all handles are dropped and the place is reopened, it has every commit and no other record";
+    "store/durable-over-a-kill" => kill, ["R60", "R62"],
+        "cloakroom_store::Store, \"Atomic\"; cloakroom_conformance::store::Claims::survives_kill",
+        "after SIGKILL, answered writes are there; one in flight left the old record or the whole new one, perhaps late, once; every key works";
 }
 
 async fn reopening(context: Context) -> Result<(), Stop> {

@@ -8,17 +8,14 @@ use crate::store::context::{Context, deletes, found, key, replaces, seed};
 use crate::store::handle::Handle;
 
 checks! { Context:
-    "store/enumerate-has-every-record", ["R85"],
-    "an enumeration has each living record, as a load returns it, with its subject, for pages of any size",
-    "cloakroom_store::Enumerate::enumerate" => every;
-
-    "store/enumerate-hides-expired", ["R14"],
-    "an expired record is on no page",
-    "cloakroom_store::Store, \"Expired is absent\"" => hides_expired;
-
-    "store/enumerate-meets-writes", ["R85"],
-    "a record that lives all the time is on a page, whatever is written and deleted between the pages",
-    "cloakroom_store::Enumerate::enumerate" => meets_writes;
+    "store/enumerate-has-every-record" => every, ["R85"], "cloakroom_store::Enumerate::enumerate",
+        "an enumeration has each living record, as a load returns it, with its subject, for pages of any size";
+    "store/enumerate-hides-expired" => hides_expired, ["R14"],
+        "cloakroom_store::Store, \"Expired is absent\"",
+        "an expired record is on no page";
+    "store/enumerate-meets-writes" => meets_writes, ["R85"],
+        "cloakroom_store::Enumerate::enumerate",
+        "a record that lives all the time is on a page, whatever is written and deleted between the pages";
 }
 
 /// An enumeration, page by page.

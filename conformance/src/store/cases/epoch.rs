@@ -10,13 +10,11 @@ use crate::store::handle::Handle;
 use crate::store::race::all;
 
 checks! { Context:
-    "store/epoch-has-one-order", ["R83", "R80"],
-    "of several processes that end all sessions at once each one's end is seen by all, in one order",
-    "OWASP ASVS 5.0, 7.4.5; cloakroom::Sessions::end_all" => one_order;
-
-    "store/epoch-stays", ["R83"],
-    "the record of the end of all sessions outlives sweeps and other records, and belongs to nobody",
-    "OWASP ASVS 5.0, 7.4.5; cloakroom_core::Epoch::write" => stays;
+    "store/epoch-has-one-order" => one_order, ["R83", "R80"],
+        "OWASP ASVS 5.0, 7.4.5; cloakroom::Sessions::end_all",
+        "of several processes that end all sessions at once each one's end is seen by all, in one order";
+    "store/epoch-stays" => stays, ["R83"], "OWASP ASVS 5.0, 7.4.5; cloakroom_core::Epoch::write",
+        "the record of the end of all sessions outlives sweeps and other records, and belongs to nobody";
 }
 
 /// As far away as the expiry of the record.

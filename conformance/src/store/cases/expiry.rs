@@ -4,25 +4,20 @@ use crate::case::{Stop, checks};
 use crate::store::context::{Context, absent, creates, found, is, key, replaces, seed, touches};
 
 checks! { Context:
-    "store/expiry-to-the-second", ["R12", "R14"],
-    "a record lives until the second before its expiry, and not at it",
-    "cloakroom_store::Store, \"Expired is absent\"; OWASP ASVS 5.0, 7.3.1; CVE-2024-35220" => to_the_second;
-
-    "store/expiry-as-last-written", ["R12", "R26"],
-    "the last replace or touch sets a record's expiry, earlier or later than before",
-    "cloakroom_store::Store, \"Expired is absent\"" => as_last_written;
-
-    "store/expiry-in-the-past", ["R15"],
-    "a record written with an expiry in the past is never seen",
-    "cloakroom_store::Write::expires_at" => in_the_past;
-
-    "store/expiry-after-400-days", ["R57"],
-    "a lifetime of more than 30 days is not taken for a moment in 1970",
-    "Memcached protocol.txt, \"Expiration times\"" => after_400_days;
-
-    "store/expiry-at-the-end-of-time", ["R15", "R57"],
-    "the last possible moment works as an expiry",
-    "cloakroom_store::UnixTime::MAX" => end_of_time;
+    "store/expiry-to-the-second" => to_the_second, ["R12", "R14"],
+        "cloakroom_store::Store, \"Expired is absent\"; OWASP ASVS 5.0, 7.3.1; CVE-2024-35220",
+        "a record lives until the second before its expiry, and not at it";
+    "store/expiry-as-last-written" => as_last_written, ["R12", "R26"],
+        "cloakroom_store::Store, \"Expired is absent\"",
+        "the last replace or touch sets a record's expiry, earlier or later than before";
+    "store/expiry-in-the-past" => in_the_past, ["R15"], "cloakroom_store::Write::expires_at",
+        "a record written with an expiry in the past is never seen";
+    "store/expiry-after-400-days" => after_400_days, ["R57"],
+        "Memcached protocol.txt, \"Expiration times\"",
+        "a lifetime of more than 30 days is not taken for a moment in 1970";
+    "store/expiry-at-the-end-of-time" => end_of_time, ["R15", "R57"],
+        "cloakroom_store::UnixTime::MAX",
+        "the last possible moment works as an expiry";
 }
 
 async fn to_the_second(context: Context) -> Result<(), Stop> {

@@ -9,17 +9,15 @@ use crate::store::context::{Context, is, key, replaces, seed};
 use crate::store::fixture::StoreFuture;
 
 checks! { Context:
-    "store/outage-is-an-error", ["R54", "I8"],
-    "during an outage each operation fails in a bounded time, and never reports a missing record",
-    "cloakroom_store::Store, \"Bounded\" and \"An error means unknown\"; axum_session answers 200 with an empty session" => is_an_error;
-
-    "store/outage-leaves-the-records", ["R54", "R59"],
-    "after an outage every record is as it was, and the store works without being reopened",
-    "cloakroom_store::Store" => leaves_the_records;
-
-    "store/outage-error-tells-no-secret", ["R11"],
-    "an error contains neither key nor value nor subject, nor does any of its causes",
-    "cloakroom_store::StoreError; CVE-2023-20866 (Spring Session logged session ids)" => tells_no_secret;
+    "store/outage-is-an-error" => is_an_error, ["R54", "I8"],
+        "cloakroom_store::Store, \"Bounded\" and \"An error means unknown\"; axum_session answers 200 with an empty session",
+        "during an outage each operation fails in a bounded time, and never reports a missing record";
+    "store/outage-leaves-the-records" => leaves_the_records, ["R54", "R59"],
+        "cloakroom_store::Store",
+        "after an outage every record is as it was, and the store works without being reopened";
+    "store/outage-error-tells-no-secret" => tells_no_secret, ["R11"],
+        "cloakroom_store::StoreError; CVE-2023-20866 (Spring Session logged session ids)",
+        "an error contains neither key nor value nor subject, nor does any of its causes";
 }
 
 const SECRET: &str = "hunter2-hunter2";

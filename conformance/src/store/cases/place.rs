@@ -2,9 +2,8 @@ use crate::case::{Stop, checks, ensure};
 use crate::store::context::Context;
 
 checks! { Context:
-    "store/place-is-one", ["R11"],
-    "two handles on the same records return equal places, whose `Debug` form has nothing but the store's kind",
-    "cloakroom_store::Store::place" => is_one;
+    "store/place-is-one" => is_one, ["R11"], "cloakroom_store::Store::place",
+        "two handles on the same records return equal places, whose `Debug` form has nothing but the store's kind";
 }
 
 async fn is_one(context: Context) -> Result<(), Stop> {

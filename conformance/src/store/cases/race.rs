@@ -6,33 +6,27 @@ use crate::store::handle::Handle;
 use crate::store::race::{POLLS, all, overtake};
 
 checks! { Context:
-    "store/race-increments-all-count", ["R53", "I3"],
-    "n increments by load and replace through two handles add n",
-    "cloakroom_store::Store, \"Compare and swap\"; lost updates in tower-sessions (#35 to #37, #91) and flask-session#202" => increments;
-
-    "store/race-replaces-have-one-winner", ["R53", "I3"],
-    "of several replaces of the same loaded record exactly one returns `Stored`, and its record is stored",
-    "cloakroom_store::Store, \"Atomic\"" => one_replace;
-
-    "store/race-deletes-have-one-winner", ["R20"],
-    "of several deletes of the same loaded record exactly one returns `Deleted`",
-    "cloakroom_store::Store, \"Atomic\"" => one_delete;
-
-    "store/race-replace-or-delete", ["R20", "I4"],
-    "a replace and a delete of the same loaded record never both happen: a signed-out session stays signed out",
-    "CVE-2025-46336 (rack-session); OWASP ASVS 5.0, 7.4.1" => replace_or_delete;
-
-    "store/race-delete-overtakes-replace", ["R20", "I4"],
-    "after `Deleted` nothing that was in flight brings the record back",
-    "CVE-2025-46336 (rack-session); OWASP ASVS 5.0, 7.4.1" => delete_overtakes;
-
-    "store/race-replace-overtakes-delete", ["R53", "I3"],
-    "after `Stored` a delete in flight does not remove the newer record",
-    "cloakroom_store::Store, \"Compare and swap\"" => replace_overtakes;
-
-    "store/commits-are-seen-at-once", ["R61"],
-    "another handle sees a create, replace, touch or delete as soon as it returns",
-    "cloakroom_store::Store, \"also against other processes\"; axum_session's stale caches after a logout on another node" => seen_at_once;
+    "store/race-increments-all-count" => increments, ["R53", "I3"],
+        "cloakroom_store::Store, \"Compare and swap\"; lost updates in tower-sessions (#35 to #37, #91) and flask-session#202",
+        "n increments by load and replace through two handles add n";
+    "store/race-replaces-have-one-winner" => one_replace, ["R53", "I3"],
+        "cloakroom_store::Store, \"Atomic\"",
+        "of several replaces of the same loaded record exactly one returns `Stored`, and its record is stored";
+    "store/race-deletes-have-one-winner" => one_delete, ["R20"],
+        "cloakroom_store::Store, \"Atomic\"",
+        "of several deletes of the same loaded record exactly one returns `Deleted`";
+    "store/race-replace-or-delete" => replace_or_delete, ["R20", "I4"],
+        "CVE-2025-46336 (rack-session); OWASP ASVS 5.0, 7.4.1",
+        "a replace and a delete of the same loaded record never both happen: a signed-out session stays signed out";
+    "store/race-delete-overtakes-replace" => delete_overtakes, ["R20", "I4"],
+        "CVE-2025-46336 (rack-session); OWASP ASVS 5.0, 7.4.1",
+        "after `Deleted` nothing that was in flight brings the record back";
+    "store/race-replace-overtakes-delete" => replace_overtakes, ["R53", "I3"],
+        "cloakroom_store::Store, \"Compare and swap\"",
+        "after `Stored` a delete in flight does not remove the newer record";
+    "store/commits-are-seen-at-once" => seen_at_once, ["R61"],
+        "cloakroom_store::Store, \"also against other processes\"; axum_session's stale caches after a logout on another node",
+        "another handle sees a create, replace, touch or delete as soon as it returns";
 }
 
 async fn increments(context: Context) -> Result<(), Stop> {

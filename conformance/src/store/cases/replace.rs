@@ -9,37 +9,29 @@ use crate::store::context::{Context, absent, creates, found, is, key, replaces, 
 use crate::store::race::{POLLS, in_parallel, overtake};
 
 checks! { Context:
-    "store/replace-writes-over-what-was-loaded", ["R53"],
-    "a replace of the loaded record writes the new one",
-    "cloakroom_store::Store::replace" => over_the_loaded_record;
-
-    "store/replace-knows-a-stale-record", ["R53", "I3"],
-    "a replace of a record that was replaced since returns `Changed`, and writes nothing",
-    "cloakroom_store::Store, \"Compare and swap\"; lost updates in tower-sessions (#35 to #37, #91)" => stale;
-
-    "store/replace-knows-a-recreated-record", ["R53", "I4"],
-    "a record that was deleted and created again with other bytes is another record, however often it was written",
-    "cloakroom_store::Store, \"a version that no two writes share\" (the ABA problem)" => recreated;
-
-    "store/replace-of-equal-bytes-is-consistent", ["R53"],
-    "a record created again with equal bytes may count as the same or as another; the outcome matches the effect",
-    "cloakroom_store::Store, \"its bytes, a digest of them, or a version\"" => equal_bytes;
-
-    "store/replace-gone-writes-nothing", ["R20", "I4"],
-    "a replace without a record creates none: a signed-out session stays signed out",
-    "CVE-2025-46336 (rack-session restored deleted sessions); OWASP ASVS 5.0, 7.4.1" => gone;
-
-    "store/replace-of-expired-is-gone", ["R14"],
-    "an expired record is not replaced",
-    "cloakroom_store::Store, \"Expired is absent\"; CVE-2024-35220" => expired;
-
-    "store/replace-in-one-step", ["R55", "I9"],
-    "value and expiry change in one step: a reader never sees the one without the other",
-    "cloakroom_store::Store, \"Atomic\"" => one_step;
-
-    "store/replace-hides-nothing", ["R55", "R92"],
-    "loads and lists at the same time as many replaces always find the record",
-    "cloakroom_store::Store, \"Atomic\"; bindfs, sshfs and others, where a rename over a file is two steps" => hides_nothing;
+    "store/replace-writes-over-what-was-loaded" => over_the_loaded_record, ["R53"],
+        "cloakroom_store::Store::replace",
+        "a replace of the loaded record writes the new one";
+    "store/replace-knows-a-stale-record" => stale, ["R53", "I3"],
+        "cloakroom_store::Store, \"Compare and swap\"; lost updates in tower-sessions (#35 to #37, #91)",
+        "a replace of a record that was replaced since returns `Changed`, and writes nothing";
+    "store/replace-knows-a-recreated-record" => recreated, ["R53", "I4"],
+        "cloakroom_store::Store, \"a version that no two writes share\" (the ABA problem)",
+        "a record that was deleted and created again with other bytes is another record, however often it was written";
+    "store/replace-of-equal-bytes-is-consistent" => equal_bytes, ["R53"],
+        "cloakroom_store::Store, \"its bytes, a digest of them, or a version\"",
+        "a record created again with equal bytes may count as the same or as another; the outcome matches the effect";
+    "store/replace-gone-writes-nothing" => gone, ["R20", "I4"],
+        "CVE-2025-46336 (rack-session restored deleted sessions); OWASP ASVS 5.0, 7.4.1",
+        "a replace without a record creates none: a signed-out session stays signed out";
+    "store/replace-of-expired-is-gone" => expired, ["R14"],
+        "cloakroom_store::Store, \"Expired is absent\"; CVE-2024-35220",
+        "an expired record is not replaced";
+    "store/replace-in-one-step" => one_step, ["R55", "I9"], "cloakroom_store::Store, \"Atomic\"",
+        "value and expiry change in one step: a reader never sees the one without the other";
+    "store/replace-hides-nothing" => hides_nothing, ["R55", "R92"],
+        "cloakroom_store::Store, \"Atomic\"; bindfs, sshfs and others, where a rename over a file is two steps",
+        "loads and lists at the same time as many replaces always find the record";
 }
 
 async fn over_the_loaded_record(context: Context) -> Result<(), Stop> {

@@ -4,21 +4,15 @@ use crate::case::{Stop, checks, same};
 use crate::store::context::{Context, absent, ends, found, is, key, seed};
 
 checks! { Context:
-    "store/load-missing", ["R54"],
-    "loading a missing record returns none, not an error",
-    "cloakroom_store::Store::load" => load_missing;
-
-    "store/round-trip-any-bytes", ["I12"],
-    "records are opaque: a load returns any sequence of bytes as written, even the empty one",
-    "cloakroom_store::Store, \"Records are opaque\"" => any_bytes;
-
-    "store/round-trip-large", ["I12"],
-    "a value of the store's stated maximum length survives whole",
-    "cloakroom_store::Store, \"Records are opaque\"" => large;
-
-    "store/round-trip-expiry", ["R26"],
-    "a load returns the expiry that was written last",
-    "cloakroom_store::Stored::expires_at" => expiry;
+    "store/load-missing" => load_missing, ["R54"], "cloakroom_store::Store::load",
+        "loading a missing record returns none, not an error";
+    "store/round-trip-any-bytes" => any_bytes, ["I12"],
+        "cloakroom_store::Store, \"Records are opaque\"",
+        "records are opaque: a load returns any sequence of bytes as written, even the empty one";
+    "store/round-trip-large" => large, ["I12"], "cloakroom_store::Store, \"Records are opaque\"",
+        "a value of the store's stated maximum length survives whole";
+    "store/round-trip-expiry" => expiry, ["R26"], "cloakroom_store::Stored::expires_at",
+        "a load returns the expiry that was written last";
 }
 
 async fn load_missing(context: Context) -> Result<(), Stop> {

@@ -6,17 +6,13 @@ use crate::store::context::{Context, absent, creates, is, key, seed};
 use crate::store::race::{POLLS, overtake};
 
 checks! { Context:
-    "store/sweep-removes-only-expired", ["R14"],
-    "a sweep removes expired records, returns their number, and leaves living ones",
-    "cloakroom_store::Sweep::sweep" => only_expired;
-
-    "store/sweep-keeps-its-limit", ["R59"],
-    "a sweep removes no more than its limit, and the next goes on where it ended",
-    "cloakroom_store::Sweep::sweep" => limit;
-
-    "store/sweep-spares-new-records", ["I9"],
-    "a record created over an expired one, or extended in time, survives a sweep that is in flight",
-    "cloakroom_store::Sweep::sweep; cloakroom_store::Store, \"Atomic\"" => spares_new;
+    "store/sweep-removes-only-expired" => only_expired, ["R14"], "cloakroom_store::Sweep::sweep",
+        "a sweep removes expired records, returns their number, and leaves living ones";
+    "store/sweep-keeps-its-limit" => limit, ["R59"], "cloakroom_store::Sweep::sweep",
+        "a sweep removes no more than its limit, and the next goes on where it ended";
+    "store/sweep-spares-new-records" => spares_new, ["I9"],
+        "cloakroom_store::Sweep::sweep; cloakroom_store::Store, \"Atomic\"",
+        "a record created over an expired one, or extended in time, survives a sweep that is in flight";
 }
 
 /// Sweeps until nothing is left, and counts. A store that removes expired records by itself has

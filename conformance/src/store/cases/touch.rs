@@ -5,29 +5,23 @@ use crate::store::context::{Context, absent, found, is, key, seed, touches};
 use crate::store::race::{POLLS, overtake};
 
 checks! { Context:
-    "store/touch-sets-only-the-expiry", ["R56"],
-    "a touch sets the expiry, later or earlier, and leaves the bytes",
-    "cloakroom_store::Store::touch" => only_the_expiry;
-
-    "store/touch-disturbs-no-replace", ["R56", "I2"],
-    "a touch changes nothing that replace and delete compare: a read-only request disturbs no writer",
-    "cloakroom_store::Store, \"touch never changes what they compare\"" => disturbs_no_replace;
-
-    "store/touch-gone-writes-nothing", ["R20", "I4"],
-    "a touch without a record creates none",
-    "CVE-2025-46336; OWASP ASVS 5.0, 7.4.1" => gone;
-
-    "store/touch-of-expired-is-gone", ["R12", "R14"],
-    "an expired record cannot be touched back to life",
-    "cloakroom_store::Store, \"Expired is absent\"; OWASP ASVS 5.0, 7.3.1" => expired;
-
-    "store/touch-in-flight-undoes-no-replace", ["R53", "I3"],
-    "a touch that meets a replace undoes nothing of it but, at most, its expiry",
-    "cloakroom_store::Store::touch, \"and nothing else of it\"; flask-session#202" => undoes_no_replace;
-
-    "store/touch-in-flight-revives-nothing", ["R20", "I4"],
-    "a touch that meets a delete does not bring the record back",
-    "CVE-2025-46336; OWASP ASVS 5.0, 7.4.1" => revives_nothing;
+    "store/touch-sets-only-the-expiry" => only_the_expiry, ["R56"], "cloakroom_store::Store::touch",
+        "a touch sets the expiry, later or earlier, and leaves the bytes";
+    "store/touch-disturbs-no-replace" => disturbs_no_replace, ["R56", "I2"],
+        "cloakroom_store::Store, \"touch never changes what they compare\"",
+        "a touch changes nothing that replace and delete compare: a read-only request disturbs no writer";
+    "store/touch-gone-writes-nothing" => gone, ["R20", "I4"],
+        "CVE-2025-46336; OWASP ASVS 5.0, 7.4.1",
+        "a touch without a record creates none";
+    "store/touch-of-expired-is-gone" => expired, ["R12", "R14"],
+        "cloakroom_store::Store, \"Expired is absent\"; OWASP ASVS 5.0, 7.3.1",
+        "an expired record cannot be touched back to life";
+    "store/touch-in-flight-undoes-no-replace" => undoes_no_replace, ["R53", "I3"],
+        "cloakroom_store::Store::touch, \"and nothing else of it\"; flask-session#202",
+        "a touch that meets a replace undoes nothing of it but, at most, its expiry";
+    "store/touch-in-flight-revives-nothing" => revives_nothing, ["R20", "I4"],
+        "CVE-2025-46336; OWASP ASVS 5.0, 7.4.1",
+        "a touch that meets a delete does not bring the record back";
 }
 
 async fn only_the_expiry(context: Context) -> Result<(), Stop> {
