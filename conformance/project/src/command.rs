@@ -38,8 +38,8 @@ usage: cargo conformance [COMMAND]
 
   (none)         everything: the tests of the workspace with the suite of every store and adapter,
                   the simulator, the black-box cases, histories, faults, services, Flask, the demo
-  quick          all of that which needs neither a server nor a browser; the suites' files are in
-                 memory where /dev/shm has a GiB left
+  quick          all of that which needs no server, no browser and no further build; the suites'
+                 files are in memory where /dev/shm has a GiB left
   list           every case: id, requirements, sentence, source
   list --requirements
                  what proves each requirement; fails if nothing does

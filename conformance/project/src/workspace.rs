@@ -18,20 +18,34 @@ pub(crate) async fn test() -> Tally {
     test_with(Options::default()).await
 }
 
-/// Runs all but those that these arguments leave out. The suites' files are in memory where the
-/// system offers it: most of their time on a disk is `fsync`.
+/// Runs all but the cases that these arguments leave out, and the programs in [`STARTING_OTHERS`].
+/// The suites' files are in memory where the system offers it: most of their time on a disk is
+/// `fsync`.
 pub(crate) async fn test_without(arguments: impl IntoIterator<Item = String>) -> Tally {
     let options = Options {
         arguments: arguments.into_iter().collect(),
+        without: &STARTING_OTHERS,
         files_of_suites: memory(),
     };
-    test_with(options).await
+    // The documentation's programs wait for their linker half of the time.
+    let (mut tally, documentation) = tokio::join!(test_programs(options), test_documentation());
+    tally += documentation;
+    tally
 }
+
+/// Test programs that start servers, or build further programs.
+const STARTING_OTHERS: [&str; 4] = [
+    "project/dumps",
+    "project/readme",
+    "near/tracked",
+    "direct/feed",
+];
 
 /// The same for each program.
 #[derive(Default)]
 struct Options {
     arguments: Vec<String>,
+    without: &'static [&'static str],
     /// Where suites make temporary files. `None`: where the system has them.
     files_of_suites: Option<&'static Path>,
 }
@@ -50,17 +64,28 @@ fn memory() -> Option<&'static Path> {
     None
 }
 
+async fn test_with(options: Options) -> Tally {
+    let mut tally = test_programs(options).await;
+    tally += test_documentation().await;
+    tally
+}
+
 /// Cargo runs one test program after the other. Most of them wait for servers and clocks, so here
 /// as many run at a time as there are processors.
-async fn test_with(options: Options) -> Tally {
-    let mut tally = match programs().await {
-        Ok(programs) => all(programs, &options, |printed| say(printed)).await,
+async fn test_programs(options: Options) -> Tally {
+    match programs().await {
+        Ok(mut programs) => {
+            programs.retain(|program| !options.without.contains(&&*program.name()));
+            all(programs, &options, |printed| say(printed)).await
+        }
         Err(error) => failed(format_args!("the tests could not be built: {error}")),
-    };
+    }
+}
+
+async fn test_documentation() -> Tally {
     let mut documentation = cargo();
     documentation.args(["test", "--workspace", "--no-fail-fast", "--doc"]);
-    tally += run(documentation).await;
-    tally
+    run(documentation).await
 }
 
 fn failed(why: impl std::fmt::Display) -> Tally {
@@ -227,7 +252,8 @@ impl Program {
             .stdout(writer.try_clone()?)
             .stderr(writer);
         // Other programs start what they made there, which a system may forbid in memory.
-        if let Some(directory) = options.files_of_suites.filter(|_| self.is_suite) {
+        let is_of_files = self.is_suite || self.name().starts_with("file/");
+        if let Some(directory) = options.files_of_suites.filter(|_| is_of_files) {
             command.env("TMPDIR", directory);
         }
         let mut group = Group::spawn(&mut command)?;
@@ -345,7 +371,7 @@ fn summary(line: &str) -> Option<Tally> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, Options, Program, all, program, summary};
+    use super::{LONGEST, Options, Program, STARTING_OTHERS, all, program, summary};
     use cloakroom_conformance::Tally;
 
     fn check(line: &str, expected: Option<[usize; 3]>) {
@@ -412,9 +438,10 @@ mod tests {
         let other = turn("/a/core", "/t/limits-0f1", false);
         assert!(suite >= LONGEST.len() && other > suite);
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        for longest in LONGEST {
+        for longest in LONGEST.into_iter().chain(STARTING_OTHERS) {
             let (package, program) = longest.split_once('/').unwrap();
-            let packages = ["", "stores", "conformance"].map(|kind| root.join(kind).join(package));
+            let kinds = ["", "adapters", "stores", "conformance"];
+            let packages = kinds.map(|kind| root.join(kind).join(package));
             let tests = packages.map(|package| package.join("tests").join(program));
             let exists = |test: &std::path::PathBuf| {
                 test.with_extension("rs").exists() || test.join("main.rs").exists()

@@ -230,8 +230,13 @@ fn no_option_of_a_url_gets_into_an_error_or_the_log() {
                 let beginning = &beginning;
                 VALUES.iter().flat_map(move |value| {
                     // Alone, and behind one that is known.
-                    ["", "protocol=resp3&", "mode=rwc&"]
-                        .map(|first| format!("{beginning}?{first}{option}={value}"))
+                    let known = match beginning.trim_start_matches("flask+") {
+                        url if url.starts_with("redis") => Some("protocol=resp3&"),
+                        url if url.starts_with("sqlite") => Some("mode=rwc&"),
+                        _ => None,
+                    };
+                    let firsts = [Some(""), known].into_iter().flatten();
+                    firsts.map(move |first| format!("{beginning}?{first}{option}={value}"))
                 })
             });
             let tasks =
