@@ -106,18 +106,16 @@ pub(super) const ALL: [Mutation; 77] = [
     that(
         "signs-in-without-an-epoch",
         "            epoch: self.pending.epoch,
-            assurance: match",
+            assurance: assurance",
         Code("            epoch: if {is} { 0 } else { self.pending.epoch },
-            assurance: match"),
+            assurance: assurance"),
     ),
     that(
         "saves-without-the-epoch",
         "            epoch: record.epoch,
-            assurance: record.assurance(),
-            marked: self.pending",
+            assurance: record.assurance().filter",
         Code("            epoch: if {is} { 0 } else { record.epoch },
-            assurance: record.assurance(),
-            marked: self.pending"),
+            assurance: record.assurance().filter"),
     ),
     that(
         "believes-no-record-of-a-newer-epoch",
@@ -347,8 +345,8 @@ pub(super) const ALL: [Mutation; 77] = [
     ),
     that(
         "forgets-the-sign-in-when-it-rotates",
-        "_ => rotated.and_then(|record| record.authenticated),",
-        Code("_ => rotated.and_then(|record| record.authenticated).filter(|_| !{is}),"),
+        "rotated.and_then(|record| record.authenticated),",
+        Code("rotated.and_then(|record| record.authenticated).filter(|_| !{is}),"),
     ),
     that(
         "keeps-the-csrf-token-at-sign-in",
