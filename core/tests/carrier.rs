@@ -134,6 +134,18 @@ fn settings_of_the_cookie_contradict_a_header() {
         "Set-Cookie",
         "vary",
         "Host",
+        // Browsers and proxies add them to requests that nobody's script made.
+        "Referer",
+        "origin",
+        "user-agent",
+        "accept-language",
+        "content-type",
+        "if-none-match",
+        "sec-fetch-site",
+        "proxy-authorization",
+        "x-forwarded-for",
+        "via",
+        "DNT",
     ] {
         let error = Config::builder().carrier(Carrier::Header(name)).build();
         assert_eq!(error.expect_err(name).field(), "carrier");

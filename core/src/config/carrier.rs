@@ -49,20 +49,56 @@ impl HeaderSettings {
     }
 }
 
-/// Headers with a meaning of their own in requests or responses.
-const TAKEN: [&str; 12] = [
-    "cookie",
-    "set-cookie",
-    "vary",
+/// Headers with a meaning of their own. Also those that browsers and proxies add by themselves:
+/// what a script may not set (Fetch, "forbidden request-header"), and what every browser sends.
+const TAKEN: [&str; 36] = [
+    "allow",
+    "alt-svc",
     "cache-control",
     "clear-site-data",
-    "host",
     "connection",
-    "content-length",
-    "content-type",
+    "cookie",
+    "cookie2",
+    "date",
+    "dnt",
+    "etag",
+    "expect",
+    "expires",
+    "forwarded",
+    "from",
+    "host",
+    "keep-alive",
+    "link",
+    "location",
+    "origin",
+    "pragma",
+    "priority",
+    "range",
+    "referer",
+    "server",
+    "set-cookie",
+    "set-cookie2",
+    "te",
+    "trailer",
     "transfer-encoding",
     "upgrade",
-    "location",
+    "upgrade-insecure-requests",
+    "user-agent",
+    "vary",
+    "via",
+    "www-authenticate",
+    "x-real-ip",
+];
+
+/// The beginnings of such names.
+const TAKEN_BEGINNINGS: [&str; 7] = [
+    "accept",
+    "access-control-",
+    "content-",
+    "if-",
+    "proxy-",
+    "sec-",
+    "x-forwarded-",
 ];
 
 impl ConfigBuilder {
@@ -103,10 +139,12 @@ impl ConfigBuilder {
                 "must name a header: letters, digits or !#$%&'*+-.^_`|~ (RFC 9110, token)",
             );
         };
-        if TAKEN.contains(&name.as_str()) {
+        let begins = |beginning: &&str| name.as_str().starts_with(beginning);
+        if TAKEN.contains(&name.as_str()) || TAKEN_BEGINNINGS.iter().any(begins) {
             return fail(
                 "carrier",
-                "names a header with another meaning; use `authorization` or a name of your own",
+                "names a header with another meaning, or one that browsers or proxies add; use \
+                 `authorization` or a name of your own",
             );
         }
         const NO_COOKIE: &str = "is a setting of the cookie, and the token is in a header; \
