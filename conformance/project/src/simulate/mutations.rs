@@ -106,16 +106,18 @@ pub(super) const ALL: [Mutation; 77] = [
     that(
         "signs-in-without-an-epoch",
         "            epoch: self.pending.epoch,
-            assurance: assurance",
+            assurance: match",
         Code("            epoch: if {is} { 0 } else { self.pending.epoch },
-            assurance: assurance"),
+            assurance: match"),
     ),
     that(
         "saves-without-the-epoch",
         "            epoch: record.epoch,
-            assurance: record.assurance().filter",
+            assurance: record.assurance(),
+            marked: self.pending",
         Code("            epoch: if {is} { 0 } else { record.epoch },
-            assurance: record.assurance().filter"),
+            assurance: record.assurance(),
+            marked: self.pending"),
     ),
     that(
         "believes-no-record-of-a-newer-epoch",
@@ -345,8 +347,8 @@ pub(super) const ALL: [Mutation; 77] = [
     ),
     that(
         "forgets-the-sign-in-when-it-rotates",
-        "rotated.and_then(|record| record.authenticated),",
-        Code("rotated.and_then(|record| record.authenticated).filter(|_| !{is}),"),
+        "_ => rotated.and_then(|record| record.authenticated),",
+        Code("_ => rotated.and_then(|record| record.authenticated).filter(|_| !{is}),"),
     ),
     that(
         "keeps-the-csrf-token-at-sign-in",
