@@ -85,7 +85,14 @@ async fn replaced(browser: &Browser, earlier: &Value) -> Result<(), Failure> {
 
 /// The browser drops the bound cookie, and refreshes with its next request.
 async fn expire(browser: &Browser, site: &Site) -> Result<(), Failure> {
+    expire_with(browser, site, Vec::new()).await
+}
+
+/// As [`expire`], and the next refreshes fail so, in turn. A request that the browser makes by
+/// itself may be the first to need a refresh, so the faults are there before the cookie is gone.
+async fn expire_with(browser: &Browser, site: &Site, faults: Vec<Fault>) -> Result<(), Failure> {
     site.forget();
+    site.fail(REFRESH, faults);
     browser.remove_cookie(BOUND, &site.url("/")).await
 }
 
@@ -308,8 +315,7 @@ async fn survives(programs: &Programs, faults: &[Fault]) -> Result<(), Failure> 
     let site = Site::open().await?;
     let browser = bound(programs, &site).await?;
     for fault in faults {
-        expire(&browser, &site).await?;
-        site.fail(REFRESH, vec![fault.clone(); 100]);
+        expire_with(&browser, &site, vec![fault.clone(); 100]).await?;
         let page = get(&browser, "/guarded").await?;
         same("a guarded page without a refresh", &*page, "403 ")?;
         same("a try to refresh", first(&site, REFRESH).is_some(), true)?;
@@ -337,9 +343,8 @@ pub(super) async fn tabs(programs: Arc<Programs>) -> Result<(), Failure> {
     let first = browser.tab().await?;
     let second = browser.open_tab().await?;
     browser.visit(&site.url("/static")).await?;
-    expire(&browser, &site).await?;
     let gate = gate();
-    site.fail(REFRESH, [Fault::HoldAnswer(gate.clone())]);
+    expire_with(&browser, &site, vec![Fault::HoldAnswer(gate.clone())]).await?;
     for tab in [&first, &second] {
         browser.switch_to(tab).await?;
         browser.promise(FETCH).await?;
@@ -376,9 +381,8 @@ pub(super) async fn signs_out(programs: Arc<Programs>) -> Result<(), Failure> {
     other.visit(&site.url("/static")).await?;
     let faults: [fn(_) -> _; 3] = [Fault::Hold, Fault::HoldCommit, Fault::HoldAnswer];
     for fault in faults {
-        expire(&browser, &site).await?;
         let gate = gate();
-        site.fail(REFRESH, [fault(gate.clone())]);
+        expire_with(&browser, &site, vec![fault(gate.clone())]).await?;
         browser.promise(FETCH).await?;
         site.held(REFRESH, 1).await?;
         other.put(browser.jar().await?).await?;

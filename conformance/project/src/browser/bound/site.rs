@@ -38,6 +38,8 @@ const SHORTEST: Duration = Duration::from_secs(10);
 /// Browsers refresh a cookie with every page if it is about to expire. This one is not.
 const LONG: Duration = Duration::from_secs(1_800);
 const CHALLENGE_LIFE: Duration = Duration::from_secs(3_600);
+/// A page without a session. Its icon spares a request that could need a refresh.
+const STATIC: &str = "<!doctype html><title>static</title><link rel=icon href=data:,>";
 /// How long an awaited request may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -227,7 +229,7 @@ fn router(wire: Arc<Wire>, life: Duration) -> Result<Router, Failure> {
         .route("/", get(page).layer(guard(Policy::Observe)))
         .route("/visit", get(visit))
         .route("/visits", get(visits))
-        .route("/static", get(async || "no session"))
+        .route("/static", get(Html(STATIC)))
         .route("/sign-in", post(sign_in))
         .route("/sign-out", post(sign_out))
         .route("/rotate", post(rotate))
