@@ -184,7 +184,7 @@ fn a_cookie_of_another_secret_is_an_error_when_built() {
     assert!(builds(SECRET, &[], COOKIE).is_ok());
     assert!(builds("another", &[SECRET], COOKIE).is_ok());
     assert!(builds(SECRET, &[], &signed(b"not json", 0)).is_ok());
-    for secret in ["another", &SECRET[1..], &format!("\"{SECRET}\"")] {
+    for secret in ["another", &SECRET[1..]] {
         let error = builds(secret, &["a third"], COOKIE).unwrap_err();
         assert_eq!(error.field(), "known_token");
         assert!(
