@@ -9,6 +9,9 @@ mod actix;
 #[cfg(feature = "axum")]
 mod axum;
 
+#[cfg(feature = "poem")]
+mod poem;
+
 #[cfg(feature = "rocket")]
 pub mod rocket;
 

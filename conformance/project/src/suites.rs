@@ -77,6 +77,7 @@ pub(crate) const ADAPTERS: &[Entry] = &[
     local("axum", "cloakroom-axum"),
     local("hyper", "cloakroom-hyper"),
     local("warp", "cloakroom-warp"),
+    local("poem", "cloakroom-poem"),
     local("rocket", "cloakroom-rocket"),
     local("actix", "cloakroom-actix"),
     local("tcp", "cloakroom"),
