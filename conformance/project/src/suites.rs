@@ -67,6 +67,7 @@ pub(crate) const STORES: &[Entry] = &[
     on_server("flask-postgres-pgbouncer", "cloakroom-flask-stores"),
     on_server("flask-mariadb", "cloakroom-flask-stores"),
     on_server("tower-sessions-redis", "cloakroom-tower-sessions"),
+    on_server("tower-sessions-mongodb", "cloakroom-tower-sessions"),
     local("tower-sessions-sqlite", "cloakroom-tower-sessions"),
     on_server("tower-sessions-postgres", "cloakroom-tower-sessions"),
 ];
