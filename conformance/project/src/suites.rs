@@ -70,6 +70,7 @@ pub(crate) const STORES: &[Entry] = &[
     on_server("tower-sessions-mongodb", "cloakroom-tower-sessions"),
     local("tower-sessions-sqlite", "cloakroom-tower-sessions"),
     on_server("tower-sessions-postgres", "cloakroom-tower-sessions"),
+    on_server("tower-sessions-mariadb", "cloakroom-tower-sessions"),
 ];
 
 pub(crate) const ADAPTERS: &[Entry] = &[

@@ -37,6 +37,9 @@ impl TowerSessions<MongoDbStore> {
     /// the URL changes that. No write is sent twice. A request that its client gives up leaves no
     /// connection in use.
     ///
+    /// A load takes one round trip, all other operations take two. A write that follows a second
+    /// without an answer takes one more: it asks whether a proxy has closed the connections.
+    ///
     /// ```
     /// # use cloakroom_tower_sessions::TowerSessions;
     /// let builder = TowerSessions::mongodb_builder("mongodb://db.example", "app");

@@ -8,7 +8,7 @@ use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{MongoDb, OnDemand};
 use cloakroom_tower_sessions::TowerSessions;
 
-use crate::ids::{Ids, NO_SUBJECT, NOT_ENUMERATED};
+use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ENUMERATED};
 
 #[derive(Default)]
 pub(crate) struct OnMongoDb(OnDemand<MongoDb>);
@@ -29,7 +29,10 @@ impl Fixture for OnMongoDb {
             .clock(move || clock.now())
             // More than a busy machine needs for what the suite does at once.
             .timeout(Duration::from_secs(15));
-        Ok(Ids(store.connect().await?))
+        Ok(Ids {
+            store: store.connect().await?,
+            calendar: Calendar::SUITE,
+        })
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {
