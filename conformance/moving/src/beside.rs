@@ -1,7 +1,11 @@
-//! The test that every layout has to pass.
+//! The tests that a layout has to pass.
+
+use std::time::Duration;
 
 use axum::Router;
 use serde_json::{Value, json};
+use tower_sessions::SessionStore;
+use tower_sessions::session::Record;
 
 use crate::{Browser, encoded, values};
 
@@ -43,4 +47,86 @@ pub async fn each_reads_and_writes_what_the_other_one_wrote(what: &str, apps: [R
             assert_eq!(thief.get(app, "/get/list").await, Value::Null);
         }
     }
+}
+
+/// Checks that their writes and rotations keep what a sign-in at ours has written.
+pub async fn a_sign_in_survives_their_writes(theirs: &Router, ours: &Router) {
+    let mut browser = Browser::default();
+    browser.get(theirs, "/insert/cart/[1]").await;
+    browser.get(ours, "/sign-in").await;
+    assert_eq!(browser.get(theirs, "/get/cart").await, json!([1]));
+    browser.get(theirs, "/insert/cart/[2]").await;
+    assert_eq!(browser.get(ours, "/subject").await, "ada");
+    browser.get(theirs, "/rotate").await;
+    assert_eq!(browser.get(ours, "/subject").await, "ada");
+    assert_eq!(browser.get(ours, "/get/cart").await, json!([2]));
+}
+
+/// Checks two limits that BESIDE.md names: they do not compare, and in a database they make the
+/// record where it is missing. The cookie of ours is plain.
+pub async fn their_request_overwrites_what_was_saved_meanwhile(
+    store: &impl SessionStore,
+    ours: &Router,
+) {
+    let mut browser = Browser::default();
+    browser.get(ours, "/insert/a/1").await;
+    let id = browser.id();
+    // A request of theirs loads the record, one of ours changes it, and theirs saves its own.
+    let mut record: Record = store.load(&id).await.expect("loaded").expect("a record");
+    browser.get(ours, "/insert/b/2").await;
+    record.data.insert("c".to_owned(), json!(3));
+    store.save(&record).await.expect("saved");
+    for (name, value) in [("a", json!(1)), ("b", Value::Null), ("c", json!(3))] {
+        assert_eq!(browser.get(ours, &format!("/get/{name}")).await, value);
+    }
+    // The other way round ours sees their change, and loses nothing.
+    browser.get(ours, "/insert/d/4").await;
+    assert_eq!(browser.get(ours, "/get/c").await, 3);
+    assert_eq!(browser.get(ours, "/get/d").await, 4);
+    // A request of theirs loads the record, ours signs out, and theirs saves its own.
+    let record: Record = store.load(&id).await.expect("loaded").expect("a record");
+    let mut copy = Browser {
+        cookie: browser.cookie.clone(),
+    };
+    browser.get(ours, "/end").await;
+    assert_eq!(copy.get(ours, "/get/a").await, Value::Null);
+    store.save(&record).await.expect("saved");
+    assert_eq!(copy.get(ours, "/get/a").await, 1);
+}
+
+/// Checks that requests at the same time lose no update.
+pub async fn ours_loses_nothing_of_what_runs_at_the_same_time(ours: &Router) {
+    let mut browser = Browser::default();
+    browser.get(ours, "/insert/n0/0").await;
+    let requests = (1..20).map(|n| {
+        let (ours, cookie) = (ours.clone(), browser.cookie.clone());
+        tokio::spawn(async move {
+            let mut browser = Browser { cookie };
+            browser.get(&ours, &format!("/insert/n{n}/{n}")).await;
+        })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        request.await.expect("a request");
+    }
+    for n in 0..20 {
+        assert_eq!(browser.get(ours, &format!("/get/n{n}")).await, n);
+    }
+}
+
+/// Clients that give up, more often than there are connections, and one that does not: its
+/// operations have a time limit, after which it would be an error.
+pub async fn cancelled_requests_starve_no_others(ours: &Router) {
+    let mut browser = Browser::default();
+    browser.get(ours, "/insert/n/0").await;
+    for round in 0..200_u64 {
+        let (ours, cookie) = (ours.clone(), browser.cookie.clone());
+        let request = tokio::spawn(async move {
+            let mut browser = Browser { cookie };
+            browser.get(&ours, "/update/n").await;
+        });
+        tokio::time::sleep(Duration::from_micros(10 * (round % 50))).await;
+        request.abort();
+    }
+    browser.get(ours, "/insert/end/1").await;
+    assert_eq!(browser.get(ours, "/get/end").await, 1);
 }

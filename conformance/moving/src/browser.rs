@@ -7,6 +7,7 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use tower_sessions::session::Id;
 
 /// Keeps the cookie as a browser does.
 #[derive(Default)]
@@ -30,6 +31,12 @@ impl Browser {
             .expect("a body")
             .to_bytes();
         serde_json::from_slice(&body).unwrap_or_default()
+    }
+
+    /// Returns the id in a plain cookie.
+    pub fn id(&self) -> Id {
+        let cookie = self.cookie.as_deref().expect("a cookie");
+        cookie.parse().expect("an id")
     }
 
     /// Sends a request with the cookie, and keeps the one that is set.

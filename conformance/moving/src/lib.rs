@@ -3,9 +3,16 @@
 mod apps;
 mod beside;
 mod browser;
+mod mongodb;
 mod redis;
 
 pub use apps::{Cookie, KEY, ours, settings, their_redis, theirs};
-pub use beside::each_reads_and_writes_what_the_other_one_wrote;
+pub use beside::{
+    a_sign_in_survives_their_writes, cancelled_requests_starve_no_others,
+    each_reads_and_writes_what_the_other_one_wrote,
+    ours_loses_nothing_of_what_runs_at_the_same_time,
+    their_request_overwrites_what_was_saved_meanwhile,
+};
 pub use browser::{Browser, encoded, values};
+pub use mongodb::{Newer, theirs_0_11};
 pub use redis::Redis;

@@ -6,10 +6,13 @@ use axum::Router;
 use cloakroom_servers::{MariaDb, Postgres};
 use cloakroom_tower_sessions::TowerSessions;
 use moving::{
-    Browser, Cookie, each_reads_and_writes_what_the_other_one_wrote, ours, settings, theirs,
+    Browser, Cookie, a_sign_in_survives_their_writes, cancelled_requests_starve_no_others,
+    each_reads_and_writes_what_the_other_one_wrote, ours,
+    ours_loses_nothing_of_what_runs_at_the_same_time, settings,
+    their_request_overwrites_what_was_saved_meanwhile, theirs,
 };
-use serde_json::{Value, json};
-use tower_sessions::session::{Id, Record};
+use serde_json::Value;
+use tower_sessions::session::Id;
 use tower_sessions::{ExpiredDeletion as _, SessionStore};
 use tower_sessions_sqlx_store::sqlx::{self, MySqlPool, PgPool, SqlitePool};
 use tower_sessions_sqlx_store::{MySqlStore, PostgresStore, SqliteStore};
@@ -27,90 +30,13 @@ async fn check(url: &str, store: impl SessionStore + Clone) {
         let what = format!("{cookie:?}");
         each_reads_and_writes_what_the_other_one_wrote(&what, apps).await;
     }
-    a_sign_in_survives_their_writes(url, store.clone()).await;
-    their_request_overwrites_what_was_saved_meanwhile(url, store.clone()).await;
-    ours_loses_nothing_of_what_runs_at_the_same_time(url).await;
-    cancelled_requests_starve_no_others(url).await;
-}
-
-async fn a_sign_in_survives_their_writes(url: &str, store: impl SessionStore + Clone) {
-    let (theirs, ours) = (
-        theirs(store, Cookie::Private),
-        ours_at(url, Cookie::Private).await,
-    );
-    let mut browser = Browser::default();
-    browser.get(&theirs, "/insert/cart/[1]").await;
-    browser.get(&ours, "/sign-in").await;
-    assert_eq!(browser.get(&theirs, "/get/cart").await, json!([1]));
-    browser.get(&theirs, "/insert/cart/[2]").await;
-    assert_eq!(browser.get(&ours, "/subject").await, "ada");
-    browser.get(&theirs, "/rotate").await;
-    assert_eq!(browser.get(&ours, "/subject").await, "ada");
-    assert_eq!(browser.get(&ours, "/get/cart").await, json!([2]));
-}
-
-/// A limit that BESIDE.md names: they do not compare.
-async fn their_request_overwrites_what_was_saved_meanwhile(url: &str, store: impl SessionStore) {
-    let ours = ours_at(url, Cookie::Plain).await;
-    let mut browser = Browser::default();
-    browser.get(&ours, "/insert/a/1").await;
-    let id: Id = browser
-        .cookie
-        .clone()
-        .expect("a cookie")
-        .parse()
-        .expect("an id");
-    // A request of theirs loads the record, one of ours changes it, and theirs saves its own.
-    let mut record: Record = store.load(&id).await.expect("loaded").expect("a record");
-    browser.get(&ours, "/insert/b/2").await;
-    record.data.insert("c".to_owned(), json!(3));
-    store.save(&record).await.expect("saved");
-    for (name, value) in [("a", json!(1)), ("b", Value::Null), ("c", json!(3))] {
-        assert_eq!(browser.get(&ours, &format!("/get/{name}")).await, value);
-    }
-    // The other way round ours sees their change, and loses nothing.
-    browser.get(&ours, "/insert/d/4").await;
-    assert_eq!(browser.get(&ours, "/get/c").await, 3);
-    assert_eq!(browser.get(&ours, "/get/d").await, 4);
-}
-
-async fn ours_loses_nothing_of_what_runs_at_the_same_time(url: &str) {
+    let ours = ours_at(url, Cookie::Private).await;
+    a_sign_in_survives_their_writes(&theirs(store.clone(), Cookie::Private), &ours).await;
+    their_request_overwrites_what_was_saved_meanwhile(&store, &ours_at(url, Cookie::Plain).await)
+        .await;
     let ours = ours_at(url, Cookie::Signed).await;
-    let mut browser = Browser::default();
-    browser.get(&ours, "/insert/n0/0").await;
-    let requests = (1..20).map(|n| {
-        let (ours, cookie) = (ours.clone(), browser.cookie.clone());
-        tokio::spawn(async move {
-            let mut browser = Browser { cookie };
-            browser.get(&ours, &format!("/insert/n{n}/{n}")).await;
-        })
-    });
-    for request in requests.collect::<Vec<_>>() {
-        request.await.expect("a request");
-    }
-    for n in 0..20 {
-        assert_eq!(browser.get(&ours, &format!("/get/n{n}")).await, n);
-    }
-}
-
-/// Clients that give up, more often than there are connections, and one that does not.
-async fn cancelled_requests_starve_no_others(url: &str) {
-    let ours = ours_at(url, Cookie::Plain).await;
-    let mut browser = Browser::default();
-    browser.get(&ours, "/insert/n/0").await;
-    for round in 0..200_u64 {
-        let (ours, cookie) = (ours.clone(), browser.cookie.clone());
-        let request = tokio::spawn(async move {
-            let mut browser = Browser { cookie };
-            browser.get(&ours, "/update/n").await;
-        });
-        tokio::time::sleep(std::time::Duration::from_micros(10 * (round % 50))).await;
-        request.abort();
-    }
-    let begin = std::time::Instant::now();
-    browser.get(&ours, "/insert/end/1").await;
-    let took = begin.elapsed();
-    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+    ours_loses_nothing_of_what_runs_at_the_same_time(&ours).await;
+    cancelled_requests_starve_no_others(&ours).await;
 }
 
 fn sqlite_url(directory: &Path) -> String {

@@ -67,8 +67,10 @@ pub(crate) const STORES: &[Entry] = &[
     on_server("flask-postgres-pgbouncer", "cloakroom-flask-stores"),
     on_server("flask-mariadb", "cloakroom-flask-stores"),
     on_server("tower-sessions-redis", "cloakroom-tower-sessions"),
+    on_server("tower-sessions-mongodb", "cloakroom-tower-sessions"),
     local("tower-sessions-sqlite", "cloakroom-tower-sessions"),
     on_server("tower-sessions-postgres", "cloakroom-tower-sessions"),
+    on_server("tower-sessions-mariadb", "cloakroom-tower-sessions"),
 ];
 
 pub(crate) const ADAPTERS: &[Entry] = &[

@@ -7,7 +7,7 @@
 //! | `redis` | `redis` | `RedisStore` | a string with a time to live |
 //! | `memcached` | `memcached` | `MemcachedStore` | an item with a date |
 //! | `filesystem` | `filesystem` (on by default) | `FileSystemStore` | a file, in werkzeug's or cachelib's layout |
-//! | `mongodb` | `mongodb` | `MongoDbStore` | a document `{id, val, expiration}` |
+//! | `mongodb` | `mongodb`, and `srv` for `mongodb+srv://` | `MongoDbStore` | a document `{id, val, expiration}` |
 //! | `sqlalchemy` | `sqlite`, `postgres`, `mysql` | `SqlAlchemyStore` | a row of `sessions` |
 //! | `null` | | [`NullStore`] | nothing; a write is an error that names the setting |
 //! | none: a tutorial's own | `filesystem` | `JsonFileStore` | a member of the one JSON object in the one file |
@@ -220,7 +220,7 @@ mod tls;
 mod tutorial;
 
 #[cfg(feature = "mongodb")]
-pub use crate::mongodb::{MongoDbBuilder, MongoDbStore};
+pub use crate::mongodb::{Fields, MongoDbBuilder, MongoDbStore};
 #[cfg(feature = "redis")]
 pub use crate::redis::{RedisBuilder, RedisStore};
 #[cfg(feature = "filesystem")]

@@ -1,36 +1,34 @@
 //! `SESSION_TYPE = "mongodb"`.
 
+mod builder;
+mod failure;
+mod fields;
+
 use std::fmt;
 use std::future::IntoFuture as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
 use cloakroom_store::{
     Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Sweep, Swept, Touched,
     UnixTime, Write,
 };
-use mongodb::bson::raw::{RawDocument, RawDocumentBuf};
-use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, DateTime, Document, doc};
-use mongodb::error::{ErrorKind, WriteFailure};
-use mongodb::options::{
-    Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
-};
-use mongodb::{Client, Collection};
+use mongodb::Collection;
+use mongodb::bson::raw::RawDocumentBuf;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::error::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::failure;
+use crate::failure::{timed_out, transient};
 use crate::outlive::Outlive;
 
-const STORE: &str = "flask-mongodb";
+pub use builder::MongoDbBuilder;
+pub use fields::Fields;
 
 /// How long no answer may have come before a write asks whether the connections are still there.
 const QUIET: Duration = Duration::from_secs(1);
-/// How long a connection may be idle before it is replaced. Most proxies wait longer.
-const MAX_IDLE: Duration = Duration::from_secs(20);
 
 type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
@@ -44,6 +42,8 @@ type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 /// MongoDB makes the `_id` of Flask's documents, so two of them may have the same `id`. Documents
 /// of this store have the session's key as `_id` too, so the second of two creates is refused.
 /// Flask does not look at the `_id`.
+///
+/// [`MongoDbBuilder::fields`] changes the names of the fields to those of another library.
 ///
 /// A document without an `expiration` counts as expired. (0.5 writes such documents for sessions
 /// that are not permanent, and then fails on them.) Reads and writes go to the primary. By default
@@ -68,6 +68,7 @@ type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 #[derive(Clone)]
 pub struct MongoDbStore {
     collection: Collection<RawDocumentBuf>,
+    fields: Fields,
     place: Place,
     /// As many as connections. No operation waits for one in the driver, which keeps the places of
     /// abandoned operations, so that a free connection can stay unused.
@@ -78,166 +79,6 @@ pub struct MongoDbStore {
     last: Arc<Mutex<Instant>>,
     clock: Clock,
     timeout: Duration,
-}
-
-/// Configures a [`MongoDbStore`]. From [`MongoDbStore::builder`].
-///
-/// ```
-/// use cloakroom_flask_stores::MongoDbStore;
-///
-/// let builder = MongoDbStore::builder("mongodb://127.0.0.1:27017")
-///     .database("web")
-///     .collection("sessions");
-/// ```
-#[must_use = "a builder does nothing until `connect`"]
-pub struct MongoDbBuilder {
-    url: String,
-    database: String,
-    collection: String,
-    clock: Clock,
-    timeout: Duration,
-}
-
-impl MongoDbBuilder {
-    /// Sets the database (`SESSION_MONGODB_DB`). Default: `flask_session`.
-    ///
-    /// ```
-    /// # use cloakroom_flask_stores::MongoDbStore;
-    /// let builder = MongoDbStore::builder("mongodb://127.0.0.1").database("web");
-    /// ```
-    pub fn database(mut self, name: impl Into<String>) -> Self {
-        self.database = name.into();
-        self
-    }
-
-    /// Sets the collection (`SESSION_MONGODB_COLLECT`). Default: `sessions`.
-    ///
-    /// ```
-    /// # use cloakroom_flask_stores::MongoDbStore;
-    /// let builder =
-    ///     MongoDbStore::builder("mongodb://127.0.0.1").collection("web_sessions");
-    /// ```
-    pub fn collection(mut self, name: impl Into<String>) -> Self {
-        self.collection = name.into();
-        self
-    }
-
-    /// Sets the clock by which sessions expire. Default: the system's clock. With a TTL index, as
-    /// Flask-Session 0.8 makes it, the server removes expired documents by its own clock.
-    ///
-    /// ```
-    /// # use cloakroom_flask_stores::MongoDbStore;
-    /// # use cloakroom_store::UnixTime;
-    /// let builder = MongoDbStore::builder("mongodb://127.0.0.1")
-    ///     .clock(|| UnixTime::from_secs(1_700_000_000));
-    /// ```
-    pub fn clock(mut self, now: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(now);
-        self
-    }
-
-    /// Sets how long an operation may take, with all its round trips. Default: 5 seconds.
-    ///
-    /// ```
-    /// # use cloakroom_flask_stores::MongoDbStore;
-    /// # use std::time::Duration;
-    /// let builder = MongoDbStore::builder("mongodb://127.0.0.1")
-    ///     .timeout(Duration::from_secs(2));
-    /// ```
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Connects, and makes sure that the server answers. Makes no index.
-    ///
-    /// # Errors
-    ///
-    /// When the URL or a name cannot be used, or no primary answers. An error never contains the
-    /// URL.
-    ///
-    /// ```
-    /// # use cloakroom_flask_stores::MongoDbStore;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let error = MongoDbStore::connect("mongodb://app:secret@localhost:port")
-    ///     .await
-    ///     .unwrap_err();
-    /// assert!(!error.is_transient() && !error.to_string().contains("secret"));
-    /// # }
-    /// ```
-    pub async fn connect(self) -> Result<MongoDbStore, StoreError> {
-        for name in [&self.database, &self.collection] {
-            let plain =
-                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-            if name.is_empty() || name.len() > 63 || !name.bytes().all(plain) {
-                return Err(failure::permanent(
-                    STORE,
-                    "SESSION_MONGODB_DB and _COLLECT must be letters, digits, `_`, `-` and `.` of ASCII, at most 63",
-                ));
-            }
-        }
-        let timeout = self.timeout;
-        let connecting = async {
-            let options = ClientOptions::parse(&self.url).await;
-            let mut options = options.map_err(|error| failed(&error))?;
-            complete(&mut options, timeout);
-            let connections = *options.max_pool_size.get_or_insert(10);
-            let hosts = format!("{:?}", options.hosts);
-            let client = Client::with_options(options).map_err(|error| failed(&error))?;
-            let database = client.database(&self.database);
-            let ping = database.run_command(doc! { "ping": 1 }).await;
-            ping.map_err(|error| failed(&error))?;
-            let place = Place::new(STORE, [&*hosts, &*self.database, &*self.collection]);
-            Ok((database.collection(&self.collection), place, connections))
-        };
-        let done = tokio::time::timeout(timeout, connecting).await;
-        let (collection, place, connections) =
-            done.unwrap_or_else(|_| Err(failure::timed_out(STORE, timeout)))?;
-        let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
-        Ok(MongoDbStore {
-            collection,
-            place,
-            turns: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
-            answers: Arc::default(),
-            last: Arc::new(Mutex::new(Instant::now())),
-            clock: self.clock,
-            timeout,
-        })
-    }
-}
-
-/// Options that the URL leaves open, and those that no URL can change.
-fn complete(options: &mut ClientOptions, timeout: Duration) {
-    // A little before the store's own limit, so that the error can name the cause of the wait.
-    let limit = timeout / 10 * 9;
-    options.server_selection_timeout.get_or_insert(limit);
-    options.connect_timeout.get_or_insert(limit);
-    options.max_idle_time.get_or_insert(MAX_IDLE);
-    options
-        .read_concern
-        .get_or_insert_with(ReadConcern::majority);
-    let concern = options
-        .write_concern
-        .get_or_insert_with(WriteConcern::default);
-    concern.w.get_or_insert(Acknowledgment::Majority);
-    if concern.w == Some(Acknowledgment::Nodes(0)) {
-        concern.w = Some(Acknowledgment::Majority);
-    }
-    concern.w_timeout.get_or_insert(timeout);
-    options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-    // The machine itself resolves lost answers of writes.
-    options.retry_writes = Some(false);
-}
-
-impl fmt::Debug for MongoDbBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the URL, which may hold a password.
-        f.debug_struct("MongoDbBuilder")
-            .field("database", &self.database)
-            .field("collection", &self.collection)
-            .finish_non_exhaustive()
-    }
 }
 
 impl MongoDbStore {
@@ -266,13 +107,7 @@ impl MongoDbStore {
     /// let builder = MongoDbStore::builder("mongodb://127.0.0.1:27017");
     /// ```
     pub fn builder(url: &str) -> MongoDbBuilder {
-        MongoDbBuilder {
-            url: url.to_owned(),
-            database: "flask_session".to_owned(),
-            collection: "sessions".to_owned(),
-            clock: Arc::new(|| SystemTime::now().into()),
-            timeout: Duration::from_secs(5),
-        }
+        MongoDbBuilder::new(url)
     }
 
     /// Starts a task that removes expired records at this interval (at least a second). It ends
@@ -320,7 +155,7 @@ impl MongoDbStore {
                     }
                     done
                 }
-                Err(_) => Err(failure::timed_out(STORE, store.timeout)),
+                Err(_) => Err(store.timed_out()),
             }
         };
         // The driver closes the connection of an operation that is dropped.
@@ -358,10 +193,10 @@ impl MongoDbStore {
             tries += 1;
             let ping = database.run_command(doc! { "ping": 1 }).into_future();
             match tokio::time::timeout(self.timeout / 4, ping).await {
-                Ok(Err(error)) if tries == 3 || !is_of_the_connection(&error) => {
-                    return Err(failed(&error));
+                Ok(Err(error)) if tries == 3 || !failure::is_of_the_connection(&error) => {
+                    return Err(self.failed(&error));
                 }
-                Err(_) if tries == 3 => return Err(failure::timed_out(STORE, self.timeout)),
+                Err(_) if tries == 3 => return Err(self.timed_out()),
                 Ok(Ok(_)) => return Ok(()),
                 Ok(Err(_)) | Err(_) => {}
             }
@@ -382,15 +217,29 @@ impl MongoDbStore {
         match timeout_at(latest, Arc::clone(&self.turns).acquire_owned()).await {
             // A permit that comes too late goes on to the next operation: all may give up at once.
             Ok(Ok(turn)) if Instant::now() < latest => Ok(turn),
-            _ if self.answers.load(Ordering::Relaxed) == before => {
-                Err(failure::timed_out(STORE, self.timeout))
+            _ if self.answers.load(Ordering::Relaxed) == before => Err(self.timed_out()),
+            _ => {
+                let [url, _] = self.fields.settings();
+                let what = format!(
+                    "all connections to the server were in use for too long; raise maxPoolSize in \
+                     {url} if this lasts"
+                );
+                Err(transient(self.fields.store(), what))
             }
-            _ => Err(failure::transient(
-                STORE,
-                "all connections to the server were in use for too long; raise maxPoolSize in \
-                 SESSION_MONGODB if this lasts",
-            )),
         }
+    }
+
+    fn failed(&self, error: &Error) -> StoreError {
+        failure::of(self.fields, error)
+    }
+
+    fn timed_out(&self) -> StoreError {
+        timed_out(self.fields.store(), self.timeout)
+    }
+
+    fn contended(&self) -> StoreError {
+        let what = "others wrote the same session again and again";
+        transient(self.fields.store(), what)
     }
 
     fn now(&self) -> UnixTime {
@@ -399,8 +248,35 @@ impl MongoDbStore {
 
     async fn find(&self, living: Document) -> Result<Option<Stored>, StoreError> {
         let found = self.collection.find_one(living).await;
-        let found = found.map_err(|error| failed(&error))?;
-        found.map(|document| stored(&document)).transpose()
+        let found = found.map_err(|error| self.failed(&error))?;
+        let found = found.map(|document| self.fields.stored(&document));
+        found.transpose()
+    }
+
+    /// Returns how many expired documents there were, up to `batch`, and how many of them this
+    /// removed.
+    async fn sweep_batch(&self, expired: Document, batch: u32) -> Result<[usize; 2], StoreError> {
+        let found = self.collection.find(expired.clone());
+        let found = found.projection(doc! { "_id": 1 });
+        let found = found.limit(batch.into()).batch_size(batch);
+        let mut found = found.await.map_err(|error| self.failed(&error))?;
+        let mut ids = Vec::new();
+        while found.advance().await.map_err(|error| self.failed(&error))? {
+            // Every document has one.
+            if let Ok(Some(id)) = found.current().get("_id") {
+                ids.push(Bson::try_from(id).map_err(|error| self.failed(&error.into()))?);
+            }
+        }
+        if ids.is_empty() {
+            return Ok([0, 0]);
+        }
+        let found = ids.len();
+        // Only documents that are still expired: others may have written them since.
+        let mut expired = expired;
+        expired.insert("_id", doc! { "$in": ids });
+        let gone = self.collection.delete_many(expired).await;
+        let gone = gone.map_err(|error| self.failed(&error))?.deleted_count;
+        Ok([found, usize::try_from(gone).unwrap_or(found)])
     }
 }
 
@@ -410,29 +286,26 @@ impl Store for MongoDbStore {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let living = living(key, self.now());
+        let living = self.fields.living(key, self.now());
         self.bounded(|store| async move { store.find(living).await })
             .await
     }
 
     async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
         let now = self.now();
-        let mut value = fields(write);
-        value.insert("_id", key.as_str());
-        // Flask 0.8 returns what has expired if it finds it first.
-        let expired = doc! { "id": key.as_str(), "expiration": { "$not": { "$gt": time(now) } } };
-        let living = living(key, now);
+        let value = self.fields.created(key, write);
+        let (living, expired) = (self.fields.living(key, now), self.fields.expired(key, now));
         self.write(|store| async move {
             let removed = store.collection.delete_many(expired).await;
-            removed.map_err(|error| failed(&error))?;
-            // The `id` of what is inserted comes from the filter.
+            removed.map_err(|error| store.failed(&error))?;
+            // The key of what is inserted comes from the filter.
             let insert = doc! { "$setOnInsert": value };
             let found = store.collection.update_one(living, insert);
             match found.upsert(true).await {
                 Ok(done) if done.matched_count == 0 => Ok(Created::Stored),
                 Ok(_) => Ok(Created::Taken),
-                Err(error) if is_taken(&error) => Ok(Created::Taken),
-                Err(error) => Err(failed(&error)),
+                Err(error) if failure::is_taken(&error) => Ok(Created::Taken),
+                Err(error) => Err(store.failed(&error)),
             }
         })
         .await
@@ -445,14 +318,16 @@ impl Store for MongoDbStore {
         write: &Write,
     ) -> Result<Replaced, StoreError> {
         let now = self.now();
-        let (living, unchanged) = (living(key, now), unchanged(key, old, now));
-        let (change, old) = (doc! { "$set": fields(write) }, old.bytes.clone());
+        let fields = self.fields;
+        let (living, unchanged) = (fields.living(key, now), fields.unchanged(key, old, now));
+        let (change, old) = (doc! { "$set": fields.written(write) }, old.bytes.clone());
         self.write(|store| async move {
             for _ in 0..TRIES {
                 let done = store
                     .collection
                     .update_one(unchanged.clone(), change.clone());
-                if done.await.map_err(|error| failed(&error))?.matched_count > 0 {
+                let done = done.await.map_err(|error| store.failed(&error))?;
+                if done.matched_count > 0 {
                     return Ok(Replaced::Stored);
                 }
                 match store.find(living.clone()).await? {
@@ -462,17 +337,17 @@ impl Store for MongoDbStore {
                     Some(_) => {}
                 }
             }
-            Err(contended())
+            Err(store.contended())
         })
         .await
     }
 
     async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
-        let change = doc! { "$set": { "expiration": time(expires_at) } };
-        let filter = living(key, self.now());
+        let change = doc! { "$set": self.fields.ending(expires_at) };
+        let filter = self.fields.living(key, self.now());
         self.write(|store| async move {
             let done = store.collection.update_one(filter, change).await;
-            match done.map_err(|error| failed(&error))?.matched_count {
+            match done.map_err(|error| store.failed(&error))?.matched_count {
                 0 => Ok(Touched::Gone),
                 _ => Ok(Touched::Extended),
             }
@@ -482,12 +357,13 @@ impl Store for MongoDbStore {
 
     async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
         let now = self.now();
-        let (living, unchanged) = (living(key, now), unchanged(key, old, now));
+        let fields = self.fields;
+        let (living, unchanged) = (fields.living(key, now), fields.unchanged(key, old, now));
         let old = old.bytes.clone();
         self.write(|store| async move {
             for _ in 0..TRIES {
                 let done = store.collection.delete_one(unchanged.clone()).await;
-                if done.map_err(|error| failed(&error))?.deleted_count > 0 {
+                if done.map_err(|error| store.failed(&error))?.deleted_count > 0 {
                     return Ok(Deleted::Deleted);
                 }
                 match store.find(living.clone()).await? {
@@ -496,27 +372,26 @@ impl Store for MongoDbStore {
                     Some(_) => {}
                 }
             }
-            Err(contended())
+            Err(store.contended())
         })
         .await
     }
 }
 
 impl Sweep for MongoDbStore {
-    /// One round trip per document. A TTL index makes this unnecessary.
+    /// Two round trips for each 250 documents. A TTL index makes this unnecessary.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
-        let expired = doc! { "expiration": { "$lte": time(self.now()) } };
+        let expired = self.fields.all_expired(self.now());
         let mut removed = 0;
         while removed < limit {
-            let expired = expired.clone();
-            let work = |store: Self| async move {
-                let done = store.collection.delete_one(expired).await;
-                done.map_err(|error| failed(&error))
-            };
-            if self.write(work).await?.deleted_count == 0 {
+            let left = u32::try_from(limit - removed).unwrap_or(u32::MAX);
+            let (expired, batch) = (expired.clone(), left.min(SWEEP_BATCH));
+            let work = |store: Self| async move { store.sweep_batch(expired, batch).await };
+            let [found, gone] = self.write(work).await?;
+            removed += gone;
+            if found < batch as usize {
                 break;
             }
-            removed += 1;
         }
         Ok(removed)
     }
@@ -533,109 +408,5 @@ impl fmt::Debug for MongoDbStore {
 /// How often a command is tried at most when others come between.
 const TRIES: u32 = 5;
 
-fn living(key: &Key, now: UnixTime) -> Document {
-    doc! { "id": key.as_str(), "expiration": { "$gt": time(now) } }
-}
-
-fn unchanged(key: &Key, old: &Stored, now: UnixTime) -> Document {
-    doc! { "id": key.as_str(), "val": binary(&old.bytes), "expiration": { "$gt": time(now) } }
-}
-
-fn fields(write: &Write) -> Document {
-    doc! { "val": binary(&write.bytes), "expiration": time(write.expires_at) }
-}
-
-fn binary(bytes: &Bytes) -> Binary {
-    Binary {
-        subtype: BinarySubtype::Generic,
-        bytes: bytes.to_vec(),
-    }
-}
-
-fn time(time: UnixTime) -> DateTime {
-    // Up to the year 9999 there are enough milliseconds.
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    DateTime::from_millis(seconds.saturating_mul(1000))
-}
-
-fn stored(document: &RawDocument) -> Result<Stored, StoreError> {
-    let read = || {
-        let value = document.get_binary("val").ok()?;
-        let end = document.get_datetime("expiration").ok()?;
-        let end = u64::try_from(end.timestamp_millis().div_euclid(1000)).ok()?;
-        let bytes = Bytes::copy_from_slice(value.bytes);
-        Some(Stored::new(bytes, UnixTime::from_secs(end), 0))
-    };
-    read().ok_or_else(|| {
-        let what = "a document is not Flask-Session's, and was left as it is; remove it or choose \
-                    another collection";
-        failure::permanent(STORE, what)
-    })
-}
-
-fn contended() -> StoreError {
-    failure::transient(STORE, "others wrote the same session again and again")
-}
-
-/// Returns whether another connection may do better.
-fn is_of_the_connection(error: &mongodb::error::Error) -> bool {
-    matches!(
-        &*error.kind,
-        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. }
-    )
-}
-
-fn is_taken(error: &mongodb::error::Error) -> bool {
-    const DUPLICATE_KEY: i32 = 11000;
-    match &*error.kind {
-        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
-        ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
-        _ => false,
-    }
-}
-
-/// Codes after which the same command may succeed: another member has become primary, another
-/// operation used the same document, or a time limit was reached.
-const PASSING: &[i32] = &[
-    6, 7, 24, 50, 64, 89, 91, 112, 134, 175, 189, 202, 262, 462, 9001, 10058, 10107, 11600, 11601,
-    11602, 13388, 13435, 13436,
-];
-
-/// A failure of the driver without its words, which quote documents and URLs.
-fn failed(error: &mongodb::error::Error) -> StoreError {
-    let answered = |code: i32| {
-        let what = format!("the server answered with code {code}");
-        match PASSING.contains(&code) {
-            true => failure::transient(STORE, what),
-            false => failure::permanent(STORE, what),
-        }
-    };
-    match &*error.kind {
-        ErrorKind::Command(error) => answered(error.code),
-        ErrorKind::Write(WriteFailure::WriteError(error)) => answered(error.code),
-        ErrorKind::Write(_) => failure::transient(STORE, "the write was not confirmed"),
-        ErrorKind::Io(error) => {
-            failure::transient(STORE, format!("the connection failed: {}", error.kind()))
-        }
-        ErrorKind::ConnectionPoolCleared { .. } => {
-            failure::transient(STORE, "the connection failed, as others did")
-        }
-        ErrorKind::ServerSelection { .. } => failure::transient(
-            STORE,
-            "no server that takes writes could be reached in time",
-        ),
-        ErrorKind::DnsResolve { .. } => {
-            failure::transient(STORE, "the name service does not know the servers")
-        }
-        ErrorKind::Authentication { .. } => {
-            failure::permanent(STORE, "the server refused user name and password")
-        }
-        ErrorKind::InvalidArgument { .. } | ErrorKind::InvalidTlsConfig { .. } => {
-            failure::permanent(STORE, "SESSION_MONGODB cannot be read as a MongoDB URL")
-        }
-        ErrorKind::BsonSerialization(_) | ErrorKind::BsonDeserialization(_) => {
-            failure::permanent(STORE, "the session is no MongoDB document")
-        }
-        _ => failure::transient(STORE, "the driver failed"),
-    }
-}
+/// How many documents a sweep removes at once: a short piece of work between those of requests.
+const SWEEP_BATCH: u32 = 250;

@@ -21,11 +21,15 @@
 
 mod format;
 mod layout;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod settings;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod sql;
 mod store;
 
+#[cfg(feature = "mongodb")]
+pub use crate::mongodb::MongoDbBuilder;
 pub use cloakroom_beside::UserValue;
 pub use settings::Settings;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

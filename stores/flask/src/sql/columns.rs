@@ -87,8 +87,8 @@ pub(super) fn tower_sessions(kind: &Kind) -> Dialect {
             expiry: "expiry_date",
             // The column takes different letters for the same.
             key: "id = ? AND CAST(id AS BINARY) = ?",
-            // A TIMESTAMP ends with 32 bits.
-            at: "FROM_UNIXTIME(LEAST(?, 2147483647))",
+            // A TIMESTAMP begins a second after 1970 does, and ends with 32 bits.
+            at: "FROM_UNIXTIME(GREATEST(1, LEAST(?, 2147483647)))",
             end: "@",
             now: "FROM_UNIXTIME(LEAST(?, 2147483647))",
             seconds: "CAST(FLOOR(UNIX_TIMESTAMP(expiry_date)) AS SIGNED)",

@@ -8,7 +8,7 @@ use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{OnDemand, Redis};
 use cloakroom_tower_sessions::TowerSessions;
 
-use crate::ids::{Ids, NO_SUBJECT, NOT_ENUMERATED};
+use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ENUMERATED};
 
 #[derive(Default)]
 pub(crate) struct OnRedis(OnDemand<Redis>);
@@ -24,7 +24,10 @@ impl Fixture for OnRedis {
     async fn open(&self, place: &Place) -> Result<Ids<RedisStore>, FixtureError> {
         let builder = RedisStore::builder(&self.0.url(place.name()).await?);
         let store = builder.namespace(&self.0.prefix(place.name())).connect();
-        Ok(Ids(TowerSessions::new(store.await?)))
+        Ok(Ids {
+            store: TowerSessions::new(store.await?),
+            calendar: Calendar::SUITE,
+        })
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_flask_stores::SqlAlchemyStore;
 use cloakroom_servers::proxy::Mode;
-use cloakroom_servers::{Dialect, OnDemand, Sql, postgres};
+use cloakroom_servers::{Dialect, OnDemand, Sql, mariadb, postgres};
 use cloakroom_tower_sessions::TowerSessions;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::ids::{Ids, NO_SUBJECT, NOT_ENUMERATED};
+use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ENUMERATED};
 
 pub(crate) struct Sqlite {
     root: PathBuf,
@@ -44,7 +44,7 @@ impl Fixture for Sqlite {
 
     async fn open(&self, place: &Place) -> Result<Ids<SqlAlchemyStore>, FixtureError> {
         let url = format!("sqlite://{}/{}.db", self.root.display(), place.name());
-        open(&url, None, "tower_sessions", place).await
+        open(&url, None, "tower_sessions", place, Calendar::SUITE).await
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {
@@ -91,6 +91,7 @@ async fn open(
     schema: Option<&str>,
     table: &str,
     place: &Place,
+    calendar: Calendar,
 ) -> Result<Ids<SqlAlchemyStore>, FixtureError> {
     let clock = place.clock().clone();
     let mut builder = TowerSessions::sql_builder(url);
@@ -99,24 +100,32 @@ async fn open(
     }
     let builder = builder
         .table(table)
-        .clock(move || clock.now())
+        .clock(move || calendar.of_store(clock.now()))
         // More than a busy machine with a slow disk needs for what the suite does at once.
         .timeout(Duration::from_secs(15))
         .max_connections(4);
     let store = builder.connect().await?;
     store.create_table().await?;
-    Ok(Ids(store))
+    Ok(Ids { store, calendar })
 }
 
 /// A database's properties that matter to SQLSqlxStore's table.
 pub(crate) trait SqlxStore: Dialect {
     const NAME: &'static str;
     const LONGEST: usize;
+    const CALENDAR: Calendar = Calendar::SUITE;
 }
 
 impl SqlxStore for postgres::Own {
     const NAME: &'static str = "tower-sessions-postgres";
     const LONGEST: usize = 1024 * 1024;
+}
+
+impl SqlxStore for mariadb::Own {
+    const NAME: &'static str = "tower-sessions-mariadb";
+    /// A BLOB, without the id and the expiry of the longest record.
+    const LONGEST: usize = 65_535 - 19 - 46;
+    const CALENDAR: Calendar = Calendar::TIMESTAMP;
 }
 
 pub(crate) struct On<D>(OnDemand<Sql<D>>);
@@ -140,7 +149,7 @@ impl<D: SqlxStore> Fixture for On<D> {
         let server = &self.0.0;
         let url = server.url(place.name()).await?;
         let (schema, table) = server.schema_and_table(place.name());
-        open(&url, schema, &table, place).await
+        open(&url, schema, &table, place, D::CALENDAR).await
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {
