@@ -30,13 +30,22 @@
 //! The middleware commits all changes before it sends the head of the response. A session that is
 //! used later, by a streaming body or an upgraded connection, fails with `Closed`. A response with
 //! a 5xx status drops its changes ([configurable](cloakroom::ConfigBuilder::save_on_server_error)).
-//! So does a handler that panics, or whose client has gone. An inner middleware that returns an
-//! `Err` instead of a response changes nothing either.
+//! So does a handler that panics or is cancelled. An inner middleware that returns an `Err` instead
+//! of a response changes nothing either.
 //!
 //! # A client that goes away
 //!
-//! actix-web runs a handler to its end when the client closes its half of an HTTP/1 connection. To
-//! cancel the handler, and with it its changes, set `HttpServer::h1_allow_half_closed(false)`.
+//! actix-web decides whether the handler ends with its client. A handler that is cancelled changes
+//! nothing. One that runs to its end is saved as a whole, and the client's token stays valid.
+//!
+//! | the client | by default | with `h1_allow_half_closed(false)` |
+//! |---|---|---|
+//! | closes an HTTP/1 connection | runs to its end | is cancelled |
+//! | loses an HTTP/1 connection (TCP reset) | is cancelled | is cancelled |
+//! | resets an HTTP/2 stream, closes or loses the connection | runs to its end | runs to its end |
+//!
+//! `HttpServer::h1_allow_half_closed(false)` suits browsers and proxies, which do not close half a
+//! connection while they wait. On HTTP/2 no setting cancels handlers.
 //!
 //! # Order of middleware
 //!

@@ -1,4 +1,4 @@
-//! The whole adapter suite on actix-web.
+//! The whole adapter suite on actix-web: as it comes, and with handlers that end with their client.
 
 use std::net::TcpListener;
 use std::pin::Pin;
@@ -19,58 +19,91 @@ use http_body::Body as _;
 use std::task::{Context, Poll};
 
 fn main() -> ExitCode {
-    adapter::suite_under(Actix, vec![Variant::header(), Variant::sealed_values()]).main()
+    let variants = || vec![Variant::header(), Variant::sealed_values()];
+    adapter::suite_under(Actix, variants())
+        .and(adapter::suite_under(Cancelling, variants()))
+        .main()
 }
 
+/// A server with the settings that it comes with.
 struct Actix;
 
 impl Fixture for Actix {
     const NAME: &'static str = "actix";
 
     async fn start(&self, app: App) -> Result<Server, FixtureError> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let pages = app.clone();
-        let first = SessionMiddleware::from(app.sessions())
-            .on_commit_error(move |error: &Error| answer(pages.error_page(error)));
-        let second = SessionMiddleware::from(app.second()).named::<Second>();
-        let factory = move || {
-            Application::new()
-                .app_data(Data::new(app.clone()))
-                .wrap(first.clone())
-                .wrap(second.clone())
-                .configure(routes)
-        };
-        let server = HttpServer::new(factory)
-            .workers(1)
-            .disable_signals()
-            .shutdown_timeout(0)
-            .listen_auto_h2c(listener)?
-            .run();
-        let handle = server.handle();
-        tokio::spawn(server);
-        let stopping = tokio::spawn(async move {
-            let _stop = Stop(handle);
-            std::future::pending::<()>().await;
-        });
-        Ok(Server::http(address, stopping.abort_handle()))
+        serve(app, true)
     }
 
     fn claims(claims: Claims) -> Claims {
-        claims
-            .can(Ability::Http)
+        let reason = "handlers outlive a client that closes; `actix-cancelling` has these cases";
+        with_routes(claims)
             .can(Ability::Http2)
-            .can(Ability::Second)
-            .can(Ability::Stream)
-            .can(Ability::Upgrade)
-            .can(Ability::ErrorPage)
-            .can(Ability::Nested)
-            .can(Ability::Bytes)
-            .never(Ability::Cancel, "actix-web runs handlers to their end")
-            .never(Ability::Attempts, "in actix-web one route has the request")
-            .never(Ability::Repeats, "requests of actix-web cannot be copied")
-            .can(Ability::Optional)
+            .never(Ability::Cancel, reason)
     }
+}
+
+/// A server without half-closed connections.
+struct Cancelling;
+
+impl Fixture for Cancelling {
+    const NAME: &'static str = "actix-cancelling";
+
+    async fn start(&self, app: App) -> Result<Server, FixtureError> {
+        serve(app, false)
+    }
+
+    fn claims(claims: Claims) -> Claims {
+        let reason = "the setting is one of HTTP/1; `actix` has the cases of HTTP/2";
+        with_routes(claims)
+            .can(Ability::Cancel)
+            .never(Ability::Http2, reason)
+    }
+}
+
+/// The claims that do not depend on the settings.
+fn with_routes(claims: Claims) -> Claims {
+    claims
+        .can(Ability::Http)
+        .can(Ability::Second)
+        .can(Ability::Stream)
+        .can(Ability::Upgrade)
+        .can(Ability::ErrorPage)
+        .can(Ability::Nested)
+        .can(Ability::Bytes)
+        .never(Ability::Attempts, "in actix-web one route has the request")
+        .never(Ability::Repeats, "requests of actix-web cannot be copied")
+        .can(Ability::Optional)
+}
+
+fn serve(app: App, half_closed: bool) -> Result<Server, FixtureError> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let pages = app.clone();
+    let first = SessionMiddleware::from(app.sessions())
+        .on_commit_error(move |error: &Error| answer(pages.error_page(error)));
+    let second = SessionMiddleware::from(app.second()).named::<Second>();
+    let factory = move || {
+        Application::new()
+            .app_data(Data::new(app.clone()))
+            .wrap(first.clone())
+            .wrap(second.clone())
+            .configure(routes)
+    };
+    let server = HttpServer::new(factory)
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(0)
+        .h1_allow_half_closed(half_closed)
+        .listen_auto_h2c(listener)?
+        .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    let stopping = tokio::spawn(async move {
+        let _stop = Stop(handle);
+        std::future::pending::<()>().await;
+    });
+    Ok(Server::http(address, stopping.abort_handle()))
 }
 
 /// Stops the server when the fixture's task is aborted.

@@ -3,8 +3,10 @@
 mod apps;
 mod beside;
 mod browser;
+mod live;
 mod mongodb;
 mod redis;
+mod visitor;
 
 pub use apps::{Cookie, KEY, ours, settings, their_redis, theirs};
 pub use beside::{
@@ -14,5 +16,7 @@ pub use beside::{
     their_request_overwrites_what_was_saved_meanwhile,
 };
 pub use browser::{Browser, encoded, values};
+pub use live::{Seen, adopting, our_shop, their_shop};
 pub use mongodb::{Newer, theirs_0_11};
 pub use redis::Redis;
+pub use visitor::{Door, Visitor};

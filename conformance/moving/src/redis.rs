@@ -1,54 +1,44 @@
 //! A Redis server for the tests.
 
 use std::io;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
-/// The server of `REDIS_URL`, or one of this test's own from `redis-server` in the path. Ends when
-/// it is dropped.
+use cloakroom_servers::{Server, free_port, program};
+
+/// The server of `REDIS_URL`, or one of this test's own. Ends when it is dropped.
 pub struct Redis {
     pub url: String,
-    own: Option<(Child, tempfile::TempDir)>,
+    _own: Option<(Server, tempfile::TempDir)>,
 }
 
 impl Redis {
     /// Starts it, and waits until it answers.
     pub fn start() -> io::Result<Self> {
         if let Ok(url) = std::env::var("REDIS_URL") {
-            return Ok(Self { url, own: None });
+            return Ok(Self { url, _own: None });
         }
         Self::start_own()
     }
 
     /// Starts one of this test's own in any case.
     pub fn start_own() -> io::Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let directory = tempfile::tempdir()?;
-        let child = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--save",
-                "",
-                "--bind",
-                "127.0.0.1",
-            ])
-            .current_dir(&directory)
-            .stdout(Stdio::null())
-            .spawn()?;
-        let redis = Self {
+        let program = program("redis-server", "redis-server redis-tools", &[])?;
+        let (port, directory) = (free_port()?, tempfile::tempdir()?);
+        let (number, place) = (port.to_string(), directory.path().display().to_string());
+        let bound = ["--port", &number, "--bind", "127.0.0.1"];
+        let arguments = [&bound[..], &["--save", "", "--dir", &place]].concat();
+        let server = Server::start(&program, arguments, port)?;
+        Ok(Self {
             url: format!("redis://127.0.0.1:{port}"),
-            own: Some((child, directory)),
-        };
-        let begin = Instant::now();
-        while redis.client().get_connection().is_err() {
-            if begin.elapsed() > Duration::from_secs(60) {
-                return Err(io::Error::other("redis-server does not answer"));
-            }
-            std::thread::yield_now();
-        }
-        Ok(redis)
+            _own: Some((server, directory)),
+        })
+    }
+
+    /// Returns the address of a server of this test's own.
+    pub fn address(&self) -> SocketAddr {
+        let address = self.url.strip_prefix("redis://");
+        let address = address.and_then(|address| address.parse().ok());
+        address.expect("an address and nothing else")
     }
 
     fn client(&self) -> redis::Client {
@@ -63,14 +53,5 @@ impl Redis {
             command.arg(*word);
         }
         command.query(&mut connection).expect("an answer")
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        if let Some((child, _)) = &mut self.own {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }

@@ -82,6 +82,7 @@ pub(crate) const ADAPTERS: &[Entry] = &[
     local("poem", "cloakroom-poem"),
     local("rocket", "cloakroom-rocket"),
     local("actix", "cloakroom-actix"),
+    local("actix-cancelling", "cloakroom-actix"),
     local("tcp", "cloakroom"),
     local("websocket", "cloakroom"),
     on_server("nats", "cloakroom"),
