@@ -12,5 +12,8 @@ mod axum;
 #[cfg(feature = "rocket")]
 pub mod rocket;
 
+#[cfg(feature = "salvo")]
+mod salvo;
+
 #[cfg(feature = "warp")]
 pub mod warp;

@@ -79,6 +79,7 @@ pub(crate) const ADAPTERS: &[Entry] = &[
     local("warp", "cloakroom-warp"),
     local("rocket", "cloakroom-rocket"),
     local("actix", "cloakroom-actix"),
+    local("salvo", "cloakroom-salvo"),
     local("tcp", "cloakroom"),
     local("websocket", "cloakroom"),
     on_server("nats", "cloakroom"),
