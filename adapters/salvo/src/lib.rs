@@ -24,7 +24,9 @@
 //! - [`Session`] is the extractor. It loads the session. A handler without it costs no store call.
 //!   [`Typed`] is the session as one struct of yours.
 //! - [`session`] loads it in a hoop of your own, from the `Depot`.
-//! - [`Error`] is the error of every method. It is a `Scribe`, so handlers return it with `?`.
+//! - [`Error`] is the error of every method. It is a `Scribe`, so handlers return it with `?`. The
+//!   service's `Catcher` writes its page, as for each `StatusError`. Its `downcast_origin::<Error>`
+//!   returns the error.
 //!
 //! The middleware commits all changes before it sends the head of the response. A session that is
 //! used later, by a streaming body or an upgraded connection, fails with `Closed`. A response with
@@ -44,7 +46,10 @@
 //! use salvo::prelude::*;
 //!
 //! #[handler]
-//! async fn members_only(depot: &mut Depot, res: &mut Response) -> Result<(), Error> {
+//! async fn members_only(
+//!     depot: &mut Depot,
+//!     res: &mut Response,
+//! ) -> Result<(), Error> {
 //!     let session: Session = session(depot).await?;
 //!     if session.subject()?.is_none() {
 //!         res.render(Redirect::other("/sign-in"));
@@ -52,6 +57,9 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! An `#[endpoint]` of salvo's `oapi` takes no extractor of other crates. It takes the `Depot` too,
+//! and renders errors with `res.render(error)`.
 //!
 //! # Tower services
 //!

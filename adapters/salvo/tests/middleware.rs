@@ -9,11 +9,12 @@ use cloakroom_salvo::{
 use http::header::{LOCATION, SET_COOKIE, VARY};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
+use salvo::catcher::Catcher;
 use salvo::http::ResBody;
 use salvo::http::cookie::Cookie;
 use salvo::prelude::{CatchPanic, ConnCtrl, Redirect, StatusError, handler};
 use salvo::test::TestClient;
-use salvo::{Depot, Request, Router, Service, Writer as _};
+use salvo::{Depot, FlowCtrl, Request, Router, Service, Writer as _};
 
 #[handler]
 async fn count(session: Session) -> Result<String, Error> {
@@ -255,6 +256,34 @@ async fn a_commit_that_fails_is_answered_by_the_applications_page() {
         let text = text(response).await;
         assert!(text.contains(words), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_error_replaces_the_body_and_the_catcher_has_it() {
+    #[handler]
+    async fn fails(res: &mut salvo::Response) -> Result<(), Error> {
+        res.render("half a page");
+        Err(Error::TooManySessions)
+    }
+    #[handler]
+    async fn page(res: &mut salvo::Response, ctrl: &mut FlowCtrl) {
+        if let ResBody::Error(found) = &res.body
+            && let Some(error) = found.downcast_origin::<Error>()
+        {
+            let text = format!("our page: {}", error.sentence());
+            res.render(text);
+            ctrl.skip_rest();
+        }
+    }
+    let router = || Router::new().hoop(sessions()).get(fails);
+    let service = Service::new(router());
+    let response = get(&service, "/", None).await;
+    assert_eq!(response.status(), 403);
+    let html = text(response).await;
+    assert!(html.contains("<h1>") && !html.contains("half"), "{html}");
+    let service = Service::new(router()).catcher(Catcher::default().hoop(page));
+    let text = text(get(&service, "/", None).await).await;
+    assert!(text.starts_with("our page: "), "{text}");
 }
 
 #[tokio::test]
