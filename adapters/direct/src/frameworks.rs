@@ -15,5 +15,8 @@ mod poem;
 #[cfg(feature = "rocket")]
 pub mod rocket;
 
+#[cfg(feature = "salvo")]
+mod salvo;
+
 #[cfg(feature = "warp")]
 pub mod warp;

@@ -83,6 +83,7 @@ pub(crate) const ADAPTERS: &[Entry] = &[
     local("rocket", "cloakroom-rocket"),
     local("actix", "cloakroom-actix"),
     local("actix-cancelling", "cloakroom-actix"),
+    local("salvo", "cloakroom-salvo"),
     local("tcp", "cloakroom"),
     local("websocket", "cloakroom"),
     on_server("nats", "cloakroom"),

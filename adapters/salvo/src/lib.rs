@@ -1,0 +1,106 @@
+//! Sessions for [salvo](https://salvo.rs).
+//!
+//! ```
+//! use cloakroom_memory::MemoryStore;
+//! use cloakroom_salvo::{Error, Session, SessionMiddleware};
+//! use salvo::prelude::*;
+//!
+//! #[handler]
+//! async fn counter(session: Session) -> Result<String, Error> {
+//!     let visits =
+//!         session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
+//!     Ok(format!("visit number {visits}"))
+//! }
+//!
+//! let router = Router::new()
+//!     .hoop(SessionMiddleware::new(MemoryStore::new()))
+//!     .get(counter);
+//! // let acceptor = TcpListener::new("127.0.0.1:8698").bind().await;
+//! // Server::new(acceptor).serve(router).await;
+//! ```
+//!
+//! - [`SessionMiddleware`] is a hoop of a router, a handler or a service. It has a store and an
+//!   optional [`Config`].
+//! - [`Session`] is the extractor. It loads the session. A handler without it costs no store call.
+//!   [`Typed`] is the session as one struct of yours.
+//! - [`session`] loads it in a hoop of your own, from the `Depot`.
+//! - [`Error`] is the error of every method. It is a `Scribe`, so handlers return it with `?`. The
+//!   service's `Catcher` writes its page, as for each `StatusError`. Its `downcast_origin::<Error>`
+//!   returns the error.
+//!
+//! The middleware commits all changes before it sends the head of the response. A session that is
+//! used later, by a streaming body or an upgraded connection, fails with `Closed`. A response with
+//! a 5xx status drops its changes ([configurable](cloakroom::ConfigBuilder::save_on_server_error)).
+//! So does a handler that panics or aborts the connection, or whose client has gone.
+//!
+//! # Order of hoops
+//!
+//! The hoop added first sees the request first. Add the session's **before** all hoops that use the
+//! session, and **after** those that turn a failed request into a response, such as `CatchPanic`
+//! and `Timeout`. A `Catcher` runs when the session is closed.
+//!
+//! # Hoops that use the session
+//!
+//! ```
+//! use cloakroom_salvo::{Error, Session, session};
+//! use salvo::prelude::*;
+//!
+//! #[handler]
+//! async fn members_only(
+//!     depot: &mut Depot,
+//!     res: &mut Response,
+//! ) -> Result<(), Error> {
+//!     let session: Session = session(depot).await?;
+//!     if session.subject()?.is_none() {
+//!         res.render(Redirect::other("/sign-in"));
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! An `#[endpoint]` of salvo's `oapi` takes no extractor of other crates. It takes the `Depot` too,
+//! and renders errors with `res.render(error)`.
+//!
+//! # Tower services
+//!
+//! A tower service that a router mounts with salvo's `tower-compat` has the session too. It calls
+//! `session(&request)` of `cloakroom-tower`, or takes the extractor of `cloakroom-axum`.
+//!
+//! # Testing
+//!
+//! [`testing`] shows tests of a handler alone, with [`Session::for_tests`], and tests with a store
+//! and a clock. With `salvo::test`:
+//!
+//! ```
+//! use cloakroom_memory::MemoryStore;
+//! use cloakroom_salvo::{Error, Session, SessionMiddleware};
+//! use salvo::prelude::*;
+//! use salvo::test::TestClient;
+//!
+//! #[handler]
+//! async fn sign_in(session: Session) -> Result<&'static str, Error> {
+//!     session.sign_in("ada")?;
+//!     Ok("Welcome")
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let router = Router::new()
+//!     .hoop(SessionMiddleware::new(MemoryStore::new()))
+//!     .post(sign_in);
+//! let response = TestClient::post("http://localhost/").send(router).await;
+//! assert!(response.headers().contains_key("set-cookie"));
+//! # }
+//! ```
+
+mod extract;
+mod middleware;
+
+pub use cloakroom::{
+    Carrier, Config, ConfigBuilder, ConfigError, CookieScope, CoreSession, Directive, Ended,
+    Ending, Error, Event, Expiry, Fate, KeyFormat, Lifetimes, LimitPolicy, Limits, ManualClock,
+    NoStore, SameSite, SessionError, SessionInfo, Sessions, SharedDirectory, SharedStore,
+    SigningKey, Store, StoreError, TokenFormat, UnixTime, local_path, testing,
+};
+pub use extract::{Session, Typed, session};
+pub use middleware::SessionMiddleware;
