@@ -184,6 +184,8 @@ mod failure;
 mod outlive;
 mod source;
 mod store;
+mod table;
+mod turns;
 
 pub use builder::Builder;
 pub use mongodb;
