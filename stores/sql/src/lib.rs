@@ -237,6 +237,8 @@ mod file;
 )]
 mod health;
 mod kept;
+mod listing;
+mod migration;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod name;
