@@ -181,7 +181,6 @@
 mod builder;
 mod document;
 mod failure;
-mod outlive;
 mod source;
 mod store;
 mod table;

@@ -5,11 +5,11 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
+use cloakroom_store::connections::Outlive;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure;
-use crate::outlive::Outlive;
 use crate::store::{Inner, MongoDbStore};
 use crate::table::{Table, reach};
 

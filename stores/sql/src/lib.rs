@@ -242,7 +242,6 @@ mod migration;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod name;
-mod outliving;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]

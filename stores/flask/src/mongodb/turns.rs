@@ -6,6 +6,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
+use cloakroom_store::connections::Outlive;
 use mongodb::bson::doc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -13,7 +14,6 @@ use tokio::time::{Instant, timeout_at};
 use super::errors::{STORE, failed, is_of_the_connection};
 use super::store::MongoDbStore;
 use crate::failure;
-use crate::outlive::Outlive;
 
 /// How long no answer may have come before a write asks whether the connections are still there.
 const QUIET: Duration = Duration::from_secs(1);
