@@ -1,4 +1,4 @@
-//! What Cloakroom's own stores share about their connections. No part of the contract.
+//! Shared by Cloakroom's own stores, about their connections. No part of the contract.
 
 use std::fmt;
 use std::future::Future;

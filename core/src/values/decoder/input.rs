@@ -1,4 +1,4 @@
-//! What is left to read.
+//! The input of a decoder: the bytes that are left, and the next item.
 
 use super::form::{Reading, Seen};
 use crate::values::item::{self, BIG_NEGATIVE, BIG_POSITIVE, Head, MAX_READ_DEPTH, UUID};
