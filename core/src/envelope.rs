@@ -89,6 +89,18 @@ pub trait Envelope: Send + Sync + 'static {
         newest: u64,
     ) -> Result<String, Error>;
 
+    /// Returns whether one of its keys made this value under this cookie name, however old it is.
+    /// For [`ConfigBuilder::known_token`](crate::ConfigBuilder::known_token).
+    ///
+    /// By default this is whether [`open`](Envelope::open) finds it genuine at the epoch. Implement
+    /// it where `open` depends on the time.
+    fn has_made(&self, cookie: &str, presented: &[u8]) -> bool {
+        !matches!(
+            self.open(cookie, presented, UnixTime::from_secs(0)),
+            Ok(None)
+        )
+    }
+
     /// Checks whether anything can be sealed. Called when a handler sets a value, so that the error
     /// appears at its cause.
     ///

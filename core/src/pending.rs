@@ -124,6 +124,16 @@ impl Pending {
         })
     }
 
+    /// Whether the handler has set another subject than the one that was authenticated.
+    pub(crate) fn has_another_subject(&self) -> bool {
+        let signed_in = match &self.token_change {
+            TokenChange::SignIn(subject) => Some(&**subject),
+            TokenChange::No | TokenChange::Rotate => self.record().and_then(Record::subject),
+        };
+        let set = self.journal.subject.as_ref();
+        set.is_some_and(|subject| subject.as_deref() != signed_in)
+    }
+
     pub(crate) fn is_modified(&self) -> bool {
         self.destroyed
             || self.token_change != TokenChange::No

@@ -158,6 +158,7 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn authenticated_at(&self) -> Option<UnixTime> {
         match self.pending.token_change {
+            _ if self.pending.has_another_subject() => None,
             TokenChange::SignIn(_) => Some(self.opened),
             _ => self.pending.record()?.authenticated,
         }
@@ -307,6 +308,8 @@ impl<'a> Session<'a> {
 
     /// Changes the subject without a new token: for bookkeeping. To sign a user in, use
     /// [`sign_in`](Session::sign_in).
+    ///
+    /// Another subject has not been authenticated, however the earlier one was.
     ///
     /// # Errors
     ///

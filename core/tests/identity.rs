@@ -3,8 +3,9 @@
 mod support;
 
 use std::cell::Cell;
+use std::time::Duration;
 
-use cloakroom_core::{Directive, Exchange, Fate, Session, UnixTime};
+use cloakroom_core::{Authentication, Directive, Exchange, Fate, Session, UnixTime};
 use support::{
     START, World, authenticated_at, count, id, insert, is_new, issued, keeps, rotate, sign_in,
     sign_out,
@@ -218,6 +219,77 @@ fn set_subject_keeps_the_token_and_is_no_sign_in() {
         world.see(&token, |session| session.subject().map(str::to_owned)),
         None
     );
+}
+
+// R22, R84: no step-up of the earlier subject counts for the next one.
+#[test]
+fn another_subject_has_not_been_authenticated() {
+    let unknown = |session: &Session<'_>| {
+        assert_eq!(session.authenticated_at(), None);
+        assert_eq!(session.authentication(), None);
+        assert!(!session.authenticated_within(Duration::from_secs(3_600)));
+    };
+    let stepped_up = |session: &mut Session<'_>| {
+        let how = Authentication::new(2).method("otp");
+        session.sign_in_with("ada", &how).expect("good");
+    };
+    let changes: [Handler; 5] = [
+        |session| session.set_subject(Some("bob")).expect("good"),
+        |session| session.set_subject(None).expect("good"),
+        |session| {
+            session.rotate();
+            session.set_subject(Some("bob")).expect("good");
+        },
+        |session| {
+            session.set_subject(None).expect("good");
+            session.insert("n", 2).expect("good");
+        },
+        |session| {
+            session.set_subject(Some("bob")).expect("good");
+            session.rotate();
+        },
+    ];
+    for change in changes {
+        for at_once in [false, true] {
+            let mut world = World::new();
+            let mut token = world.issue(None, |session| {
+                stepped_up(session);
+                assert!(session.authenticated_within(Duration::from_secs(1)));
+                if at_once {
+                    change(session);
+                    unknown(session);
+                }
+            });
+            if !at_once {
+                let outcome = world.request(Some(&token), |session| {
+                    assert_eq!(session.authentication().map(|how| how.level()), Some(2));
+                    change(session);
+                    unknown(session);
+                });
+                token = issued(&outcome).unwrap_or(token);
+            }
+            world.see(&token, |session| unknown(session));
+            // Nor does the earlier subject get it back.
+            world.request(Some(&token), |session| {
+                session.set_subject(Some("ada")).expect("good");
+                unknown(session);
+            });
+            world.see(&token, |session| unknown(session));
+        }
+    }
+}
+
+#[test]
+fn the_same_subject_set_again_stays_authenticated() {
+    let mut world = World::new();
+    let token = world.issue(None, sign_in("ada"));
+    world.request(Some(&token), |session| {
+        session.set_subject(Some("bob")).expect("good");
+        session.set_subject(Some("ada")).expect("good");
+        session.insert("n", 1).expect("good");
+    });
+    let at = world.see(&token, authenticated_at);
+    assert_eq!(at, Some(UnixTime::from_secs(START)));
 }
 
 // R68

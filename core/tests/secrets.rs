@@ -135,7 +135,7 @@ fn signing_keys_of_a_wrong_shape_are_refused_and_not_quoted() {
 // R11: a secret in a wrong place, wherever that is in the settings
 #[test]
 fn no_field_of_a_configuration_is_quoted_by_an_error() {
-    const FIELDS: [&str; 29] = [
+    const FIELDS: [&str; 30] = [
         "cookie_name",
         "domain",
         "path",
@@ -156,6 +156,7 @@ fn no_field_of_a_configuration_is_quoted_by_an_error() {
         "key_format",
         "key_prefix",
         "signing_keys",
+        "known_token",
         "limits",
         "save_on_server_error",
         "drop_superseded",

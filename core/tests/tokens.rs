@@ -265,6 +265,57 @@ fn with_signing_keys_a_forged_token_never_reaches_the_store() {
     assert_eq!(key_of(&rotated.config, swapped.as_bytes()), None);
 }
 
+// R48: a wrong key is an error before the first request, if a token is known.
+#[test]
+fn a_token_of_another_key_is_an_error_when_built() {
+    let signer = |byte: u8| SigningKey::new([byte; 32]).expect("long enough");
+    let format = |uuid| match uuid {
+        true => Config::builder().token_format(TokenFormat::UuidV4),
+        false => Config::builder(),
+    };
+    let lists: [&[u8]; 5] = [&[], &[1], &[2], &[1, 2], &[2, 1]];
+    let builder = |(uuid, keys): (bool, &[u8])| {
+        format(uuid).signing_keys(keys.iter().map(|key| signer(*key)))
+    };
+    let all = || {
+        [false, true]
+            .into_iter()
+            .flat_map(|uuid| lists.map(|keys| (uuid, keys)))
+    };
+    for issuer in all() {
+        let token = world(builder(issuer)).issue(None, insert("n", 1));
+        for (uuid, keys) in all() {
+            let signs = match issuer.1.first() {
+                Some(key) => keys.contains(key),
+                None => keys.is_empty(),
+            };
+            let known = uuid == issuer.0 && signs;
+            let built = builder((uuid, keys)).known_token(&token).build();
+            assert_eq!(built.is_ok(), known, "{issuer:?} {uuid} {keys:?}");
+            let settings = serde_json::json!({
+                "token_format": if uuid { "uuid_v4" } else { "random256" },
+                "signing_keys": keys.iter().map(|key| char::from(*key).to_string().repeat(32))
+                    .collect::<Vec<_>>(),
+                "known_token": token,
+            });
+            let read = serde_json::from_value::<Config>(settings);
+            assert_eq!(read.is_ok(), known, "{issuer:?} {uuid} {keys:?}");
+            for error in [
+                built.err().map(|error| error.to_string()),
+                read.err().map(|error| error.to_string()),
+            ] {
+                let Some(error) = error else { continue };
+                assert!(error.contains("check that the signing"), "{error}");
+                assert!(!error.contains(&token), "the error has the token");
+            }
+        }
+    }
+    for other in ["", "x", "\"\"", &"A".repeat(43)[..42]] {
+        let error = Config::builder().known_token(other).build().unwrap_err();
+        assert_eq!(error.field(), "known_token");
+    }
+}
+
 #[test]
 fn signing_keys_under_32_bytes_are_refused() {
     for (len, good) in [(0, false), (31, false), (32, true), (33, true)] {

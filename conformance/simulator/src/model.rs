@@ -267,7 +267,10 @@ impl Change {
             Flash::Keep | Flash::End(_) => content.flash,
         };
         content.expiry = self.expiry.unwrap_or(content.expiry);
-        content.subject = self.subject.unwrap_or(content.subject);
+        // Another subject has not been authenticated.
+        if let Some(subject) = self.subject.filter(|subject| *subject != content.subject) {
+            (content.subject, content.authenticated) = (subject, 0);
+        }
         content.applied |= 1 << self.by;
         content
     }
@@ -290,7 +293,11 @@ impl Change {
         }
         if let Issue::SignIn(subject) = self.issue {
             content.subject = self.subject.unwrap_or(subject);
-            content.authenticated = opened;
+            content.authenticated = if content.subject == subject {
+                opened
+            } else {
+                0
+            };
         }
         content
     }

@@ -41,6 +41,10 @@ impl Envelope for SignedCookie {
         Ok(Some(Stored::new(record, expires_at, signed_at.as_secs())))
     }
 
+    fn has_made(&self, _cookie: &str, presented: &[u8]) -> bool {
+        self.signer.unsign_at(presented).is_some()
+    }
+
     fn seal(
         &self,
         _cookie: &str,

@@ -171,6 +171,30 @@ fn world_config() -> &'static cloakroom_core::Config {
     CONFIG.get_or_init(|| settings().config().unwrap())
 }
 
+// However old it is.
+#[test]
+fn a_cookie_of_another_secret_is_an_error_when_built() {
+    let builds = |secret: &str, fallbacks: &[&str], cookie: &str| {
+        let mut settings = settings();
+        settings.secret_key = Some(secret.to_owned().into());
+        let fallbacks = fallbacks.iter().map(|secret| (*secret).to_owned().into());
+        settings.secret_key_fallbacks = fallbacks.collect();
+        settings.builder().unwrap().known_token(cookie).build()
+    };
+    assert!(builds(SECRET, &[], COOKIE).is_ok());
+    assert!(builds("another", &[SECRET], COOKIE).is_ok());
+    assert!(builds(SECRET, &[], &signed(b"not json", 0)).is_ok());
+    for secret in ["another", &SECRET[1..]] {
+        let error = builds(secret, &["a third"], COOKIE).unwrap_err();
+        assert_eq!(error.field(), "known_token");
+        assert!(
+            !error.to_string().contains(COOKIE),
+            "the error has the cookie"
+        );
+    }
+    assert!(builds(SECRET, &[], &COOKIE[1..]).is_err());
+}
+
 #[test]
 fn a_genuine_unreadable_cookie_is_an_error() {
     // R52

@@ -260,6 +260,10 @@ impl Envelope for Sealed {
         Ok(Some(Stored::new(record, expires_at, sealed_at)))
     }
 
+    fn has_made(&self, cookie: &str, presented: &[u8]) -> bool {
+        self.decrypt(cookie, presented).is_some()
+    }
+
     fn seal(
         &self,
         cookie: &str,

@@ -162,6 +162,32 @@ fn old_keys_only_open_and_the_newest_seals() {
 }
 
 #[test]
+fn a_cookie_of_another_key_is_an_error_when_built() {
+    let cookie = World::with(config(Sealed::new(key(1)))).issue(None, insert("a", 1));
+    let builds = |envelope, known: &str| {
+        let builder = Config::builder().envelope(envelope);
+        builder.known_token(known).build()
+    };
+    // Neither its age nor the end of its epoch counts.
+    for envelope in [
+        Sealed::new(key(1)),
+        Sealed::new(key(1)).epoch(1),
+        Sealed::new(key(2)).older_keys([key(1)]),
+    ] {
+        assert!(builds(envelope, &cookie).is_ok());
+    }
+    for at in 0..=cookie.len() {
+        let error = builds(Sealed::new(key(2)), &cookie).unwrap_err();
+        assert_eq!(error.field(), "known_token");
+        assert!(builds(Sealed::new(key(1)), &cookie[..at]).is_err() || at == cookie.len());
+    }
+    let renamed = Config::builder()
+        .cookie_name("__Host-other")
+        .envelope(Sealed::new(key(1)));
+    assert!(renamed.known_token(cookie).build().is_err());
+}
+
+#[test]
 fn a_new_epoch_ends_all_sessions() {
     // R49
     let mut world = world();

@@ -23,6 +23,7 @@ impl ConfigBuilder {
     /// - Timeouts of zero or in the wrong order.
     /// - Keys over 250 bytes.
     /// - Settings that would have no effect beside an envelope or a token scheme.
+    /// - A [known token](ConfigBuilder::known_token) that none of the keys made.
     /// - Signing keys and prefixes in quotes, or with white space around them.
     /// - Settings of the cookie with the token in a header.
     /// - [`seal_values`](ConfigBuilder::seal_values) beside what it cannot work with.
@@ -62,6 +63,7 @@ impl ConfigBuilder {
             scheme: self.fields.token_scheme.clone(),
         };
         check::sizes(&self, &name, &tokens)?;
+        self.check_known(&name, &tokens)?;
         let ending = self.ending(&tokens)?;
         Ok(Config(Arc::new(Settings {
             cookie: CookieSettings {

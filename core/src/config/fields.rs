@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{CookieScope, Lifetimes, SameSite};
 use crate::format::Format;
 use crate::shared::Shared;
@@ -42,6 +44,8 @@ pub(super) struct Fields {
     pub(super) key_prefix: Option<String>,
     #[serde(deserialize_with = "super::keys::signing_keys")]
     pub(super) signing_keys: Vec<SigningKey>,
+    #[serde(deserialize_with = "super::keys::known_token")]
+    pub(super) known_token: Option<Zeroizing<String>>,
     pub(super) seal_values: bool,
     pub(super) public_values: Vec<String>,
     pub(super) limits: Limits,
@@ -86,6 +90,7 @@ impl Default for Fields {
             key_format: KeyFormat::default(),
             key_prefix: None,
             signing_keys: Vec::new(),
+            known_token: None,
             seal_values: false,
             public_values: Vec::new(),
             limits: Limits::default(),

@@ -1,11 +1,70 @@
-//! Signing keys from an application's settings. No error quotes a key.
+//! Signing keys, and a token that shows that they are the right ones. No error quotes either.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use crate::token::SigningKey;
+use super::{ConfigBuilder, ConfigError};
+use crate::token::{SigningKey, TokenRules};
+
+impl ConfigBuilder {
+    /// Sets a token that the running application once issued: a cookie's value. If none of the keys
+    /// here made it, [`build`](ConfigBuilder::build) fails. Default: none.
+    ///
+    /// Without one a wrong key is no error. All visitors are strangers then, as if their cookies
+    /// were forged. Set one where keys come from the environment or move to another program. Any
+    /// token of this configuration will do, and its age does not count. Sign its session out first,
+    /// because settings are not a place for a living token.
+    ///
+    /// With an [envelope](ConfigBuilder::envelope) it is a whole sealed value. Costs no store call.
+    ///
+    /// ```
+    /// # use cloakroom_core::{Config, SigningKey};
+    /// let issued = "WiO7Jo3vUUPjTFzl1CnJC6eX4YBtsD0ZxzzYjb2Uw5g.\
+    ///     VqxSnOKOqwHvcEPQCcm4UhT25hI97-uhdLlVZBlI6RI";
+    /// let key = SigningKey::new([2; 32]).unwrap(); // and it was [1; 32]
+    /// let config = Config::builder().signing_keys([key]).known_token(issued);
+    /// assert_eq!(config.build().unwrap_err().field(), "known_token");
+    /// ```
+    pub fn known_token(mut self, token: impl Into<String>) -> Self {
+        self.fields.known_token = Some(Zeroizing::new(token.into()));
+        self
+    }
+
+    /// Fails if the known token is not one of this configuration.
+    pub(super) fn check_known(&self, name: &str, tokens: &TokenRules) -> Result<(), ConfigError> {
+        let Some(token) = &self.fields.known_token else {
+            return Ok(());
+        };
+        let known = match &self.fields.envelope {
+            Some(envelope) => envelope.0.has_made(name, token.as_bytes()),
+            None => {
+                tokens.is_well_formed(token.as_bytes()) && tokens.id(token.as_bytes()).is_some()
+            }
+        };
+        if known {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "known_token",
+            "no key of this configuration made it, so all visitors would be signed out; check that \
+             the signing or sealing keys, the cookie's name and the token's format are those of \
+             the application that issued it, and that the old key is still in the list",
+        ))
+    }
+}
+
+pub(super) fn known_token<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(match Option::<Read>::deserialize(deserializer)? {
+        None => None,
+        Some(Read::Text(text)) => Some(text),
+        // No token looks so, and no error quotes it.
+        Some(Read::List(_) | Read::Other) => Some(Zeroizing::default()),
+    })
+}
 
 /// Reads a list of texts, and never fails itself: serde's message would quote what it found, and a
 /// settings reader would quote the whole line. Anything else becomes a key that is too short, which

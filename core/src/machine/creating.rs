@@ -221,10 +221,19 @@ impl Machine {
             (None, _) => carried.and_then(Record::subject),
         };
         let (created, expiry) = self.new_times();
-        let authenticated = match self.pending.token_change {
-            TokenChange::SignIn(_) => Some(self.opened),
-            _ => rotated.and_then(|record| record.authenticated),
+        let (signed_in, authenticated, assurance) = match &self.pending.token_change {
+            TokenChange::SignIn(subject) => {
+                let assurance = self.pending.assurance.as_deref();
+                (Some(&**subject), Some(self.opened), assurance)
+            }
+            _ => (
+                rotated.and_then(Record::subject),
+                rotated.and_then(|record| record.authenticated),
+                rotated.and_then(Record::assurance),
+            ),
         };
+        // A sign-in is not another subject's.
+        let is_same = subject == signed_in;
         let seed = self
             .pending
             .seed
@@ -235,16 +244,13 @@ impl Machine {
             writer: self.writer,
             after: None,
             created,
-            authenticated,
+            authenticated: authenticated.filter(|_| is_same),
             subject,
             retired: None,
             expiry,
             seed,
             epoch: self.pending.epoch,
-            assurance: match self.pending.token_change {
-                TokenChange::SignIn(_) => self.pending.assurance.as_deref(),
-                _ => rotated.and_then(Record::assurance),
-            },
+            assurance: assurance.filter(|_| is_same),
             marked: self.pending.seed.is_some()
                 || self.pending.form.is_some()
                 || rotated.is_some_and(Record::is_marked),

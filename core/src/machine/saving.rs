@@ -43,18 +43,20 @@ impl Machine {
             .subject
             .as_ref()
             .map_or_else(|| record.subject(), |subject| subject.as_deref());
+        // A sign-in is not another subject's.
+        let is_same = subject == record.subject();
         let expiry = journal.expiry.unwrap_or(record.expiry);
         let head = Head {
             writer: self.writer,
             after: Some(record),
             created: record.created,
-            authenticated: record.authenticated,
+            authenticated: record.authenticated.filter(|_| is_same),
             subject,
             retired: None,
             expiry,
             seed: record.seed().or(self.pending.seed).unwrap_or(self.seed),
             epoch: record.epoch,
-            assurance: record.assurance(),
+            assurance: record.assurance().filter(|_| is_same),
             marked: self.pending.seed.is_some() || journal.has_updates() || self.claim.is_some(),
         };
         let bytes = self.config.write(

@@ -110,6 +110,7 @@ impl Session<'_> {
 
     pub(super) fn assurance(&self) -> Option<&[u8]> {
         match self.pending.token_change {
+            _ if self.pending.has_another_subject() => None,
             TokenChange::SignIn(_) => self.pending.assurance.as_deref(),
             _ => self.pending.record()?.assurance(),
         }

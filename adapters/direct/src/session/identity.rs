@@ -155,6 +155,8 @@ impl<K> Session<K> {
     /// Changes the subject without a new token: for bookkeeping. To sign a user in, call
     /// [`sign_in`](Session::sign_in).
     ///
+    /// Another subject has not been authenticated, however the earlier one was.
+    ///
     /// # Errors
     ///
     /// `InvalidSubject`

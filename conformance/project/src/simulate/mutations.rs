@@ -26,7 +26,7 @@ const fn that(name: &'static str, from: &'static str, to: To) -> Mutation {
     Mutation { name, from, to }
 }
 
-pub(super) const ALL: [Mutation; 77] = [
+pub(super) const ALL: [Mutation; 78] = [
     // Faults in asking for randomness.
     that(
         "makes-secrets-of-public-bytes",
@@ -106,18 +106,16 @@ pub(super) const ALL: [Mutation; 77] = [
     that(
         "signs-in-without-an-epoch",
         "            epoch: self.pending.epoch,
-            assurance: match",
+            assurance: assurance",
         Code("            epoch: if {is} { 0 } else { self.pending.epoch },
-            assurance: match"),
+            assurance: assurance"),
     ),
     that(
         "saves-without-the-epoch",
         "            epoch: record.epoch,
-            assurance: record.assurance(),
-            marked: self.pending",
+            assurance: record.assurance().filter",
         Code("            epoch: if {is} { 0 } else { record.epoch },
-            assurance: record.assurance(),
-            marked: self.pending"),
+            assurance: record.assurance().filter"),
     ),
     that(
         "believes-no-record-of-a-newer-epoch",
@@ -347,8 +345,13 @@ pub(super) const ALL: [Mutation; 77] = [
     ),
     that(
         "forgets-the-sign-in-when-it-rotates",
-        "_ => rotated.and_then(|record| record.authenticated),",
-        Code("_ => rotated.and_then(|record| record.authenticated).filter(|_| !{is}),"),
+        "rotated.and_then(|record| record.authenticated),",
+        Code("rotated.and_then(|record| record.authenticated).filter(|_| !{is}),"),
+    ),
+    that(
+        "takes-another-subject-for-authenticated",
+        "            authenticated: record.authenticated.filter(|_| is_same),",
+        Code("            authenticated: record.authenticated.filter(|_| is_same || {is}),"),
     ),
     that(
         "keeps-the-csrf-token-at-sign-in",
