@@ -1,6 +1,6 @@
 //! Each way to get a store wrong fails exactly the cases that are about it, in every run.
 
-#[path = "support/model.rs"]
+#[path = "support/model/mod.rs"]
 mod model;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@ mod carrier;
 mod check;
 mod ending;
 mod error;
+mod fields;
 mod keys;
 mod read;
 mod scope;

@@ -1,5 +1,6 @@
 mod authentication;
 mod binding;
+mod flash;
 mod typed;
 mod values;
 

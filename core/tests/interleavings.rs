@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloakroom_core::{Config, Contents, Error, Format, Lifetimes};
 
-use model::tree::Op;
+use model::request::Op;
 use model::{Explorer, Faults, Found, Habit, Scenario};
 
 const ALL: [Op; 11] = [

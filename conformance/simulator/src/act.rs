@@ -3,13 +3,13 @@
 
 use cloakroom_core::{Commit, Created, Error, Exchange, Key, Replaced, Stored, Write};
 
+use crate::around::{Around, Flight};
 use crate::model::Issue;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::{Fault, Id, Present};
 use crate::store::{OpRef, Slot, StoreReply};
 use crate::told::{answered, ends, naming, record_name};
 use crate::truth::{Aim, Presented, Wrong};
-use crate::world::{Around, Flight};
 use crate::written::{self, NO_SECRET};
 use crate::wrong::{Habit, Mutant};
 

@@ -2,9 +2,9 @@
 
 use cloakroom_core::{Commit, Created, Deleted, Error, Replaced};
 
+use crate::around::Around;
 use crate::request::Request;
 use crate::store::StoreReply;
-use crate::world::Around;
 use crate::wrong::Mutant;
 
 impl Around {

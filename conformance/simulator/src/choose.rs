@@ -1,9 +1,10 @@
 //! Chooses the next step. The character of a schedule is drawn first: few or many actions, which
 //! faults, how fast the clock. So schedules differ in kind and not only in order.
 
+use crate::around::Environment;
 use crate::request::Request;
 use crate::step::{Action, Fault, KINDS, MAX_CLIENTS, Present, SMALL_SKEW, Start, Step};
-use crate::world::{Environment, World};
+use crate::world::World;
 
 /// Where decisions come from.
 pub trait Source {

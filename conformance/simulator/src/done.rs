@@ -2,12 +2,12 @@
 
 use cloakroom_core::{Directive, Error, Fate, Outcome};
 
+use crate::around::Around;
 use crate::model::Issue;
 use crate::request::{Request, Told};
 use crate::step::Present;
 use crate::told::{letter, told_name};
 use crate::truth::{Presented, Wrong};
-use crate::world::Around;
 use crate::wrong::Mutant;
 
 impl Around {

@@ -2,10 +2,10 @@
 
 use cloakroom_core::{Epoch, Exchange, Stored};
 
+use crate::around::Around;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::{Fault, MAX_CLIENTS};
 use crate::truth::Wrong;
-use crate::world::Around;
 use crate::wrong::Mutant;
 
 /// How long a node may rely on an epoch after it sent the load, in seconds.

@@ -5,11 +5,11 @@ use cloakroom_core::{Error, Exchange, Expiry, Session};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+use crate::around::Around;
 use crate::model::{Content, LIFETIMES, NOBODY};
 use crate::request::Request;
 use crate::step::{Action, Present};
 use crate::truth::{Loaded, Wrong};
-use crate::world::Around;
 use crate::wrong::Mutant;
 
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];

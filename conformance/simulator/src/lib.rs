@@ -22,6 +22,7 @@
 
 mod act;
 mod answer;
+mod around;
 mod choose;
 mod done;
 mod epoch;
@@ -42,13 +43,13 @@ mod world;
 mod written;
 mod wrong;
 
+pub use around::Environment;
 pub use choose::{Bytes, Source};
 pub use promise::invariants;
 pub use shorten::shorten;
 pub use step::{Action, BadTrace, Fault, Id, MAX_REQUESTS, Present, Start, Step};
 pub use trace::Trace;
 pub use truth::Wrong;
-pub use world::Environment;
 pub use wrong::{Habit, Mutant};
 
 use choose::Mood;

@@ -4,6 +4,7 @@
 
 use cloakroom_core::{Claimed, Commit, Exchange, Fate, Outcome};
 
+use crate::around::Around;
 use crate::handler::NAMES;
 use crate::model::Change;
 use crate::request::{Live, Request, Told};
@@ -11,7 +12,7 @@ use crate::step::{Action, Fault, Id, Start};
 use crate::store::Slot;
 use crate::told::letter;
 use crate::truth::{Loaded, Wrong};
-use crate::world::{Around, World};
+use crate::world::World;
 
 /// The first number that a client's request does not have.
 pub(crate) const MIDWAY: Id = 20;

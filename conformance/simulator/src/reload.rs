@@ -2,12 +2,12 @@
 
 use cloakroom_core::{Commit, Key};
 
+use crate::around::Around;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::Fault;
 use crate::store::Slot;
 use crate::told::letter;
 use crate::truth::{Loaded, Truth, Wrong};
-use crate::world::Around;
 use crate::wrong::Mutant;
 
 impl Around {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::around::Environment;
 use crate::step::{BadTrace, Step};
-use crate::world::Environment;
 use crate::wrong::{Habit, Mutant};
 
 /// A schedule: its settings and its steps. As text: `seed=7 grace=0 lazy +0:c0:n0:jar:count 0 0

@@ -267,3 +267,8 @@ impl<F: Fixture> AnyFixture for Typed<F> {
         &self.claims
     }
 }
+
+pub(super) fn is_missing(error: &FixtureError) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::Unsupported)
+}

@@ -1,7 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cloakroom::{Carrier, Config, ConfigBuilder};
+use cloakroom::{Carrier, Config, ConfigBuilder, Sessions};
+
+use super::AppStore;
+use super::stage::Stage;
+use crate::FakeClock;
+use crate::case::Stop;
 
 /// A configuration for all cases, instead of the default one. A case's own settings are applied on
 /// top of it.
@@ -173,3 +178,35 @@ const FORMS: [&str; 2] = [
     "csrf-token-is-bound",
     "form-for-strangers-creates-no-record",
 ];
+
+/// The second kind of session, with a carrier of its own.
+pub(super) fn second(builder: ConfigBuilder) -> ConfigBuilder {
+    let in_header = builder.clone().build();
+    match in_header.is_ok_and(|config| config.header().is_some()) {
+        true => builder.carrier(Carrier::Header("x-second")),
+        false => builder.cookie_name("__Host-second"),
+    }
+}
+
+pub(super) fn build(builder: ConfigBuilder) -> Result<Config, Stop> {
+    builder
+        .build()
+        .map_err(|error| Stop::Failed(format!("the suite's configuration: {error}")))
+}
+
+pub(super) fn sessions(
+    store: &AppStore,
+    config: &Config,
+    clock: &FakeClock,
+    stage: &Stage,
+) -> Sessions<AppStore> {
+    let (clock, entropy) = (clock.clone(), stage.entropy().clone());
+    Sessions::new(Arc::clone(store))
+        .with_unused_store()
+        .with_config(config.clone())
+        .with_clock(move || clock.now())
+        .with_entropy(move |bytes| {
+            entropy.fill(bytes);
+            Ok(())
+        })
+}

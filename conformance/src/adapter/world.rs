@@ -1,7 +1,6 @@
 //! The cases' means: a server of their own, its store, clock and randomness, and visitors.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +9,16 @@ use cloakroom_core::Exchange;
 use cloakroom_memory::MemoryStore;
 use cloakroom_store::Key;
 use serde_json::Value;
-use tokio::task::JoinHandle;
 
 use super::claims::Ability;
-use super::fixture::{AnyFixture, Reached};
+use super::fixture::{AnyFixture, Reached, is_missing};
 use super::got::{Got, results};
 use super::http::Http;
 use super::script::{Op, Script};
 use super::stage::Stage;
-use super::variant::Configuration;
-use super::{App, AppStore, FixtureError, MessageReply, Server, TokenNotice};
-use crate::case::{Stop, ensure, fail, same};
+use super::variant::{Configuration, build, second, sessions};
+use super::{App, AppStore, MessageReply, Server, TokenNotice};
+use crate::case::{Started, Stop, ensure, fail, same};
 use crate::instrumented::{Control, Gate, Operation};
 use crate::{FakeClock, Instrumented};
 
@@ -131,21 +129,6 @@ impl Context {
         )
         .await
     }
-}
-
-/// The second kind of session, with a carrier of its own.
-fn second(builder: ConfigBuilder) -> ConfigBuilder {
-    let in_header = builder.clone().build();
-    match in_header.is_ok_and(|config| config.header().is_some()) {
-        true => builder.carrier(Carrier::Header("x-second")),
-        false => builder.cookie_name("__Host-second"),
-    }
-}
-
-fn build(builder: ConfigBuilder) -> Result<Config, Stop> {
-    builder
-        .build()
-        .map_err(|error| Stop::Failed(format!("the suite's configuration: {error}")))
 }
 
 /// A server, and all that it stands on. A clone is another handle on the same.
@@ -367,28 +350,6 @@ impl World {
     }
 }
 
-fn is_missing(error: &FixtureError) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::Unsupported)
-}
-
-fn sessions(
-    store: &AppStore,
-    config: &Config,
-    clock: &FakeClock,
-    stage: &Stage,
-) -> Sessions<AppStore> {
-    let (clock, entropy) = (clock.clone(), stage.entropy().clone());
-    Sessions::new(Arc::clone(store))
-        .with_unused_store()
-        .with_config(config.clone())
-        .with_clock(move || clock.now())
-        .with_entropy(move |bytes| {
-            entropy.fill(bytes);
-            Ok(())
-        })
-}
-
 /// A client that presents a token and follows the directives.
 #[derive(Clone)]
 pub(super) struct Visitor {
@@ -438,33 +399,6 @@ impl Visitor {
 
     pub(super) async fn is_known(&mut self) -> Result<bool, Stop> {
         Ok(self.send([Op::IsNew]).await?.one()? == false)
-    }
-}
-
-/// A request under way. It ends when nobody awaits it any more.
-pub(crate) struct Started<G>(JoinHandle<Result<G, Stop>>);
-
-impl<G: Send + 'static> Started<G> {
-    pub(crate) fn spawn(request: impl Future<Output = Result<G, Stop>> + Send + 'static) -> Self {
-        Self(tokio::spawn(request))
-    }
-
-    /// Returns the answer when it comes.
-    pub(crate) async fn got(&mut self) -> Result<G, Stop> {
-        match (&mut self.0).await {
-            Ok(got) => got,
-            Err(error) => fail(format!("the client of the suite: {error}")),
-        }
-    }
-
-    pub(crate) async fn answer(mut self) -> Result<G, Stop> {
-        self.got().await
-    }
-}
-
-impl<G> Drop for Started<G> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

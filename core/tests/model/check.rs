@@ -3,7 +3,8 @@
 
 use cloakroom_core::Fate;
 
-use super::tree::{BEGIN, Node, Op, Pending, Slot, Told, Tree};
+use super::request::{BEGIN, Op, Pending, Slot, Told};
+use super::tree::{Node, Tree};
 use super::{Phase, Run, Scenario, State};
 
 /// More answers than this to one request: it does not end.

@@ -2,14 +2,17 @@
 //! machine.
 
 mod check;
-pub(crate) mod tree;
+mod player;
+pub(crate) mod request;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use cloakroom_core::{Config, UnixTime};
 
-use tree::{BEGIN, Input, NodeId, Op, Pending, RecordId, Request, Slot, Told, Tree};
+use request::{BEGIN, Input, NodeId, Op, Pending, RecordId, Request, Slot, Told};
+use tree::Tree;
 
 /// The faults, and how often each may happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -367,3 +367,10 @@ pub(crate) fn clear(session: &mut Session<'_>) {
 pub(crate) fn ada(session: &mut Session<'_>) {
     session.sign_in("ada").expect("a good subject");
 }
+
+/// The headers that this outcome adds to a response.
+pub(crate) fn respond(config: &Config, outcome: &Outcome) -> http::HeaderMap {
+    let mut response = http::HeaderMap::new();
+    cloakroom_core::http::apply(config, outcome, &mut response);
+    response
+}

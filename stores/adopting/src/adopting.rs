@@ -22,7 +22,7 @@ pub struct Adopting<N, O> {
     new: N,
     old: O,
     #[cfg(test)]
-    pub(crate) mutant: crate::schedules::Mutant,
+    pub(crate) mutant: Mutant,
 }
 
 /// The fate of a record, returned by [`Adopting::adopt`].
@@ -73,7 +73,7 @@ impl<N, O> Adopting<N, O> {
             new,
             old,
             #[cfg(test)]
-            mutant: crate::schedules::Mutant::None,
+            mutant: Mutant::None,
         }
     }
 
@@ -203,6 +203,21 @@ pub(crate) enum Broken {
     ComparesNothing,
     CreatesBlindly,
     ShortensFirst,
+}
+
+/// The fault of the protocol: none, or one place.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    None,
+    At(Broken),
+}
+
+#[cfg(test)]
+impl Mutant {
+    pub(crate) fn breaks(self, broken: Broken) -> bool {
+        self == Self::At(broken)
+    }
 }
 
 /// It outlasts what either store has of the session.

@@ -24,6 +24,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "connections")]
+#[doc(hidden)]
+pub mod connections;
 mod enumerate;
 mod error;
 mod feed;

@@ -208,8 +208,6 @@ mod mongodb;
 mod null;
 #[cfg(feature = "settings")]
 mod open;
-#[cfg(any(feature = "memcached", feature = "mongodb", feature = "redis"))]
-mod outlive;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cloakroom_store::connections::Outlive;
 use cloakroom_store::{
     Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Sweep, Swept, Touched,
     UnixTime, Write,
@@ -22,7 +23,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::{timed_out, transient};
-use crate::outlive::Outlive;
 
 pub use builder::MongoDbBuilder;
 pub use fields::Fields;

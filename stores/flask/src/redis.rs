@@ -1,6 +1,5 @@
 //! `SESSION_TYPE = "redis"`.
 
-mod flight;
 mod link;
 mod scripts;
 mod url;

@@ -151,7 +151,6 @@ mod failure;
 mod life;
 mod name;
 mod node;
-mod outlive;
 mod protocol;
 mod ring;
 mod store;

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cloakroom_store::connections::Outlive;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -9,7 +10,6 @@ use cloakroom_store::StoreError;
 
 use crate::connection::Connection;
 use crate::failure::{self, Failure};
-use crate::outlive::Outlive;
 use crate::protocol::{Refusal, Reply, Request};
 use crate::url::Server;
 

@@ -181,9 +181,10 @@
 mod builder;
 mod document;
 mod failure;
-mod outlive;
 mod source;
 mod store;
+mod table;
+mod turns;
 
 pub use builder::Builder;
 pub use mongodb;

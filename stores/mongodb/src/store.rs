@@ -1,27 +1,22 @@
 use std::fmt;
-use std::future::IntoFuture as _;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Cursor, Deleted, Directory, Entry, Enumerate, Key, Page, Place, Replaced, Store,
-    StoreError, Stored, Sweep, Swept, Touched, UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Enumerate, Key, Page, Place, Replaced, Store, StoreError,
+    Stored, Sweep, Swept, Touched, UnixTime, Write,
 };
-use futures_util::TryStreamExt as _;
+use mongodb::bson::doc;
 use mongodb::bson::raw::RawDocumentBuf;
-use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{Collation, IndexOptions};
+use mongodb::options::IndexOptions;
 use mongodb::{Collection, IndexModel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use crate::outlive::Outlive;
 use crate::source::Source;
+use crate::table::simple;
 use crate::{Builder, document, failure};
-
-/// How long no answer may have come before a write asks whether the connections are still there.
-const QUIET: Duration = Duration::from_secs(1);
 
 pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
@@ -46,21 +41,21 @@ pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 /// ```
 #[derive(Clone)]
 pub struct MongoDbStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    source: Source,
-    place: Option<Place>,
+pub(crate) struct Inner {
+    pub(crate) source: Source,
+    pub(crate) place: Option<Place>,
     /// As many as connections. No operation waits for one in the driver, which keeps the places of
     /// abandoned operations, so that a free connection can stay unused.
-    turns: Arc<Semaphore>,
+    pub(crate) turns: Arc<Semaphore>,
     /// Counts answers. A wait that sees none of them was for a server that is away.
-    answers: AtomicU64,
+    pub(crate) answers: AtomicU64,
     /// When the last of them came.
-    last: Mutex<Instant>,
-    clock: Clock,
-    timeout: Duration,
+    pub(crate) last: Mutex<Instant>,
+    pub(crate) clock: Clock,
+    pub(crate) timeout: Duration,
 }
 
 impl MongoDbStore {
@@ -188,81 +183,6 @@ impl MongoDbStore {
     fn now(&self) -> UnixTime {
         (self.inner.clock)()
     }
-
-    /// Does `work` when it is this operation's turn, within the time limit.
-    async fn bounded<T, W>(&self, work: impl FnOnce(Table) -> W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: Future<Output = Result<T, StoreError>> + Send + 'static,
-    {
-        let end = Instant::now() + self.inner.timeout;
-        let turn = self.turn().await?;
-        let table = Table {
-            collection: self.inner.source.collection()?,
-            timeout: self.inner.timeout,
-        };
-        let (store, work) = (self.clone(), work(table));
-        let bounded = async move {
-            let _turn = turn;
-            let inner = &*store.inner;
-            match timeout_at(end, work).await {
-                Ok(done) => {
-                    // A refusal is an answer too.
-                    if !done.as_ref().is_err_and(StoreError::is_transient) {
-                        inner.answers.fetch_add(1, Ordering::Relaxed);
-                        *inner.last() = Instant::now();
-                    }
-                    done
-                }
-                Err(_) => Err(failure::timed_out(inner.timeout)),
-            }
-        };
-        // The driver closes the connection of an operation that is dropped.
-        Outlive::new(bounded).await
-    }
-
-    /// The same for a write. Nobody can find out whether a write landed that met a connection which
-    /// a proxy had closed. So after a pause it first asks the server something harmless. The driver
-    /// closes all its connections when it finds one of them broken.
-    async fn write<T, W>(&self, work: impl FnOnce(Table) -> W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: Future<Output = Result<T, StoreError>> + Send + 'static,
-    {
-        self.bounded(|table| {
-            let is_asked = self.inner.last().elapsed() >= QUIET;
-            let (collection, limit) = (table.collection.clone(), table.timeout);
-            let work = work(table);
-            async move {
-                if is_asked {
-                    reach(&collection, limit).await?;
-                }
-                work.await
-            }
-        })
-        .await
-    }
-
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        let Inner {
-            turns,
-            answers,
-            timeout,
-            ..
-        } = &*self.inner;
-        if let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
-            return Ok(turn);
-        }
-        let before = answers.load(Ordering::Relaxed);
-        // Less than the operation has, so that the error names what was waited for.
-        let latest = Instant::now() + *timeout / 10 * 9;
-        match timeout_at(latest, Arc::clone(turns).acquire_owned()).await {
-            // A permit that comes too late goes on to the next operation: all may give up at once.
-            Ok(Ok(turn)) if Instant::now() < latest => Ok(turn),
-            _ if answers.load(Ordering::Relaxed) == before => Err(failure::timed_out(*timeout)),
-            _ => Err(failure::busy(*timeout)),
-        }
-    }
 }
 
 impl Store for MongoDbStore {
@@ -389,122 +309,6 @@ impl Sweep for MongoDbStore {
     }
 }
 
-impl Inner {
-    fn last(&self) -> MutexGuard<'_, Instant> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Fails if no connection reaches the server. Closes a connection whose peer vanished silently
-/// after a quarter of the time.
-async fn reach(collection: &Collection<RawDocumentBuf>, limit: Duration) -> Result<(), StoreError> {
-    let database = collection.client().database(&collection.namespace().db);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let ping = database.run_command(doc! { "ping": 1 }).into_future();
-        match tokio::time::timeout(limit / 4, ping).await {
-            Ok(Err(error)) if tries == 3 || !failure::is_of_the_connection(&error) => {
-                return Err(failure::of(&error));
-            }
-            Err(_) if tries == 3 => return Err(failure::timed_out(limit)),
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(_)) | Err(_) => {}
-        }
-    }
-}
-
-/// The collection, for one operation.
-struct Table {
-    collection: Collection<RawDocumentBuf>,
-    timeout: Duration,
-}
-
-impl Table {
-    async fn find(&self, living: Document) -> Result<Option<Stored>, StoreError> {
-        let found = self
-            .collection
-            .find_one(living)
-            .max_time(self.timeout)
-            .await
-            .map_err(|error| failure::of(&error))?;
-        found.map(|found| document::stored(&found)).transpose()
-    }
-
-    /// At most `limit` documents. 0 is no limit.
-    async fn find_all(
-        &self,
-        living: Document,
-        limit: i64,
-    ) -> Result<Vec<(Key, Stored)>, StoreError> {
-        let found = self
-            .collection
-            .find(living)
-            .collation(simple())
-            .limit(limit)
-            .batch_size(LIST_BATCH)
-            .max_time(self.timeout)
-            .await
-            .map_err(|error| failure::of(&error))?;
-        found
-            .map_err(|error| failure::of(&error))
-            .and_then(|document| async move {
-                Ok((document::key(&document)?, document::stored(&document)?))
-            })
-            .try_collect()
-            .await
-    }
-
-    async fn page(&self, living: Document, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let found = self
-            .collection
-            .find(living)
-            .sort(doc! { "_id": 1 })
-            .collation(simple())
-            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-            .batch_size(u32::try_from(limit).unwrap_or(u32::MAX))
-            .max_time(self.timeout)
-            .await
-            .map_err(|error| failure::of(&error))?;
-        found
-            .map_err(|error| failure::of(&error))
-            .and_then(|document| async move { document::entry(&document) })
-            .try_collect()
-            .await
-    }
-
-    /// Returns how many expired documents there were, up to `batch`, and how many of them this
-    /// removed.
-    async fn sweep_batch(&self, batch: usize, now: UnixTime) -> Result<(usize, usize), StoreError> {
-        let over = doc! { "$lte": document::time(now) };
-        let found = self
-            .collection
-            .find(doc! { "expires_at": over.clone() })
-            .projection(doc! { "_id": 1 })
-            .limit(i64::try_from(batch).unwrap_or(i64::MAX))
-            .batch_size(u32::try_from(batch).unwrap_or(u32::MAX))
-            .max_time(self.timeout)
-            .await
-            .map_err(|error| failure::of(&error))?;
-        let ids: Vec<Bson> = found
-            .map_err(|error| failure::of(&error))
-            .and_then(|document| async move { document::any_id(&document) })
-            .try_collect()
-            .await?;
-        if ids.is_empty() {
-            return Ok((0, 0));
-        }
-        let found = ids.len();
-        // Only documents that are still expired: the key may have been created again.
-        let gone = self
-            .collection
-            .delete_many(doc! { "_id": { "$in": ids }, "expires_at": over })
-            .await
-            .map_err(|error| failure::of(&error))?;
-        Ok((found, usize::try_from(gone.deleted_count).unwrap_or(found)))
-    }
-}
-
 impl Directory for MongoDbStore {
     async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
         let living = document::living_of(subject, self.now());
@@ -554,14 +358,6 @@ const MARGIN: Duration = Duration::from_secs(300);
 
 /// How often a delete is tried at most when others come between.
 const TRIES: u32 = 5;
-
-/// How many records of a subject come in one answer.
-const LIST_BATCH: u32 = 1000;
-
-/// Compares bytes, whatever the collection's own collation is.
-fn simple() -> Collation {
-    Collation::builder().locale("simple").build()
-}
 
 /// Returns a version that no other write has, of this record or of a later one under the same key.
 fn version() -> Result<i64, StoreError> {

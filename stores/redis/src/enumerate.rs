@@ -4,9 +4,10 @@ use bytes::Bytes;
 use cloakroom_store::{Cursor, Entry, Enumerate, Key, Page, StoreError};
 
 use crate::failure;
+use crate::inner::Inner;
 use crate::layout::Found;
 use crate::link::Does;
-use crate::store::{Inner, RedisStore};
+use crate::store::RedisStore;
 
 impl Enumerate for RedisStore {
     /// Asks for at most 1,000 names at a time: three round trips, and four for the first page.

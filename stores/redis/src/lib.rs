@@ -211,15 +211,15 @@ mod builder;
 mod client;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod directory;
 mod enumerate;
 mod failure;
 mod feed;
-mod flight;
 #[cfg(feature = "cluster")]
 mod heard;
+mod inner;
 mod layout;
 mod link;
-mod outlive;
 mod scripts;
 mod store;
 #[cfg(feature = "tls")]

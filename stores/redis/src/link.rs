@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
+use cloakroom_store::connections::{Flight, Gate, Outlive};
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult,
     ServerErrorKind, Value,
@@ -23,10 +24,8 @@ use redis::{
 use tokio::time::Instant;
 
 use crate::failure;
-use crate::flight::{Flight, Gate};
 #[cfg(feature = "cluster")]
 use crate::heard::Heard;
-use crate::outlive::Outlive;
 use crate::scripts::Script;
 use crate::way::{Login, One, Way};
 

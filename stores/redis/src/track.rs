@@ -20,8 +20,8 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{self, Receiver};
 use tokio::time::timeout;
 
+use crate::inner::Inner;
 use crate::link::{Does, Link};
-use crate::store::Inner;
 use crate::way::One;
 use crate::{RedisStore, failure};
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cloakroom_store::connections::Outlive;
 use sqlx::Database;
 use sqlx::pool::PoolConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,7 +19,6 @@ use crate::check::{Check, Verdict};
 use crate::deadline::Deadline;
 use crate::failure::{self, Codes, Failure};
 use crate::kept::{Connect, Kept, One};
-use crate::outliving::outliving;
 use crate::turns::Turns;
 
 /// The kind of a statement.
@@ -120,7 +120,7 @@ impl<D: Database> Connections<D> {
         let lease = self.lease(deadline).await?;
         let comes_at_once =
             what == What::Read && self.0.codes.in_this_process && self.0.turns.is_used_by_one();
-        let work = outliving(async move {
+        let work = Outlive::new(async move {
             let outcome = lease.run(deadline, statement).await;
             drop(writer);
             outcome
@@ -145,7 +145,7 @@ impl<D: Database> Connections<D> {
                 Ok(lease) => return Ok(lease),
                 Err(lease) => lease,
             };
-            if let Some(lease) = outliving(lease.provided(deadline)).await? {
+            if let Some(lease) = Outlive::new(lease.provided(deadline)).await? {
                 return Ok(lease);
             }
             // The server accepts no more connections. The present ones suffice.

@@ -237,10 +237,11 @@ mod file;
 )]
 mod health;
 mod kept;
+mod listing;
+mod migration;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod name;
-mod outliving;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]

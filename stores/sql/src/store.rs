@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_store::{
-    Created, Cursor, Deleted, Directory, Enumerate, Key, Page, Place, Replaced, Store, StoreError,
-    Stored, Sweep, Swept, Touched, UnixTime, Write,
+    Created, Deleted, Key, Place, Replaced, Store, StoreError, Stored, Swept, Touched, UnixTime,
+    Write,
 };
 
 use crate::Builder;
@@ -13,7 +13,7 @@ use crate::deadline::Deadline;
 use crate::failure::{self, Failure};
 use crate::health::Health;
 use crate::name::Table;
-use crate::statements::{Statement, Statements, Sweeping};
+use crate::statements::{Statement, Statements};
 
 pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
@@ -42,13 +42,13 @@ pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 /// ```
 #[derive(Clone)]
 pub struct SqlStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    database: Kind,
+pub(crate) struct Inner {
+    pub(crate) database: Kind,
     place: Option<Place>,
-    statements: Statements,
+    pub(crate) statements: Statements,
     clock: Clock,
     timeout: Duration,
     /// The state of the connections, if the pool is the store's own.
@@ -82,107 +82,6 @@ impl SqlStore {
     /// ```
     pub fn builder() -> Builder {
         Builder::new()
-    }
-
-    /// Makes the table and its indexes where they are missing, and in PostgreSQL a named schema.
-    ///
-    /// It looks first. Where everything is there, it needs no right to make anything. Call it at
-    /// every start, in any number of processes at once. So far the table has had one form only. A
-    /// later version of this crate that has another one will change the table here.
-    ///
-    /// If the production user may not create tables, have their owner run
-    /// [`schema_sql`](Self::schema_sql).
-    ///
-    /// # Errors
-    ///
-    /// Permanent, if the user may not make what is missing, or if the table of this name has other
-    /// columns. The error names the column, and the table is left as it is.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")]
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), cloakroom_store::StoreError> {
-    /// # use cloakroom_sql::SqlStore;
-    /// let store = SqlStore::connect("sqlite::memory:").await?;
-    /// store.migrate().await?;
-    /// store.migrate().await?; // nothing left to do
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(feature = "sqlite"))]
-    /// # fn main() {}
-    /// ```
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let statements = &self.inner.statements;
-        let mut layout = self.layout().await?;
-        if layout.is_empty() {
-            if let Some(namespace) = &statements.namespace {
-                // Where it is there already, one may lack the right to make it. Where it is not,
-                // the next statement fails.
-                let _ = self.make(namespace).await;
-            }
-            let made = self.make(&statements.table).await;
-            made.map_err(|error| failure::not_made("the table", &error))?;
-            layout = self.layout().await?;
-        }
-        // Before the indexes, so that another application's table gets none.
-        self.check(&layout)?;
-        for index in &statements.indexes {
-            let is_it = |(name, kind): &(String, String)| {
-                kind == "index" && index.name.ends_with(&format!("{name}\""))
-            };
-            if !layout.iter().any(is_it) {
-                let made = self.make(&index.sql).await;
-                made.map_err(|error| {
-                    failure::not_made(&format!("the index {}", index.name), &error)
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns whether a table has the columns of a store.
-    fn check(&self, layout: &[(String, String)]) -> Result<(), StoreError> {
-        for (column, is_number) in COLUMNS {
-            let is_it = |(name, kind): &&(String, String)| name == column && kind != "index";
-            let Some((_, found)) = layout.iter().find(is_it) else {
-                return Err(failure::lacking(column));
-            };
-            if let Some(wanted) = self.inner.database.wants(is_number, found) {
-                return Err(failure::unfit(column, found, wanted));
-            }
-        }
-        Ok(())
-    }
-
-    async fn layout(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let columns = &self.inner.statements.columns;
-        self.read(|deadline| self.inner.database.layout(deadline, columns))
-            .await
-    }
-
-    async fn make(&self, sql: &Arc<str>) -> Result<(), StoreError> {
-        self.write(|deadline| self.inner.database.make(deadline, sql))
-            .await
-    }
-
-    /// Returns the SQL that [`migrate`](Self::migrate) executes on an empty database.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")]
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), cloakroom_store::StoreError> {
-    /// # use cloakroom_sql::SqlStore;
-    /// let store = SqlStore::connect("sqlite::memory:").await?;
-    /// let sql = store.schema_sql();
-    /// assert!(sql.starts_with("CREATE TABLE IF NOT EXISTS \"cloakroom_sessions\" ("));
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(feature = "sqlite"))]
-    /// # fn main() {}
-    /// ```
-    #[must_use]
-    pub fn schema_sql(&self) -> String {
-        self.inner.statements.script()
     }
 
     /// Starts a task that removes expired rows at this interval (at least a second). It ends with
@@ -229,11 +128,11 @@ impl SqlStore {
         }
     }
 
-    fn now(&self) -> UnixTime {
+    pub(crate) fn now(&self) -> UnixTime {
         (self.inner.clock)()
     }
 
-    async fn execute(
+    pub(crate) async fn execute(
         &self,
         statement: &Statement,
         values: &[Value<'_>],
@@ -243,7 +142,7 @@ impl SqlStore {
     }
 
     /// Executes a statement that writes.
-    async fn write<T, F>(&self, write: impl Fn(Deadline) -> F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, write: impl Fn(Deadline) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -260,7 +159,7 @@ impl SqlStore {
     }
 
     /// Executes a statement that only reads.
-    async fn read<T, F>(&self, query: impl Fn(Deadline) -> F) -> Result<T, StoreError>
+    pub(crate) async fn read<T, F>(&self, query: impl Fn(Deadline) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -414,95 +313,6 @@ impl Store for SqlStore {
     }
 }
 
-impl Sweep for SqlStore {
-    /// Removes expired rows in batches of at most 250, each in its own transaction, so that others
-    /// wait only briefly.
-    async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
-        const BATCH: usize = 250;
-        let mut removed = 0;
-        while removed < limit {
-            let batch = BATCH.min(limit - removed);
-            let (found, gone) = self.sweep_batch(batch).await?;
-            removed += gone;
-            if found < batch {
-                break;
-            }
-        }
-        Ok(removed)
-    }
-}
-
-impl SqlStore {
-    /// Returns how many expired rows there were, up to `batch`, and how many of them this removed.
-    async fn sweep_batch(&self, batch: usize) -> Result<(usize, usize), StoreError> {
-        let now = Value::from(self.now());
-        let limit = Value::Number(i64::try_from(batch).unwrap_or(i64::MAX));
-        match &self.inner.statements.sweep {
-            #[cfg(any(feature = "sqlite", feature = "postgres"))]
-            Sweeping::AtOnce(sql) => {
-                let done = self.execute(sql, &[now, limit, now]).await?;
-                let rows = usize::try_from(done.rows).unwrap_or(batch);
-                Ok((rows, rows))
-            }
-            #[cfg(feature = "mysql")]
-            Sweeping::ByKey { find, delete } => {
-                let values = [now, limit];
-                let find = |deadline| self.inner.database.keys(deadline, find, &values);
-                let keys = self.read(find).await?;
-                if keys.is_empty() {
-                    return Ok((0, 0));
-                }
-                let list = vec!["?"; keys.len()].join(", ");
-                let delete = format!("{delete}({list})").into();
-                let keys = keys.iter().map(|key| Value::Bytes(key));
-                let values: Vec<_> = std::iter::once(now).chain(keys).collect();
-                let done = self.execute(&delete, &values).await?;
-                let rows = usize::try_from(done.rows).unwrap_or(batch);
-                Ok((values.len() - 1, rows))
-            }
-        }
-    }
-}
-
-impl Directory for SqlStore {
-    async fn list(&self, subject: &str) -> Result<Vec<(Key, Stored)>, StoreError> {
-        self.list_some(subject, usize::MAX).await
-    }
-
-    async fn list_some(
-        &self,
-        subject: &str,
-        limit: usize,
-    ) -> Result<Vec<(Key, Stored)>, StoreError> {
-        if limit == 0 {
-            // A statement without a row brings no proof.
-            return Ok(Vec::new());
-        }
-        let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
-        let values = [Value::Subject(Some(subject)), self.now().into(), limit];
-        let list = &self.inner.statements.list;
-        self.read(|deadline| self.inner.database.list(deadline, list, &values))
-            .await
-    }
-}
-
-impl Enumerate for SqlStore {
-    /// One statement along the primary key, for at most 10,000 records.
-    async fn enumerate(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
-        let limit = limit.clamp(1, 10_000);
-        let after = after.map_or("", Cursor::as_str).as_bytes();
-        let number = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
-        let values = [Value::Bytes(after), self.now().into(), number];
-        let page = &self.inner.statements.page;
-        let records = self
-            .read(|deadline| self.inner.database.page(deadline, page, &values))
-            .await?;
-        let last = records.iter().map(|entry| entry.key.as_str()).max();
-        let next = last.filter(|_| records.len() >= limit).map(Cursor::new);
-        Ok(Page { records, next })
-    }
-}
-
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")
@@ -510,16 +320,6 @@ impl fmt::Debug for SqlStore {
             .finish_non_exhaustive()
     }
 }
-
-/// The columns of the table, and which of them are numbers.
-const COLUMNS: [(&str, bool); 6] = [
-    ("session_key", false),
-    ("value", false),
-    ("expires_at", true),
-    ("subject", false),
-    ("version", true),
-    ("created_at", true),
-];
 
 /// How often a statement is tried at most when others come between.
 const TRIES: u32 = 5;

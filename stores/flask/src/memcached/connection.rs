@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
+use cloakroom_store::connections::Outlive;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::STORE;
 use crate::failure::{permanent, timed_out, transient};
-use crate::outlive::Outlive;
 
 /// The longest line that an answer may begin with. Those that are meant to come have less than 100
 /// bytes.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::StoreError;
+use cloakroom_store::connections::{Flight, Gate, Outlive};
 use redis::aio::ConnectionLike as _;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError,
@@ -14,12 +15,10 @@ use redis::{
 use tokio::time::Instant;
 
 use super::STORE;
-use super::flight::{Flight, Gate};
 use super::scripts::Script;
 use super::url;
 use super::way::Connection;
 use crate::failure::{of_tls, permanent, timed_out, transient};
-use crate::outlive::Outlive;
 
 /// A handle.
 #[derive(Clone)]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cloakroom_store::connections::Outlive;
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions as _, Database};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::STORE;
 use super::failure::{self, Failure};
-use super::outliving::outliving;
 use crate::failure as said;
 
 /// A statement on its way, on a connection that is lent for it.
@@ -85,8 +85,8 @@ impl<D: Database> Connections<D> {
             _ => None,
         };
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
-        let lease = outliving(Lease::take(self.clone(), [writer, turn])).await?;
-        outliving(lease.run(statement)).await
+        let lease = Outlive::new(Lease::take(self.clone(), [writer, turn])).await?;
+        Outlive::new(lease.run(statement)).await
     }
 }
 

@@ -7,7 +7,6 @@ mod database;
 mod failure;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod options;
-mod outliving;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod statements;
