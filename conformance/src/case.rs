@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 
 use cloakroom_store::StoreError;
-use tokio::task::JoinHandle;
 
 /// A case: one requirement, checked in one way.
 ///
@@ -138,30 +137,3 @@ macro_rules! checks {
     };
 }
 pub(crate) use checks;
-
-/// A request under way. It ends when nobody awaits it any more.
-pub(crate) struct Started<G>(JoinHandle<Result<G, Stop>>);
-
-impl<G: Send + 'static> Started<G> {
-    pub(crate) fn spawn(request: impl Future<Output = Result<G, Stop>> + Send + 'static) -> Self {
-        Self(tokio::spawn(request))
-    }
-
-    /// Returns the answer when it comes.
-    pub(crate) async fn got(&mut self) -> Result<G, Stop> {
-        match (&mut self.0).await {
-            Ok(got) => got,
-            Err(error) => fail(format!("the client of the suite: {error}")),
-        }
-    }
-
-    pub(crate) async fn answer(mut self) -> Result<G, Stop> {
-        self.got().await
-    }
-}
-
-impl<G> Drop for Started<G> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}

@@ -3,6 +3,7 @@
 
 mod check;
 mod clients;
+mod event;
 mod local;
 mod traced;
 

@@ -3,6 +3,7 @@
 use cloakroom::Config;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use super::TokenNotice;
 use super::http::scope;
@@ -183,4 +184,31 @@ pub(crate) fn members(headers: &HeaderMap, name: &str) -> Vec<String> {
     let lines = lines(headers, name).join(",").to_ascii_lowercase();
     let members = lines.split(',').map(|member| member.trim().to_owned());
     members.filter(|member| !member.is_empty()).collect()
+}
+
+/// A request under way. It ends when nobody awaits it any more.
+pub(crate) struct Started<G>(JoinHandle<Result<G, Stop>>);
+
+impl<G: Send + 'static> Started<G> {
+    pub(crate) fn spawn(request: impl Future<Output = Result<G, Stop>> + Send + 'static) -> Self {
+        Self(tokio::spawn(request))
+    }
+
+    /// Returns the answer when it comes.
+    pub(crate) async fn got(&mut self) -> Result<G, Stop> {
+        match (&mut self.0).await {
+            Ok(got) => got,
+            Err(error) => fail(format!("the client of the suite: {error}")),
+        }
+    }
+
+    pub(crate) async fn answer(mut self) -> Result<G, Stop> {
+        self.got().await
+    }
+}
+
+impl<G> Drop for Started<G> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }

@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use super::claims::Ability;
 use super::fixture::{AnyFixture, Reached, is_missing};
-use super::got::{Got, results};
+use super::got::{Got, Started, results};
 use super::http::Http;
 use super::script::{Op, Script};
 use super::stage::Stage;
 use super::variant::{Configuration, build, second, sessions};
 use super::{App, AppStore, MessageReply, Server, TokenNotice};
-use crate::case::{Started, Stop, ensure, fail, same};
+use crate::case::{Stop, ensure, fail, same};
 use crate::instrumented::{Control, Gate, Operation};
 use crate::{FakeClock, Instrumented};
 

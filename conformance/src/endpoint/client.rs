@@ -299,7 +299,7 @@ impl Got {
 }
 
 /// A request under way.
-pub(super) type Started = crate::case::Started<Got>;
+pub(super) type Started = crate::adapter::got::Started<Got>;
 
 impl Started {
     /// Returns when so many handlers wait at the gate, of which one is this request's.

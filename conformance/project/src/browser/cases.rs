@@ -165,7 +165,7 @@ async fn looking_gets_no_cookie(demo: Arc<Demo>, programs: Arc<Programs>) -> Res
     let site = demo.open().await?;
     let browser = Browser::start(&programs).await?;
     browser.visit(&site.url("/cart")).await?;
-    same("the page", browser.texts("h1").await?, texts(["Your cart"]))?;
+    shows(&browser, "the page", "h1", ["Your cart"]).await?;
     same("a cookie", browser.session_cookie().await?.is_some(), false)?;
     browser.close().await
 }
@@ -174,24 +174,14 @@ async fn sign_in_changes_the_token(
     demo: Arc<Demo>,
     programs: Arc<Programs>,
 ) -> Result<(), Failure> {
-    let site = demo.open().await?;
-    let browser = Browser::start(&programs).await?;
-    browser.visit(&site.url("/")).await?;
+    let (site, browser) = opened(&demo, &programs).await?;
     add(&browser, "hat").await?;
     let before = token(&browser).await?;
     sign_in(&browser, &site, "Ada").await?;
-    same(
-        "the page after sign-in",
-        browser.texts("h1").await?,
-        texts(["Ada"]),
-    )?;
+    shows(&browser, "the page after sign-in", "h1", ["Ada"]).await?;
     same("the same token", token(&browser).await? == before, false)?;
     browser.visit(&site.url("/cart")).await?;
-    same(
-        "the cart",
-        browser.texts(".lines h2").await?,
-        texts(["Felt hat"]),
-    )?;
+    shows(&browser, "the cart", ".lines h2", ["Felt hat"]).await?;
     browser.close().await
 }
 
@@ -199,9 +189,7 @@ async fn two_tabs_keep_both_changes(
     demo: Arc<Demo>,
     programs: Arc<Programs>,
 ) -> Result<(), Failure> {
-    let site = demo.open().await?;
-    let browser = Browser::start(&programs).await?;
-    browser.visit(&site.url("/")).await?;
+    let (site, browser) = opened(&demo, &programs).await?;
     let first = browser.tab().await?;
     let second = browser.open_tab().await?;
     browser.visit(&site.url("/")).await?;
@@ -218,16 +206,14 @@ async fn two_tabs_keep_both_changes(
         "You are here for the 5th time.".to_owned(),
     )?;
     browser.visit(&site.url("/cart")).await?;
-    same(
+    shows(
+        &browser,
         "the cart",
-        browser.texts(".lines h2").await?,
-        texts(["Walking umbrella", "Felt hat"]),
-    )?;
-    same(
-        "how many",
-        browser.texts(".lines output").await?,
-        texts(["2", "1"]),
-    )?;
+        ".lines h2",
+        ["Walking umbrella", "Felt hat"],
+    )
+    .await?;
+    shows(&browser, "how many", ".lines output", ["2", "1"]).await?;
     browser.close().await
 }
 
@@ -242,23 +228,27 @@ async fn sign_out_reaches_the_other_tab(
     let signed_in = token(&browser).await?;
     let second = browser.open_tab().await?;
     browser.visit(&site.url("/account")).await?;
-    same("the second tab", browser.texts("h1").await?, texts(["Ada"]))?;
+    shows(&browser, "the second tab", "h1", ["Ada"]).await?;
     browser.switch_to(&first).await?;
     browser.follow("form[action='/sign-out'] button").await?;
-    same(
+    shows(
+        &browser,
         "the first tab's message",
-        browser.texts(".notice").await?,
-        texts(["You are signed out."]),
-    )?;
+        ".notice",
+        ["You are signed out."],
+    )
+    .await?;
     same("the same token", token(&browser).await? == signed_in, false)?;
 
     browser.switch_to(&second).await?;
     browser.follow("form[action='/sign-out'] button").await?;
-    same(
+    shows(
+        &browser,
         "the second tab's form",
-        browser.texts("h1").await?,
-        texts(["This form is no longer valid"]),
-    )?;
+        "h1",
+        ["This form is no longer valid"],
+    )
+    .await?;
     browser.visit(&site.url("/account")).await?;
     same(
         "where the second tab is led",
@@ -269,57 +259,41 @@ async fn sign_out_reaches_the_other_tab(
 }
 
 async fn flash_is_shown_once(demo: Arc<Demo>, programs: Arc<Programs>) -> Result<(), Failure> {
-    let site = demo.open().await?;
-    let browser = Browser::start(&programs).await?;
-    browser.visit(&site.url("/")).await?;
-    same(
-        "messages before",
-        browser.texts(".notice").await?,
-        Vec::new(),
-    )?;
+    let (site, browser) = opened(&demo, &programs).await?;
+    shows(&browser, "messages before", ".notice", []).await?;
     add(&browser, "scarf").await?;
-    same(
+    shows(
+        &browser,
         "messages after the redirect",
-        browser.texts(".notice").await?,
-        texts(["Merino scarf is in your cart."]),
-    )?;
+        ".notice",
+        ["Merino scarf is in your cart."],
+    )
+    .await?;
     browser.reload().await?;
-    same(
-        "messages after reloading",
-        browser.texts(".notice").await?,
-        Vec::new(),
-    )?;
+    shows(&browser, "messages after reloading", ".notice", []).await?;
     // Reloading did not send the form again.
     browser.visit(&site.url("/cart")).await?;
-    same(
-        "how many",
-        browser.texts(".lines output").await?,
-        texts(["1"]),
-    )?;
-    same(
-        "messages elsewhere",
-        browser.texts(".notice").await?,
-        Vec::new(),
-    )?;
+    shows(&browser, "how many", ".lines output", ["1"]).await?;
+    shows(&browser, "messages elsewhere", ".notice", []).await?;
     browser.close().await
 }
 
 async fn form_from_before_sign_in(demo: Arc<Demo>, programs: Arc<Programs>) -> Result<(), Failure> {
-    let site = demo.open().await?;
-    let browser = Browser::start(&programs).await?;
-    browser.visit(&site.url("/")).await?;
+    let (site, browser) = opened(&demo, &programs).await?;
     let first = browser.tab().await?;
     browser.open_tab().await?;
     sign_in(&browser, &site, "Ada").await?;
     browser.switch_to(&first).await?;
     add(&browser, "hat").await?;
-    same(
+    shows(
+        &browser,
         "the answer",
-        browser.texts("h1").await?,
-        texts(["This form is no longer valid"]),
-    )?;
+        "h1",
+        ["This form is no longer valid"],
+    )
+    .await?;
     browser.visit(&site.url("/cart")).await?;
-    same("the cart", browser.texts(".lines h2").await?, Vec::new())?;
+    shows(&browser, "the cart", ".lines h2", []).await?;
     browser.close().await
 }
 
@@ -334,17 +308,9 @@ async fn form_of_another_site(demo: Arc<Demo>, programs: Arc<Programs>) -> Resul
         ))
         .await?;
     browser.follow("button").await?;
-    same(
-        "the answer",
-        browser.texts(".status").await?,
-        texts(["403"]),
-    )?;
+    shows(&browser, "the answer", ".status", ["403"]).await?;
     browser.visit(&site.url("/account")).await?;
-    same(
-        "who is signed in",
-        browser.texts("h1").await?,
-        texts(["Ada"]),
-    )?;
+    shows(&browser, "who is signed in", "h1", ["Ada"]).await?;
     browser.close().await
 }
 
@@ -369,11 +335,13 @@ async fn other_devices_are_listed_and_ended(
     same("devices marked as this one", marked, 1)?;
     here.follow("form[action='/sign-out/others'] button")
         .await?;
-    same(
+    shows(
+        &here,
         "the message",
-        here.texts(".notice").await?,
-        texts(["One other device is signed out."]),
-    )?;
+        ".notice",
+        ["One other device is signed out."],
+    )
+    .await?;
     same("devices left", here.texts(".devices h3").await?.len(), 1)?;
 
     there.reload().await?;
@@ -383,11 +351,7 @@ async fn other_devices_are_listed_and_ended(
         "/sign-in".to_owned(),
     )?;
     stranger.reload().await?;
-    same(
-        "another user's page",
-        stranger.texts("h1").await?,
-        texts(["Grace"]),
-    )?;
+    shows(&stranger, "another user's page", "h1", ["Grace"]).await?;
 
     // And one of them, by its id.
     sign_in(&there, &site, "Ada").await?;
@@ -414,18 +378,28 @@ async fn restart_keeps_sessions(demo: Arc<Demo>, programs: Arc<Programs>) -> Res
     // Cookies do not know ports: the browser goes on with its session on another one.
     let site = demo.reopen(site).await?;
     browser.visit(&site.url("/account")).await?;
-    same(
-        "who is signed in",
-        browser.texts("h1").await?,
-        texts(["Ada"]),
-    )?;
+    shows(&browser, "who is signed in", "h1", ["Ada"]).await?;
     browser.visit(&site.url("/cart")).await?;
-    same(
-        "the cart",
-        browser.texts(".lines h2").await?,
-        texts(["Wool coat"]),
-    )?;
+    shows(&browser, "the cart", ".lines h2", ["Wool coat"]).await?;
     browser.close().await
+}
+
+/// A demo of its own, and a browser on its first page.
+async fn opened(demo: &Demo, programs: &Programs) -> Result<(Site, Browser), Failure> {
+    let site = demo.open().await?;
+    let browser = Browser::start(programs).await?;
+    browser.visit(&site.url("/")).await?;
+    Ok((site, browser))
+}
+
+/// Fails unless the elements of this selector have these texts.
+async fn shows<const N: usize>(
+    browser: &Browser,
+    what: &str,
+    selector: &str,
+    want: [&str; N],
+) -> Result<(), Failure> {
+    same(what, browser.texts(selector).await?, texts(want))
 }
 
 pub(super) async fn sign_in(browser: &Browser, site: &Site, name: &str) -> Result<(), Failure> {

@@ -91,12 +91,7 @@ async fn postgres_deadlock(server: &SqlServer) -> Result<(), Failure> {
     // After a second of waiting a statement checks for deadlocks and gives up. Here that is the
     // store's statement, which began to wait first.
     let touch = touching(&store);
-    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    until(async || {
-        let row = other.fetch_one(waits).await?;
-        Ok(row.try_get::<i64, _>(0)? > 0)
-    })
-    .await?;
+    waiting(&mut other, "locktype = 'advisory'").await?;
     let update = format!("UPDATE {table} SET created_at = created_at + 1");
     other.execute(AssertSqlSafe(update)).await?;
     other.execute("COMMIT").await?;
@@ -116,7 +111,7 @@ async fn postgres_serialization(server: &SqlServer) -> Result<(), Failure> {
         // Of the row that it waits for the statement sees a version that is over when the wait is.
         other.execute(AssertSqlSafe(hold.clone())).await?;
         let touch = touching(&store);
-        waiting(&mut other).await?;
+        waiting(&mut other, ROWS).await?;
         other.execute("COMMIT").await?;
         extended(touch).await?;
     }
@@ -125,7 +120,7 @@ async fn postgres_serialization(server: &SqlServer) -> Result<(), Failure> {
     let writer = store.clone();
     let replace =
         tokio::spawn(async move { writer.replace(&key("a"), &old, &write("late")).await });
-    waiting(&mut other).await?;
+    waiting(&mut other, ROWS).await?;
     other.execute("COMMIT").await?;
     match replace.await?? {
         Replaced::Changed => {}
@@ -138,7 +133,7 @@ async fn postgres_serialization(server: &SqlServer) -> Result<(), Failure> {
     let mut plain = PgConnection::connect(&serializable(server)).await?;
     let touch = format!("UPDATE {table} SET expires_at = expires_at + 1");
     let touch = tokio::spawn(async move { plain.execute(AssertSqlSafe(touch)).await.map(drop) });
-    waiting(&mut other).await?;
+    waiting(&mut other, ROWS).await?;
     other.execute("COMMIT").await?;
     let error = touch.await?.err().ok_or("nothing was provoked")?;
     let error = error
@@ -303,13 +298,15 @@ fn tried(times: i64, expected: i64) -> Result<(), Failure> {
     }
 }
 
-/// Waits until a statement waits for a row that a transaction of this connection has changed.
-/// pg_stat_activity keeps its first answer until the transaction ends, and pg_locks answers again
-/// each time.
-async fn waiting(other: &mut PgConnection) -> Result<(), Failure> {
-    let waits = "SELECT count(*) FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted";
+/// The locks of a statement that waits for a row which another transaction has changed.
+const ROWS: &str = "locktype IN ('transactionid', 'tuple')";
+
+/// Waits until a statement waits for one of these locks. pg_stat_activity keeps its first answer
+/// until the transaction ends, and pg_locks answers again each time.
+async fn waiting(other: &mut PgConnection, locks: &str) -> Result<(), Failure> {
+    let waits = format!("SELECT count(*) FROM pg_locks WHERE {locks} AND NOT granted");
     until(async || {
-        let row = other.fetch_one(waits).await?;
+        let row = other.fetch_one(AssertSqlSafe(waits.clone())).await?;
         Ok(row.try_get::<i64, _>(0)? > 0)
     })
     .await

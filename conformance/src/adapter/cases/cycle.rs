@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::adapter::got::{Got, results};
+use crate::adapter::got::{Got, Started, results};
 use crate::adapter::script::{Op, Script, get, header, increment, insert, sign_in, wait};
 use crate::adapter::world::{Context, Visitor, World, does, fails, held_at, reached, sees, soon};
 use crate::adapter::{Ability, App, http};
-use crate::case::{Started, Stop, checks, ensure, fail, same};
+use crate::case::{Stop, checks, ensure, fail, same};
 use crate::instrumented::Operation;
 
 checks! { Context:
