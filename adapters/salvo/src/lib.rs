@@ -68,8 +68,8 @@
 //!
 //! # Testing
 //!
-//! [`testing`] shows tests of a handler alone, with [`Session::for_tests`], and tests with a store
-//! and a clock. With `salvo::test`:
+//! [`testing`] shows tests of functions that take a session, with [`Session::for_tests`], and tests
+//! with a store and a clock. With `salvo::test`:
 //!
 //! ```
 //! use cloakroom_memory::MemoryStore;

@@ -15,7 +15,7 @@ static NEW: Mutex<Vec<Weak<Check>>> = Mutex::new(Vec::new());
 
 /// Adds sessions to a router, a handler or a service: `.hoop(SessionMiddleware::new(store))`.
 ///
-/// A clone costs two reference counts.
+/// Clones share the store.
 ///
 /// ```
 /// use cloakroom_memory::MemoryStore;

@@ -200,15 +200,23 @@ async fn no_store_and_no_envelope_are_refused() {
 
 #[tokio::test]
 async fn between_two_middlewares_of_one_cookie_there_is_one_session() {
+    #[handler]
+    async fn counted(depot: &mut Depot) -> Result<(), Error> {
+        let session: Session = session(depot).await?;
+        session.insert("visits", 1)
+    }
     let sessions = sessions();
     let inner = Router::with_path("inner").hoop(sessions.clone()).get(count);
     let router = Router::new()
         .hoop(sessions.clone())
+        .hoop(counted)
         .hoop(sessions)
         .get(count);
     let service = Service::new(router.push(inner));
     for path in ["/", "/inner"] {
-        assert_eq!(cookies(&get(&service, path, None).await), 1);
+        let response = get(&service, path, None).await;
+        assert_eq!(cookies(&response), 1);
+        assert_eq!(text(response).await, "2");
     }
 }
 
