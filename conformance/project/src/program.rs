@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::workspace;
 use cloakroom_servers::say;
 
 /// How long one case may take. None needs a tenth of it.
@@ -111,8 +112,7 @@ pub(crate) fn fail<T>(what: impl Into<String>) -> Result<T, Failure> {
 /// The program of an example, built with the features that the workspace's tests are built with, so
 /// that nothing is built twice.
 pub(crate) async fn example(name: &str) -> Result<PathBuf, Failure> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = workspace::cargo();
     command
         .args(["build", "--quiet", "--workspace", "--example", name])
         .arg("--message-format=json-render-diagnostics")

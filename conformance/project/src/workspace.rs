@@ -282,8 +282,27 @@ pub(crate) async fn run(command: Command) -> Tally {
 }
 
 /// The cargo that runs this program, so that a toolchain chosen on the command line is kept.
+///
+/// Without what that cargo tells this program about itself: the build script of `ring` depends on
+/// it, so `ring` and all that uses it would be built again after each `cargo test`.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let of_package = |name: &str| {
+            [
+                "CARGO_PKG_",
+                "CARGO_MANIFEST_",
+                "CARGO_BIN_",
+                "CARGO_CRATE_",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
+        };
+        if name.to_str().is_some_and(of_package) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs a program that tests, shows what it prints, and counts by the lines that `summary`

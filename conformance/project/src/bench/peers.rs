@@ -5,7 +5,7 @@
 //! started.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use cloakroom_conformance::Tally;
@@ -14,6 +14,7 @@ use tokio::process::Command;
 
 use super::stores;
 use crate::scoreboard::peers;
+use crate::workspace;
 use cloakroom_servers::say;
 use cloakroom_servers::{program, version};
 
@@ -117,7 +118,7 @@ async fn measure(measurement: &Measurement, keep: bool) -> io::Result<()> {
     let (lines, _redis) = match measurement.run {
         Run::Memory => {
             say(format_args!("bench/{}", measurement.name));
-            let mut command = Command::new(cargo());
+            let mut command = workspace::cargo();
             command.args(["bench", "--quiet", "--package", "cloakroom-memory"]);
             command.args(["--bench", "scale", "--", "10000", "1000000", "5000000"]);
             (printed(&mut command).await?, None)
@@ -203,8 +204,4 @@ async fn remark(needed: Option<&Path>) -> io::Result<String> {
     }
     text.push('\n');
     Ok(text)
-}
-
-fn cargo() -> PathBuf {
-    std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }

@@ -9,8 +9,8 @@ use std::process::Stdio;
 use cloakroom_conformance::Tally;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
 
+use crate::workspace;
 use cloakroom_servers::say;
 use cloakroom_servers::{MariaDb, Memcached, MongoDb, Postgres, Redis, execute};
 
@@ -57,8 +57,7 @@ pub(super) async fn run(parts: &[String]) -> Tally {
 
 /// Runs `cloakroom-bench` with these arguments.
 pub(super) async fn measure(arguments: &[&str]) -> io::Result<Tally> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut child = Command::new(cargo)
+    let mut child = workspace::cargo()
         .args([
             "run",
             "--quiet",

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use cloakroom_conformance::{Suite, endpoint};
 use tokio::process::Command;
 
+use crate::workspace;
 use cloakroom_servers::say;
 use cloakroom_servers::{Redis, Server, free_port, program};
 
@@ -79,8 +80,7 @@ pub(crate) fn built() -> io::Result<PathBuf> {
 
 /// Builds the program of the peers in Rust.
 pub(crate) async fn build(built: &Path) -> io::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
+    let mut build = workspace::cargo();
     build
         .args(["build", "--quiet", "--release", "--manifest-path"])
         .arg(pages().join("Cargo.toml"))
