@@ -132,8 +132,9 @@ pub fn invariants(wrong: Wrong) -> &'static [u8] {
 mod tests {
     use super::PROMISES;
 
-    const SOURCES: [&str; 10] = [
+    const SOURCES: [&str; 11] = [
         include_str!("act.rs"),
+        include_str!("around.rs"),
         include_str!("done.rs"),
         include_str!("epoch.rs"),
         include_str!("handler.rs"),
