@@ -217,9 +217,9 @@ impl<S: Directory> Sessions<S> {
     /// It is no use of the sessions: their idle timeouts go on. Changes of requests in flight are
     /// kept, and a session that is rotated or signed in again meanwhile is changed too. A session
     /// that begins with a sign-in during the call may be missed, if that sign-in brings its own
-    /// values. The function may change values, and nothing else. It may run twice for a session that
-    /// gets a new token during the call, so let it set values, not count. Costs a listing, and one
-    /// or more store calls for each session.
+    /// values. The function may change values, and nothing else. It may run twice for a session
+    /// that gets a new token during the call, so let it set values, not count. Costs a listing, and
+    /// one or more store calls for each session.
     ///
     /// # Errors
     ///
