@@ -5,6 +5,7 @@
 #[path = "dumps/search.rs"]
 mod search;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::io;
@@ -12,6 +13,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use cloakroom::{Config, Directive, KeyFormat, Sessions};
 use cloakroom_file::FileStore;
@@ -31,6 +33,9 @@ const NAME: &str = "planted-name-of-a-value";
 /// No byte of it is escaped in SQL.
 const NUMBER: u64 = 0xC1C2_4BF0_5EA1_EDD1;
 const FLASH: &str = "planted-message-for-the-next-page";
+
+/// How long a listing of all items may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A way to plant secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,21 +321,26 @@ async fn the_items_of_memcached() -> Result<()> {
 fn items(server: SocketAddr) -> io::Result<Vec<u8>> {
     let mut out = TcpStream::connect(server)?;
     let mut lines = BufReader::new(out.try_clone()?);
-    out.write_all(b"lru_crawler metadump all\r\n")?;
-    let mut dump = Vec::new();
-    let mut keys = Vec::new();
-    loop {
-        let mut line = String::new();
-        lines.read_line(&mut line)?;
-        dump.extend_from_slice(line.as_bytes());
-        if line.trim() == "END" || line.is_empty() {
-            break;
+    let (mut dump, mut keys) = (Vec::new(), BTreeSet::new());
+    let started = Instant::now();
+    // The crawler misses an item that the server moves to another list meanwhile.
+    while keys.len() < count(&mut out, &mut lines)? {
+        if started.elapsed() > PATIENCE {
+            return Err(io::Error::other("the crawler does not list all items"));
         }
-        let key = line
-            .strip_prefix("key=")
-            .and_then(|line| line.split(' ').next());
-        // Percent-encoded there.
-        keys.extend(key.map(|key| key.replace("%3A", ":")));
+        out.write_all(b"lru_crawler metadump all\r\n")?;
+        loop {
+            let mut line = String::new();
+            lines.read_line(&mut line)?;
+            dump.extend_from_slice(line.as_bytes());
+            // The last line is END, or says that the crawler is busy.
+            let Some(rest) = line.strip_prefix("key=") else {
+                break;
+            };
+            // Percent-encoded there.
+            let key = rest.split(' ').next().unwrap_or_default();
+            keys.insert(key.replace("%3A", ":"));
+        }
     }
     for key in keys {
         out.write_all(format!("get {key}\r\n").as_bytes())?;
@@ -349,4 +359,20 @@ fn items(server: SocketAddr) -> io::Result<Vec<u8>> {
         lines.read_line(&mut String::new())?;
     }
     Ok(dump)
+}
+
+/// The number of the items that are there.
+fn count(out: &mut TcpStream, lines: &mut BufReader<TcpStream>) -> io::Result<usize> {
+    out.write_all(b"stats\r\n")?;
+    let mut count = None;
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        if let Some(items) = line.strip_prefix("STAT curr_items ") {
+            count = items.trim().parse().ok();
+        }
+        if line.trim() == "END" || line.is_empty() {
+            return count.ok_or_else(|| io::Error::other("the server does not count its items"));
+        }
+    }
 }
