@@ -6,7 +6,7 @@ mod player;
 pub(crate) mod request;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use cloakroom_core::{Config, UnixTime};
@@ -15,7 +15,7 @@ use request::{BEGIN, Input, NodeId, Op, Pending, RecordId, Request, Slot, Told};
 use tree::Tree;
 
 /// The faults, and how often each may happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Faults {
     /// A request ends between two store actions.
     pub(crate) crashes: u8,
@@ -92,7 +92,7 @@ pub(crate) struct Scenario {
     pub(crate) habit: Habit,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Waiting,
     Running,
@@ -102,7 +102,7 @@ enum Phase {
     Lost,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Run {
     phase: Phase,
     node: NodeId,
@@ -112,7 +112,7 @@ struct Run {
     after_any: bool,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct State {
     store: Vec<(Slot, RecordId)>,
     runs: Vec<Run>,
@@ -197,7 +197,7 @@ impl Explorer {
             faults: scenario.faults,
             flight: None,
         };
-        let mut seen = BTreeSet::from([first.clone()]);
+        let mut seen = HashSet::from([first.clone()]);
         let mut trail = vec![Trail {
             state: first,
             from: None,

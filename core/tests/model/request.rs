@@ -11,7 +11,7 @@ pub(crate) const CREATED: u64 = 1_700_000_000;
 pub(crate) const BEGIN: u64 = CREATED + 10;
 
 /// The action of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
     WriteA,
     WriteB,
@@ -82,7 +82,7 @@ impl Op {
 }
 
 /// One request: its client, its token and its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Request {
     pub(crate) who: u8,
     pub(crate) op: Op,
@@ -92,7 +92,7 @@ pub(crate) struct Request {
     pub(crate) now: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Input {
     Found(Option<RecordId>),
     Created(bool),

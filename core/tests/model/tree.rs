@@ -1,7 +1,7 @@
 //! The real machine, unfolded. An exchange's next question depends only on the answers so far. So
 //! each sequence of answers is played once and remembered.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use cloakroom_core::{
     Commit, Config, Created, Deleted, Directive, Error, Exchange, Key, Replaced, Stored, Touched,
@@ -38,12 +38,12 @@ pub(crate) struct Content {
 pub(crate) struct Tree {
     config: Config,
     pub(crate) nodes: Vec<Node>,
-    roots: BTreeMap<Request, NodeId>,
-    children: BTreeMap<(NodeId, Input), NodeId>,
+    roots: HashMap<Request, NodeId>,
+    children: HashMap<(NodeId, Input), NodeId>,
     slots: Vec<Key>,
     tokens: Vec<Option<Box<str>>>,
     records: Vec<(Stored, Content)>,
-    ids: BTreeMap<(Box<[u8]>, UnixTime, u64), RecordId>,
+    ids: HashMap<(Box<[u8]>, UnixTime, u64), RecordId>,
 }
 
 impl Tree {
@@ -51,12 +51,12 @@ impl Tree {
         Self {
             config,
             nodes: Vec::new(),
-            roots: BTreeMap::new(),
-            children: BTreeMap::new(),
+            roots: HashMap::new(),
+            children: HashMap::new(),
             slots: Vec::new(),
             tokens: Vec::new(),
             records: Vec::new(),
-            ids: BTreeMap::new(),
+            ids: HashMap::new(),
         }
     }
 
