@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 ///     .hashed_ip(false)
 ///     .hashed_real_ip(true);
 ///
-/// // In a middleware, with the request's headers and the address of its connection:
+/// // In a middleware, with the headers and the address of the connection:
 /// # let mut headers = http::HeaderMap::new();
 /// # let peer = "192.0.2.7".parse().unwrap();
 /// cookies.unbind(&mut headers, Some(peer));
@@ -34,7 +34,7 @@ pub struct BoundCookies {
     covers: Covers,
 }
 
-/// What the signatures cover beside the id.
+/// The parts of a request that the signatures cover beside the id.
 #[derive(Clone, Copy, Debug)]
 struct Covers {
     ip: bool,

@@ -156,7 +156,7 @@ async fn a_bound_cookie_counts_only_with_its_request() {
         headers.insert(name, "198.51.100.77".parse().expect("a value"));
         assert_eq!(unbound(&all(), headers, peer()), ALL, "{name}");
     }
-    // The id of another visitor, behind the signature of one's own.
+    // The id of another visitor, behind a signature that is genuine for the thief's.
     let stolen = format!("{}{PLAIN}", &BOUND[..BOUND.len() - 36]);
     let token = unbound(&defaults(), headers(&format!("session={stolen}")), peer());
     assert!(!finds(signed(), &token, PLAIN).await);
