@@ -1,4 +1,4 @@
-//! The guide from axum_session and axum_session_auth: its code, and the way of a visitor through it.
+//! The guide from axum_session: its code, and the way of a visitor through it.
 
 mod guide;
 

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 ///
 /// assert!(IdShape::TowerSessions.fits(b"AAECAwQFBgcICQoLDA0ODw"));
 /// assert!(!IdShape::ActixSession.fits(b"AAECAwQFBgcICQoLDA0ODw"));
+/// assert!(IdShape::Uuid.fits(b"67e55044-10b1-426f-9247-bb680e5fe0c8"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -162,6 +162,32 @@ async fn a_bound_cookie_counts_only_with_its_request() {
     assert!(!finds(signed(), &token, PLAIN).await);
 }
 
+// R85
+#[tokio::test]
+async fn new_ids_are_random_uuids() {
+    let sessions = adopting(AxumSessions::new(with(PLAIN, RECORD).await), signed());
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        let insert = sessions.with(None, |session| session.insert("cart", ["tea"]));
+        let (_, outcome) = insert.await.expect("inserted");
+        let cloakroom::Directive::Issue(issued) = outcome.directive else {
+            panic!("no token");
+        };
+        let token = issued.token.expose().to_owned();
+        let id = id_in(&token).to_owned();
+        assert_eq!(token, sign(&id, 7));
+        // Version 4 and the variant (RFC 9562, section 4).
+        assert_eq!(&id[14..15], "4");
+        assert!("89ab".contains(&id[19..20]), "{id}");
+        let see = sessions.with(Some(&token), |session| session.get::<Vec<String>>("cart"));
+        assert_eq!(see.await.expect("seen").0.expect("a cart"), ["tea"]);
+        ids.push(id);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 20);
+}
+
 #[test]
 fn other_cookies_stay_as_they_are() {
     let theirs = format!("a=%41; session={BOUND};b=\"x; session=forged; sessions={BOUND}");
