@@ -156,15 +156,18 @@ impl BoundCookies {
             return;
         }
         let covered = self.covers.of(headers, peer);
-        let values = headers.get_all(COOKIE).iter();
-        let unbound: Vec<_> = values
-            .map(|value| {
-                self.unbound(value, &covered)
-                    .unwrap_or_else(|| value.clone())
-            })
-            .collect();
+        let mut has_any = false;
+        let values = headers.get_all(COOKIE).iter().map(|value| {
+            let unbound = self.unbound(value, &covered);
+            has_any |= unbound.is_some();
+            unbound.unwrap_or_else(|| value.clone())
+        });
+        let values: Vec<_> = values.collect();
+        if !has_any {
+            return;
+        }
         headers.remove(COOKIE);
-        for value in unbound {
+        for value in values {
             headers.append(COOKIE, value);
         }
     }

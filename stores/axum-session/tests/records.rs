@@ -133,6 +133,31 @@ async fn a_damaged_record_is_an_error_and_stays() {
     }
 }
 
+// R86
+#[tokio::test]
+async fn a_record_over_the_limit_is_read_and_stays_until_it_is_smaller() {
+    let big = json!("x".repeat(1 << 20)).to_string();
+    let data = json!({ "big": big, "n": "1" });
+    let record = json!({ "data": data, "longterm": false }).to_string();
+    let old = with(PLAIN, &record).await;
+    let sessions = adopting(AxumSessions::new(old.clone()), settings());
+    let read = sessions.with(Some(PLAIN), |session| session.get::<String>("big"));
+    let big = read.await.expect("read").0.expect("a value");
+    assert_eq!(big.len(), 1 << 20);
+    let write = sessions
+        .with(Some(PLAIN), |session| session.insert("n", 2))
+        .await;
+    assert!(write.expect_err("too large").to_string().contains("limit"));
+    let there = old.load(&id(PLAIN)).await.expect("loaded").expect("there");
+    assert_eq!(there.bytes, record.as_bytes());
+    let smaller = sessions.with(Some(PLAIN), |session| {
+        session.remove("big");
+        session.insert("n", 2)
+    });
+    smaller.await.expect("saved");
+    assert!(old.load(&id(PLAIN)).await.expect("loaded").is_none());
+}
+
 /// A record as axum_session encrypts it.
 fn encrypt(at: &str, record: &str, key: &cookie::Key) -> String {
     let mut jar = CookieJar::new();

@@ -151,7 +151,8 @@ pub(super) fn axum_session(kind: &Kind) -> Dialect {
             row: "id",
             expiry: "expires",
             data: "session",
-            bytes: "CAST(session AS BINARY)",
+            // In UTF-8, whatever the column has.
+            bytes: "CAST(CONVERT(session USING utf8mb4) AS BINARY)",
             value: "CONVERT(? USING utf8mb4)",
             // The column takes different letters for the same.
             key: "id = ? AND CAST(id AS BINARY) = ?",
