@@ -206,7 +206,7 @@ async fn check<S: Store + Clone + 'static>(
     let with_wrong = ours(Adopting::new(new.clone(), wrong.clone()), mode);
     let response = ada.clone().send(&with_wrong, "/see").await;
     assert!(response.status().is_server_error(), "{mode:?}");
-    let key = Key::new(bob.id()).expect("a key");
+    let key = Key::new(&bob.id()).expect("a key");
     let wrongly = Adopting::new(new.clone(), wrong).adopt(&key, None).await;
     wrongly.expect_err("not moved");
     assert!(there(&ada).await && there(&bob).await);
@@ -283,7 +283,7 @@ async fn check_columns(pool: impl Pool, table: &impl Store, mode: Mode) {
     let theirs = theirs(pool, mode, false).await;
     let mut client = Client::new();
     client.cookie = Some("67e55044-10b1-426f-9247-bb680e5fe0c8".to_owned());
-    let key = Key::new(client.id()).expect("a key");
+    let key = Key::new(&client.id()).expect("a key");
     let record = |item: &str| {
         let data = json!({ "cart": json!([item]).to_string() });
         json!({ "data": data, "longterm": false }).to_string()
