@@ -3,6 +3,7 @@
 mod apps;
 mod beside;
 mod browser;
+mod client;
 mod live;
 mod mongodb;
 mod redis;
@@ -16,6 +17,7 @@ pub use beside::{
     their_request_overwrites_what_was_saved_meanwhile,
 };
 pub use browser::{Browser, encoded, values};
+pub use client::Client;
 pub use live::{Seen, adopting, our_shop, their_shop};
 pub use mongodb::{Newer, theirs_0_11};
 pub use redis::Redis;

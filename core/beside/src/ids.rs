@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 ///
 /// assert!(IdShape::TowerSessions.fits(b"AAECAwQFBgcICQoLDA0ODw"));
 /// assert!(!IdShape::ActixSession.fits(b"AAECAwQFBgcICQoLDA0ODw"));
+/// assert!(IdShape::Uuid.fits(b"67e55044-10b1-426f-9247-bb680e5fe0c8"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,6 +23,8 @@ pub enum IdShape {
     TowerSessions,
     /// 64 letters and digits.
     ActixSession,
+    /// A UUID in lower case, with hyphens: the ids of axum_session.
+    Uuid,
 }
 
 impl IdShape {
@@ -39,6 +42,13 @@ impl IdShape {
                 id.len() == 22 && URL_SAFE_NO_PAD.decode_slice(id, &mut bytes) == Ok(16)
             }
             Self::ActixSession => id.len() == 64 && id.iter().all(u8::is_ascii_alphanumeric),
+            Self::Uuid => {
+                let fits = |(at, byte): (usize, &u8)| match HYPHENS.contains(&at) {
+                    true => *byte == b'-',
+                    false => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+                };
+                id.len() == 36 && id.iter().enumerate().all(fits)
+            }
         }
     }
 
@@ -46,6 +56,7 @@ impl IdShape {
         match self {
             Self::TowerSessions => 22,
             Self::ActixSession => 64,
+            Self::Uuid => 36,
         }
     }
 
@@ -53,8 +64,30 @@ impl IdShape {
         match self {
             Self::TowerSessions => URL_SAFE_NO_PAD.encode(&random[..16]),
             Self::ActixSession => letters(random),
+            Self::Uuid => uuid(random),
         }
     }
+}
+
+/// Where a UUID has its hyphens.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// Makes a UUID of version 4 (RFC 9562, section 5.4): 122 random bits.
+fn uuid(random: &[u8; 32]) -> String {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&random[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut id = String::with_capacity(36);
+    for byte in bytes {
+        if HYPHENS.contains(&id.len()) {
+            id.push('-');
+        }
+        for digit in [byte >> 4, byte & 0x0f] {
+            id.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    id
 }
 
 /// Derives 64 letters and digits from 256 random bits, each as likely as any other.

@@ -98,6 +98,44 @@ pub fn check(name: &str, value: &[u8]) -> Result<(), Error> {
     value_of(name, value).map(drop)
 }
 
+/// Reads entries each of which is a text of JSON, as actix-session and axum_session keep them.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] if one is no text, or none of JSON.
+///
+/// ```
+/// use cloakroom_beside::json;
+///
+/// let texts = serde_json::json!({ "cart": r#"["tea"]"# });
+/// let entries = json::from_texts(texts.as_object().unwrap().clone())?;
+/// assert_eq!(entries["cart"][0], "tea");
+/// # Ok::<(), cloakroom_core::Error>(())
+/// ```
+pub fn from_texts(texts: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    let read = |(name, text): (String, Value)| {
+        let text = text.as_str().ok_or(Error::Corrupt)?;
+        let value = serde_json::from_str(text).map_err(|_| Error::Corrupt)?;
+        Ok((name, value))
+    };
+    texts.into_iter().map(read).collect()
+}
+
+/// Writes each entry as a text of JSON.
+///
+/// ```
+/// use cloakroom_beside::json;
+///
+/// let entries = serde_json::json!({ "cart": ["tea"] });
+/// let texts = json::to_texts(entries.as_object().unwrap().clone());
+/// assert_eq!(texts["cart"], r#"["tea"]"#);
+/// ```
+#[must_use]
+pub fn to_texts(entries: Map<String, Value>) -> Map<String, Value> {
+    let write = |(name, value): (String, Value)| (name, Value::String(value.to_string()));
+    entries.into_iter().map(write).collect()
+}
+
 fn to_cbor(value: &Value) -> Result<Vec<u8>, Error> {
     let mut cbor = Vec::new();
     ciborium::into_writer(value, &mut cbor).map_err(|_| Error::Corrupt)?;

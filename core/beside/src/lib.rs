@@ -1,7 +1,7 @@
 //! The common part of other Rust session libraries' layouts: ids in cookies, and values as JSON.
 //!
-//! Use `cloakroom-tower-sessions` or `cloakroom-actix-session`, which are built on it. Use this
-//! crate for a layout of your own.
+//! Use `cloakroom-tower-sessions`, `cloakroom-actix-session` or `cloakroom-axum-session`, which are
+//! built on it. Use this crate for a layout of your own.
 //!
 //! - [`CookieIds`] is a [`TokenScheme`](cloakroom_core::TokenScheme): ids in plain, signed or
 //!   private cookies of the crate `cookie`.

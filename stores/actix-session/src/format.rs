@@ -13,16 +13,8 @@ impl Format for State {
     fn decode(&self, stored: &[u8]) -> Result<Contents, Error> {
         let state: Map<String, Value> =
             serde_json::from_slice(stored).map_err(|_| Error::Corrupt)?;
-        let read = |(name, value): (String, Value)| match value {
-            Value::String(text) => match serde_json::from_str(&text) {
-                Ok(value) => Ok((name, value)),
-                Err(_) => Err(Error::Corrupt),
-            },
-            // actix-session itself could not read it.
-            _ => Err(Error::Corrupt),
-        };
-        let entries: Result<Map<_, _>, Error> = state.into_iter().map(read).collect();
-        let entries = entries?;
+        // actix-session itself could not read other values than texts.
+        let entries = json::from_texts(state)?;
         let subject = self.user.as_ref().and_then(|user| user.find(&entries));
         let mut contents = json::contents(entries)?;
         contents.subject = subject;
@@ -34,10 +26,7 @@ impl Format for State {
         if let Some(user) = &self.user {
             user.keep(&mut entries, contents.subject.as_deref());
         }
-        let texts = entries
-            .into_iter()
-            .map(|(name, value)| (name, Value::String(value.to_string())));
-        let state = Value::Object(texts.collect());
+        let state = Value::Object(json::to_texts(entries));
         Ok(state.to_string().into_bytes())
     }
 

@@ -40,14 +40,11 @@ impl TowerSessions<SqlAlchemyStore> {
     /// let builder = TowerSessions::sql_builder("sqlite:/var/lib/app/app.db");
     /// ```
     pub fn sql_builder(url: &str) -> SqlBuilder {
-        let (url, schema, table) = match url.strip_prefix("sqlite:") {
-            Some(path) => {
-                let path = path.strip_prefix("//").unwrap_or(path);
-                (format!("sqlite:///{path}"), None, "tower_sessions")
-            }
-            None => (with_tls_options(url), Some("tower_sessions"), "session"),
+        let (schema, table) = match url.starts_with("sqlite:") {
+            true => (None, "tower_sessions"),
+            false => (Some("tower_sessions"), "session"),
         };
-        let inner = SqlAlchemyStore::builder(&url).columns(Columns::TowerSessions);
+        let inner = SqlAlchemyStore::builder_of_sqlx(url).columns(Columns::TowerSessions);
         let inner = inner.table(table);
         SqlBuilder {
             inner: match schema {
@@ -80,24 +77,6 @@ impl TowerSessions<SqlAlchemyStore> {
     pub async fn create_table(&self) -> Result<(), StoreError> {
         self.get_ref().create_table().await
     }
-}
-
-/// Writes sqlx's TLS options for MySQL as the inner store has them.
-fn with_tls_options(url: &str) -> String {
-    let (true, Some((place, options))) = (url.starts_with("mysql:"), url.split_once('?')) else {
-        return url.to_owned();
-    };
-    let options = options.split('&').map(|option| {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        match name {
-            "sslmode" | "ssl-mode" => format!("ssl_mode={}", value.to_ascii_uppercase()),
-            "sslca" | "ssl-ca" => format!("ssl_ca={value}"),
-            "sslcert" | "ssl-cert" => format!("ssl_cert={value}"),
-            "sslkey" | "ssl-key" => format!("ssl_key={value}"),
-            _ => option.to_owned(),
-        }
-    });
-    format!("{place}?{}", options.collect::<Vec<_>>().join("&"))
 }
 
 /// Configures a [`TowerSessions`] on SQL. From [`TowerSessions::sql_builder`].
@@ -211,27 +190,5 @@ impl fmt::Debug for SqlBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the URL, which may hold a password.
         f.write_str("SqlBuilder(..)")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_tls_options;
-
-    #[test]
-    fn tls_options_keep_their_meaning() {
-        for (url, expected) in [
-            ("mysql://a@b/c", "mysql://a@b/c"),
-            (
-                "mysql://a@b/c?ssl-mode=verify_identity&sslca=/ca.pem&charset=utf8mb4",
-                "mysql://a@b/c?ssl_mode=VERIFY_IDENTITY&ssl_ca=/ca.pem&charset=utf8mb4",
-            ),
-            (
-                "postgres://a@b/c?sslmode=require",
-                "postgres://a@b/c?sslmode=require",
-            ),
-        ] {
-            assert_eq!(with_tls_options(url), expected);
-        }
     }
 }

@@ -27,6 +27,9 @@ pub enum Columns {
     /// `id`, `data`, `expiry_date`: those of tower-sessions-sqlx-store 0.15. The crate
     /// `cloakroom-tower-sessions` reads the data.
     TowerSessions,
+    /// `id`, `expires` (seconds since 1970), `session` (a text): those of axum_session_sqlx 0.12.
+    /// The crate `cloakroom-axum-session` reads the text.
+    AxumSession,
 }
 
 impl Columns {
@@ -35,15 +38,16 @@ impl Columns {
         match self {
             Self::FlaskSession => STORE,
             Self::TowerSessions => "tower-sessions-sql",
+            Self::AxumSession => "axum-session-sql",
         }
     }
 
     /// Returns an error of the store in this name.
     pub(super) fn named(self, error: StoreError) -> StoreError {
-        let (Self::TowerSessions, Some(source)) = (self, error.source()) else {
-            return error;
+        let source = match error.source() {
+            Some(source) if self != Self::FlaskSession => source.to_string(),
+            _ => return error,
         };
-        let source = source.to_string();
         match error.is_transient() {
             true => failure::transient(self.store(), source),
             false => failure::permanent(self.store(), source),
@@ -60,6 +64,9 @@ pub(super) fn tower_sessions(kind: &Kind) -> Dialect {
             id: "id",
             row: "id",
             expiry: "expiry_date",
+            data: "data",
+            bytes: "data",
+            value: "?",
             key: "id = ?",
             at: "strftime('%Y-%m-%dT%H:%M:%SZ', ?, 'unixepoch')",
             // Texts with and without fractions or offsets do not compare as times do.
@@ -73,6 +80,9 @@ pub(super) fn tower_sessions(kind: &Kind) -> Dialect {
             id: "id",
             row: "id",
             expiry: "expiry_date",
+            data: "data",
+            bytes: "data",
+            value: "?",
             key: "id = ?",
             at: "to_timestamp(?::bigint)",
             end: "@",
@@ -85,6 +95,9 @@ pub(super) fn tower_sessions(kind: &Kind) -> Dialect {
             id: "id",
             row: "id",
             expiry: "expiry_date",
+            data: "data",
+            bytes: "data",
+            value: "?",
             // The column takes different letters for the same.
             key: "id = ? AND CAST(id AS BINARY) = ?",
             // A TIMESTAMP begins a second after 1970 does, and ends with 32 bits.
@@ -93,6 +106,61 @@ pub(super) fn tower_sessions(kind: &Kind) -> Dialect {
             now: "FROM_UNIXTIME(LEAST(?, 2147483647))",
             seconds: "CAST(FLOOR(UNIX_TIMESTAMP(expiry_date)) AS SIGNED)",
             columns: "id CHAR(22) PRIMARY KEY NOT NULL, data BLOB NOT NULL, expiry_date TIMESTAMP(6) NOT NULL",
+        },
+    }
+}
+
+/// The table that axum_session makes. A row without an end never ends, as there. The text is
+/// exchanged as bytes, in UTF-8.
+pub(super) fn axum_session(kind: &Kind) -> Dialect {
+    match kind {
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite(_) => Dialect {
+            id: "id",
+            row: "id",
+            expiry: "expires",
+            data: "session",
+            bytes: "CAST(session AS BLOB)",
+            value: "CAST(? AS TEXT)",
+            key: "id = ?",
+            at: "?",
+            end: "COALESCE(@, 253402300799)",
+            now: "?",
+            seconds: "COALESCE(expires, 253402300799)",
+            columns: "id VARCHAR(128) NOT NULL PRIMARY KEY, expires BIGINT NULL, session TEXT NOT NULL",
+        },
+        #[cfg(feature = "postgres")]
+        Kind::Postgres(_) => Dialect {
+            id: "id",
+            row: "id",
+            expiry: "expires",
+            data: "session",
+            bytes: "convert_to(session, 'UTF8')",
+            value: "convert_from(?, 'UTF8')",
+            key: "id = ?",
+            at: "?::bigint",
+            end: "COALESCE(@, 253402300799)",
+            now: "?::bigint",
+            // Earlier versions made it an INTEGER.
+            seconds: "COALESCE(expires, 253402300799)::bigint",
+            columns: "id VARCHAR(128) NOT NULL PRIMARY KEY, expires BIGINT NULL, session TEXT NOT NULL",
+        },
+        #[cfg(feature = "mysql")]
+        Kind::MySql(_) => Dialect {
+            id: "id",
+            row: "id",
+            expiry: "expires",
+            data: "session",
+            // In UTF-8, whatever the column has.
+            bytes: "CAST(CONVERT(session USING utf8mb4) AS BINARY)",
+            value: "CONVERT(? USING utf8mb4)",
+            // The column takes different letters for the same.
+            key: "id = ? AND CAST(id AS BINARY) = ?",
+            at: "?",
+            end: "COALESCE(@, 253402300799)",
+            now: "?",
+            seconds: "CAST(COALESCE(expires, 253402300799) AS SIGNED)",
+            columns: "id VARCHAR(128) NOT NULL PRIMARY KEY, expires BIGINT NULL, session TEXT NOT NULL",
         },
     }
 }

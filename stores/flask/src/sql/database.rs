@@ -97,9 +97,9 @@ impl Kind {
         }
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) fn is_postgres(&self) -> bool {
         match self {
-            #[cfg(feature = "postgres")]
             Self::Postgres(_) => true,
             #[allow(unreachable_patterns, reason = "there may be no other")]
             _ => false,

@@ -128,8 +128,8 @@ fn answered(error: &dyn sqlx::error::DatabaseError) -> Failure {
     } else if missing {
         permanent(
             STORE,
-            "there is no such table; Flask-Session 0.8 makes it at its start, and tower-sessions by `migrate`; for others \
-             call `create_table`",
+            "there is no such table; Flask-Session 0.8 and axum_session make it at their start, and tower-sessions by \
+             `migrate`; for others call `create_table`",
         )
     } else if is_transient(error, &code) {
         transient(STORE, format!("the database answered with code {code}"))

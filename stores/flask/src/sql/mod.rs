@@ -9,6 +9,7 @@ mod failure;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod sqlx_url;
 mod statements;
 mod store;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -51,6 +51,11 @@ pub(super) struct Dialect {
     pub(super) row: &'static str,
     /// The column of the moment at which a session ends.
     pub(super) expiry: &'static str,
+    /// The column of the session's value.
+    pub(super) data: &'static str,
+    /// The bytes of that column, and the value of a placeholder with bytes.
+    pub(super) bytes: &'static str,
+    pub(super) value: &'static str,
     /// Equals the key. It may be asked for twice.
     pub(super) key: &'static str,
     /// The moment of a placeholder with seconds.
@@ -69,11 +74,15 @@ impl Statements {
         let dialect = match columns {
             Columns::FlaskSession => flask(kind),
             Columns::TowerSessions => super::columns::tower_sessions(kind),
+            Columns::AxumSession => super::columns::axum_session(kind),
         };
         let Dialect {
             id,
             row,
             expiry,
+            data,
+            bytes,
+            value,
             key,
             at,
             now,
@@ -85,10 +94,11 @@ impl Statements {
         // Beside `excluded` the row that is there needs its table's name.
         let old_end = dialect.end.replace('@', &format!("{table}.{expiry}"));
         let upsert = format!(
-            "INSERT INTO {table} ({id}, data, {expiry}) VALUES (?, ?, {at}) ON CONFLICT ({id}) DO UPDATE \
-             SET data = excluded.data, {expiry} = excluded.{expiry} WHERE {old_end} IS NULL OR {old_end} <= {now}"
+            "INSERT INTO {table} ({id}, {data}, {expiry}) VALUES (?, {value}, {at}) ON CONFLICT ({id}) DO UPDATE \
+             SET {data} = excluded.{data}, {expiry} = excluded.{expiry} WHERE {old_end} IS NULL OR {old_end} <= {now}"
         );
-        let insert = format!("INSERT INTO {table} ({id}, data, {expiry}) VALUES (?, ?, {at})");
+        let insert =
+            format!("INSERT INTO {table} ({id}, {data}, {expiry}) VALUES (?, {value}, {at})");
         let schema = match (columns, schema) {
             // Its owner makes the schema, too.
             (Columns::TowerSessions, Some(schema)) => {
@@ -97,25 +107,25 @@ impl Statements {
             _ => String::new(),
         };
         let mut this = Self {
-            load: format!("SELECT data, {seconds} FROM {table} WHERE {key} AND {end} > {now}").into(),
+            load: format!("SELECT {bytes}, {seconds} FROM {table} WHERE {key} AND {end} > {now}").into(),
             revive: None,
             create: upsert.into(),
             replace: format!(
-                "UPDATE {table} SET data = ?, {expiry} = {at} WHERE {key} AND data = ? AND {end} > {now}"
+                "UPDATE {table} SET {data} = {value}, {expiry} = {at} WHERE {key} AND {bytes} = ? AND {end} > {now}"
             )
             .into(),
             touch: format!("UPDATE {table} SET {expiry} = {at} WHERE {key} AND {end} > {now}").into(),
-            delete: format!("DELETE FROM {table} WHERE {key} AND data = ? AND {end} > {now}").into(),
+            delete: format!("DELETE FROM {table} WHERE {key} AND {bytes} = ? AND {end} > {now}").into(),
             sweep: format!(
                 "DELETE FROM {table} WHERE {row} IN (SELECT {row} FROM {table} WHERE {end} <= {now} LIMIT ?) AND {end} <= {now}"
             )
             .into(),
-            probe: format!("SELECT {row}, {id}, data, {expiry} FROM {table} WHERE 1 = 0").into(),
+            probe: format!("SELECT {row}, {id}, {data}, {expiry} FROM {table} WHERE 1 = 0").into(),
             table: format!("{schema}CREATE TABLE IF NOT EXISTS {table} ({made})").into(),
         };
         if kind.is_mysql() {
             let revive = format!(
-                "UPDATE {table} SET data = ?, {expiry} = {at} WHERE {key} AND ({end} IS NULL OR {end} <= {now})"
+                "UPDATE {table} SET {data} = {value}, {expiry} = {at} WHERE {key} AND ({end} IS NULL OR {end} <= {now})"
             );
             this.revive = Some(revive.into());
             this.create = insert.into();
@@ -174,6 +184,9 @@ fn flask(kind: &Kind) -> Dialect {
             id: "session_id",
             row: "id",
             expiry: "expiry",
+            data: "data",
+            bytes: "data",
+            value: "?",
             key: "session_id = ?",
             end: "@",
             now: "strftime('%Y-%m-%d %H:%M:%S.000000', ?, 'unixepoch')",
@@ -188,6 +201,9 @@ fn flask(kind: &Kind) -> Dialect {
             id: "session_id",
             row: "id",
             expiry: "expiry",
+            data: "data",
+            bytes: "data",
+            value: "?",
             key: "session_id = ?",
             end: "@",
             now: "(to_timestamp(?::bigint) AT TIME ZONE 'UTC')",
@@ -201,6 +217,9 @@ fn flask(kind: &Kind) -> Dialect {
             id: "session_id",
             row: "id",
             expiry: "expiry",
+            data: "data",
+            bytes: "data",
+            value: "?",
             end: "@",
             now: "(TIMESTAMP'1970-01-01 00:00:00' + INTERVAL ? SECOND)",
             // Found by the index, which may take different letters for the same, then compared byte
