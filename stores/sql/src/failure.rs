@@ -197,6 +197,29 @@ pub(crate) fn no_transactions() -> StoreError {
     )
 }
 
+/// For a listener where nothing is announced.
+pub(crate) fn silent() -> StoreError {
+    permanent(
+        "no ended session is announced here; set `Builder::announce_ends` in every process, on \
+         PostgreSQL: other databases announce nothing",
+    )
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) fn lost_listener() -> StoreError {
+    transient("the connection that listens broke")
+}
+
+/// For a listener that hears nothing of what was announced.
+#[cfg(feature = "postgres")]
+pub(crate) fn deaf() -> StoreError {
+    permanent(
+        "an announcement did not reach the connection that listens: a pooler before PostgreSQL \
+         gives the connection to others meanwhile; set `pool_mode = session`, or give the store an \
+         address without the pooler",
+    )
+}
+
 /// For `migrate`, which could not make something.
 pub(crate) fn not_made(what: &str, error: &StoreError) -> StoreError {
     let cause = error.source().map_or_else(String::new, ToString::to_string);
