@@ -210,13 +210,12 @@ pub(crate) fn lost_listener() -> StoreError {
     transient("the connection that listens broke")
 }
 
-/// For a listener that hears nothing of what was announced.
+/// For a listener whose connection is not PostgreSQL's own.
 #[cfg(feature = "postgres")]
 pub(crate) fn deaf() -> StoreError {
     permanent(
-        "an announcement did not reach the connection that listens: a pooler before PostgreSQL \
-         gives the connection to others meanwhile; set `pool_mode = session`, or give the store an \
-         address without the pooler",
+        "a pooler stands before PostgreSQL, and announcements would arrive at whichever client has \
+         the connection then; to hear them, open the store at the server's own address",
     )
 }
 

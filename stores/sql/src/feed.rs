@@ -45,8 +45,8 @@ impl Feed for SqlStore {
     ///
     /// # Errors
     ///
-    /// A permanent error without that setting, on another database, and if a pooler keeps the
-    /// announcements from the connection. Those of the server.
+    /// A permanent error without that setting, on another database, and behind a pooler. Those of
+    /// the server.
     async fn listen(&self) -> Result<SqlHints, StoreError> {
         #[cfg(feature = "postgres")]
         if let Some(channel) = &self.inner.channel {
@@ -64,17 +64,20 @@ mod postgres {
 
     use cloakroom_store::connections::{Passes, Relay};
     use cloakroom_store::{Hint, Key, StoreError};
-    use sqlx::Executor as _;
     use sqlx::postgres::{PgListener, PgPoolOptions};
+    use sqlx::{AssertSqlSafe, Executor as _, Row as _};
     use tokio::time::timeout;
 
     use crate::database::Kind;
     use crate::deadline::Deadline;
-    use crate::postgres::CODES;
+    use crate::postgres::{CODES, is_refusal};
     use crate::{SqlStore, failure};
 
     /// After so long without any, the connection is tested.
     const IDLE: Duration = Duration::from_secs(10);
+
+    /// A setting of the connection that only its own server has.
+    const SIGN: &str = "cloakroom.listener";
 
     pub(super) async fn listen(store: &SqlStore, channel: &str) -> Result<Relay, StoreError> {
         let patience = store.inner.timeout;
@@ -91,31 +94,57 @@ mod postgres {
             return Err(failure::silent());
         };
         let options = connections.options().ok_or_else(failure::silent)?;
+        let sign = random()?;
         // `PgListener` wants a pool. This one never has another connection.
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connect_lazy_with(options);
-        let made = PgListener::connect_with(&pool).await;
-        let mut listener = made.map_err(|error| failure::of_handshake(error, &CODES))?;
+            .connect_lazy_with(options.options([(SIGN, &sign)]));
+        let mut listener = match PgListener::connect_with(&pool).await {
+            Ok(listener) => listener,
+            Err(sqlx::Error::Database(error)) if is_refusal(&*error) => return Err(failure::deaf()),
+            Err(error) => return Err(failure::of_handshake(error, &CODES).into()),
+        };
         // A lost connection is reported, and not replaced: the caller has to look at everything.
         listener.eager_reconnect(false);
-        let listening = listener.listen(channel).await;
-        listening.map_err(|error| failure::of(error, &CODES))?;
+        if !is_direct(&mut listener, &sign).await.map_err(failed)? {
+            return Err(failure::deaf());
+        }
+        listener.listen(channel).await.map_err(failed)?;
         Ok(listener)
     }
 
-    /// Announces something by another connection, and waits for it. A pooler that lends the server's
-    /// connection to others accepts `LISTEN` too, and then nothing ever arrives.
+    /// Returns whether this connection is one of PostgreSQL's own: it was started with this sign.
+    ///
+    /// A pooler would accept `LISTEN`, and then lend the server's connection to other clients.
+    /// Their operations fail when an announcement arrives in the middle.
+    async fn is_direct(listener: &mut PgListener, sign: &str) -> sqlx::Result<bool> {
+        let show = format!("SELECT current_setting('{SIGN}', true)");
+        let row = listener
+            .fetch_one(sqlx::raw_sql(AssertSqlSafe(show)))
+            .await?;
+        let found: Option<String> = row.try_get(0)?;
+        Ok(found.as_deref() == Some(sign))
+    }
+
+    fn failed(error: sqlx::Error) -> StoreError {
+        failure::of(error, &CODES).into()
+    }
+
+    fn random() -> Result<String, StoreError> {
+        let random = getrandom::u64().map_err(|_| failure::no_randomness())?;
+        Ok(random.to_string())
+    }
+
+    /// Announces something by another connection, and waits for it.
     async fn probe(
         store: &SqlStore,
         listener: &mut PgListener,
         channel: &str,
     ) -> Result<(), StoreError> {
-        let random = getrandom::u64().map_err(|_| failure::no_randomness())?;
         // The space makes it no key, so other listeners pass over it.
-        let probe = format!("probe {random}");
+        let probe = format!("probe {}", random()?);
         let notify: Arc<str> = format!("SELECT pg_notify('{channel}', '{probe}')").into();
         let database = &store.inner.database;
         store
@@ -127,14 +156,14 @@ mod postgres {
                     Ok(Some(heard)) if heard.payload() == probe => return Ok(true),
                     Ok(Some(_)) => {}
                     Ok(None) => return Ok(false),
-                    Err(error) => return Err(failure::of(error, &CODES)),
+                    Err(error) => return Err(failed(error)),
                 }
             }
         };
         match timeout(store.inner.timeout, arrival).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err(failure::lost_listener()),
-            Ok(Err(failure)) => Err(failure.into()),
+            Ok(Err(error)) => Err(error),
             Err(_) => match is_there(listener, store.inner.timeout).await {
                 true => Err(failure::deaf()),
                 false => Err(failure::lost_listener()),

@@ -162,9 +162,10 @@
 //!   notification costs a look.
 //! - A process that listens has one connection more, also beside an application's pool. It
 //!   announces something by another connection and waits for it, before it relies on the channel.
-//! - PgBouncer keeps `LISTEN` in the mode `session` only. In the others the listener's test fails
-//!   with a permanent error and a warning, and the lease is all there is. Deletes announce in every
-//!   mode.
+//! - Behind PgBouncer and other poolers `listen` is a permanent error in every mode, a warning is
+//!   logged, and the lease is all there is. In the mode `transaction` the server's connection would
+//!   go on listening for the next client. Deletes announce through any pooler, and a process that
+//!   opens the store at the server's own address hears them.
 //! - If a listener's transaction hangs for so long that PostgreSQL's queue of 8 GB is full, deletes
 //!   fail. The store's own listener has no transaction open.
 //!

@@ -211,7 +211,7 @@ fn connect(options: PgConnectOptions, limit: Duration, health: Health) -> Connec
 
 /// Returns whether a start-up parameter was refused, as by PgBouncer, pgcat and the poolers of
 /// hosters.
-fn is_refusal(error: &dyn sqlx::error::DatabaseError) -> bool {
+pub(crate) fn is_refusal(error: &dyn sqlx::error::DatabaseError) -> bool {
     let is_about_startup =
         error.message().contains("parameter") || error.message().contains("option");
     matches!(error.code().as_deref(), Some("08P01" | "0A000")) && is_about_startup

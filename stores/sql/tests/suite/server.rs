@@ -51,11 +51,11 @@ impl<D: Dialect> Fixture for On<D> {
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {
         let claims = match D::NAME {
-            POSTGRES | BEHIND_SESSIONS => claims.feed(),
+            POSTGRES => claims.feed(),
             _ if D::AROUND == mariadb::Own::AROUND => {
                 claims.never(Ability::Feed, "MySQL announces nothing")
             }
-            _ => claims.never(Ability::Feed, "the pooler gives the connection to others"),
+            _ => claims.never(Ability::Feed, "behind a pooler nobody listens"),
         };
         claims
             .handles_by_open()
