@@ -168,9 +168,9 @@
 //! those that the TTL index removes, and nothing else of it.
 //!
 //! - It needs a replica set or a sharded cluster, and the action `changeStream` on the collection
-//!   (the role `readWrite` has it). A single server and most compatible servers have no change
+//!   (the role `readWrite` has it). A single server and some compatible servers have no change
 //!   streams. Then `listen` is a permanent error, a warning is logged, and the end of a session is
-//!   noticed within the lease.
+//!   noticed within the lease. The suite's server has them, so this is tested by its error alone.
 //! - A process that listens has a client of its own, with one or two connections and those by which
 //!   the driver watches the servers. With [`with_client`](Builder::with_client) it uses one
 //!   connection of that client instead.
