@@ -262,6 +262,8 @@ fn a_delete_that_answers_and_keeps_the_record_is_found() {
             "store/directory-lists-at-once",
             "store/directory-revokes-as-listed",
             "store/durable-over-reopening",
+            "store/feed-announces-removals",
+            "store/feed-ends-with-its-connection",
             "store/keys-are-opaque",
             "store/keys-are-whole",
             "store/keys-differ-in-case",
@@ -469,4 +471,36 @@ fn an_enumeration_without_subjects_is_found() {
         Fault::EnumerateForgetsSubjects,
         &["store/enumerate-has-every-record"],
     );
+}
+
+#[test]
+fn a_store_that_announces_nothing_is_found() {
+    check(
+        Fault::AnnouncesNothing,
+        &[
+            "store/feed-announces-removals",
+            "store/feed-ends-with-its-connection",
+        ],
+    );
+}
+
+#[test]
+fn a_store_that_announces_what_is_only_written_is_found() {
+    check(Fault::AnnouncesWrites, &["store/feed-announces-removals"]);
+}
+
+#[test]
+fn a_store_that_announces_other_keys_is_found() {
+    check(
+        Fault::AnnouncesOtherKeys,
+        &[
+            "store/feed-announces-removals",
+            "store/feed-ends-with-its-connection",
+        ],
+    );
+}
+
+#[test]
+fn a_listener_that_does_not_notice_the_end_of_its_connection_is_found() {
+    check(Fault::ListensOn, &["store/feed-ends-with-its-connection"]);
 }

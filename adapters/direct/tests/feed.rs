@@ -1,14 +1,21 @@
 //! `Sessions::with_feed`: a store announces what other processes end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cloakroom::{Ended, Ending, Feed, Session, Sessions, Store};
+use cloakroom::{
+    Ended, Ending, Feed, Session, Sessions, SharedDirectory, SharedStore, Store, StoreError,
+};
 use cloakroom_conformance::Tally;
 use cloakroom_memory::MemoryStore;
 use cloakroom_redis::RedisStore;
 use cloakroom_servers::redis::{Redis, execute};
 use cloakroom_servers::say;
-use cloakroom_store::{Hint, Hints as _, Key, UnixTime, Write};
+use cloakroom_store::{
+    Created, Deleted, Hint, Hints as _, Key, Replaced, SharedHints, Stored, Touched, UnixTime,
+    Write,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -52,6 +59,88 @@ async fn memory_announces_at_once() {
     sign_out(&there, &token).await;
     assert_eq!(ended.await.unwrap(), Ended::Gone);
     assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_without_its_type_announces_as_it_did() {
+    let store = MemoryStore::new();
+    let here = SharedDirectory::with_feed(store.clone());
+    let here = Sessions::new(here).with_feed().with_lease(LEASE);
+    let there = Sessions::new(SharedStore::with_feed(store));
+    let token = signed_in(&here).await;
+    let ended = watched(&here, &token).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let before = Instant::now();
+    sign_out(&there, &token).await;
+    assert_eq!(ended.await.unwrap(), Ended::Gone);
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    let silent = SharedStore::new(MemoryStore::new()).listen().await;
+    assert!(!silent.unwrap_err().is_transient());
+}
+
+/// A store that refuses to announce.
+struct Refusing {
+    store: MemoryStore,
+    is_transient: bool,
+    refused: Arc<AtomicUsize>,
+}
+
+impl Store for Refusing {
+    async fn load(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        self.store.load(key).await
+    }
+
+    async fn create(&self, key: &Key, write: &Write) -> Result<Created, StoreError> {
+        self.store.create(key, write).await
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        old: &Stored,
+        write: &Write,
+    ) -> Result<Replaced, StoreError> {
+        self.store.replace(key, old, write).await
+    }
+
+    async fn touch(&self, key: &Key, expires_at: UnixTime) -> Result<Touched, StoreError> {
+        self.store.touch(key, expires_at).await
+    }
+
+    async fn delete(&self, key: &Key, old: &Stored) -> Result<Deleted, StoreError> {
+        self.store.delete(key, old).await
+    }
+}
+
+impl Feed for Refusing {
+    type Hints = SharedHints;
+
+    async fn listen(&self) -> Result<SharedHints, StoreError> {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(match self.is_transient {
+            true => StoreError::transient("refusing", "not now"),
+            false => StoreError::permanent("refusing", "never"),
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_for_good_is_asked_once_a_minute() {
+    for (is_transient, times) in [(false, 6..7), (true, 2_300..2_420)] {
+        let refused = Arc::new(AtomicUsize::new(0));
+        let store = Refusing {
+            store: MemoryStore::new(),
+            is_transient,
+            refused: Arc::clone(&refused),
+        };
+        let here = Sessions::new(store).with_feed();
+        let token = signed_in(&here).await;
+        let ended = watched(&here, &token).await;
+        tokio::time::sleep(Duration::from_secs(301)).await;
+        let asked = refused.load(Ordering::Relaxed);
+        assert!(times.contains(&asked), "{asked}");
+        assert!(!ended.is_finished());
+    }
 }
 
 #[tokio::test]

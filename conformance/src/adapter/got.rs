@@ -40,10 +40,8 @@ impl Got {
 
     /// Fails unless the request failed visibly, and left the client's token alone.
     pub(super) fn failed(self, what: &str) -> Result<(), Stop> {
-        ensure(
-            self.failed.is_some(),
-            format!("{what}: the client got a success"),
-        )?;
+        let holds = self.failed.is_some();
+        ensure(holds, format!("{what}: the client got a success"))?;
         same(
             &format!("{what}: the directive of a failed request"),
             self.told,
@@ -144,10 +142,8 @@ impl Head {
         let mut scopes: Vec<_> = lines.iter().map(|line| scope(line)).collect();
         scopes.sort();
         scopes.dedup();
-        ensure(
-            scopes.len() == lines.len(),
-            "more than one line for the session's token in one scope",
-        )?;
+        let holds = scopes.len() == lines.len();
+        ensure(holds, "two lines for the session's token in one scope")?;
         let values = lines.iter().map(|line| {
             let value = match config.header() {
                 None => &line[config.cookie_name().len() + 1..],

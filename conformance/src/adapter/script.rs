@@ -1,7 +1,7 @@
 //! Scripts: the operations that a request makes the handler perform. The handler is the same in
 //! every adapter, so a new case needs no change in any of them.
 
-use cloakroom::{CoreSession, Error, Expiry, Session, UnixTime};
+use cloakroom::{CoreSession, Ended, Error, Expiry, Session, UnixTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -56,6 +56,8 @@ pub(crate) enum Op {
     Header(String, String),
     /// The handler waits until the case opens this gate.
     Wait(String),
+    /// The handler waits until its session ends.
+    Ended,
     /// The handler leaves this to a task that outlives it. The task reports the result on the
     /// stage.
     Spawn(Vec<Self>),
@@ -122,13 +124,22 @@ pub(super) async fn perform<K: 'static>(
             (Op::Spawn(ops), Some(session)) => spawn(ops, session, stage),
             _ => {}
         }
-        let value = match session {
-            Some(mut session) => on(&mut session, op, stage.entropy()),
-            None => Ok(Value::Null),
+        let value = match (op, session) {
+            (Op::Ended, Some(session)) => ended(session).await,
+            (_, Some(mut session)) => on(&mut session, op, stage.entropy()),
+            (_, None) => Ok(Value::Null),
         };
         results.note(op, value);
     }
     results
+}
+
+async fn ended<K>(session: &Session<K>) -> Result<Value, String> {
+    match session.ended().await {
+        Ok(Ended::Rotated { id }) => Ok(json!({ "Rotated": id })),
+        Ok(end) => Ok(format!("{end:?}").into()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn spawn<K: 'static>(ops: &[Op], session: &Session<K>, stage: &Stage) {
@@ -201,9 +212,8 @@ fn on(session: &mut impl Target, op: &Op, entropy: &Entropy) -> Result<Value, St
             };
             session.set_expiry(expiry).map(|()| Value::Null)
         }
-        Op::Status(_) | Op::Header(..) | Op::Wait(_) | Op::Spawn(_) | Op::Panic | Op::Fail => {
-            Ok(Value::Null)
-        }
+        Op::Status(_) | Op::Header(..) | Op::Wait(_) | Op::Ended | Op::Spawn(_) => Ok(Value::Null),
+        Op::Panic | Op::Fail => Ok(Value::Null),
     };
     result.map_err(|error| error.to_string())
 }

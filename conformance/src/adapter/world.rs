@@ -142,7 +142,7 @@ pub(super) struct Inner {
     pub(super) config: Config,
     /// Whether sessions are in the store, and not at the client.
     stored: bool,
-    app: App,
+    pub(super) app: App,
     fixture: Arc<dyn AnyFixture>,
     via: Via,
     server: Server,
@@ -250,10 +250,8 @@ impl World {
     pub(super) async fn visitor_with(&self, script: impl Into<Script>) -> Result<Visitor, Stop> {
         let mut visitor = self.visitor();
         visitor.send(script).await?.ok()?;
-        ensure(
-            visitor.token.is_some(),
-            "no token was issued for a new session",
-        )?;
+        let holds = visitor.token.is_some();
+        ensure(holds, "no token was issued for a new session")?;
         self.control().reset();
         Ok(visitor)
     }

@@ -67,10 +67,8 @@ impl Context {
     pub(super) async fn visitor_with(&self, ops: Vec<Op>) -> Result<Visitor, Stop> {
         let mut visitor = self.visitor();
         visitor.send(ops).await?.ok()?;
-        ensure(
-            !visitor.cookies.0.is_empty(),
-            "no cookie was set for a new session",
-        )?;
+        let holds = !visitor.cookies.0.is_empty();
+        ensure(holds, "no cookie was set for a new session")?;
         Ok(visitor)
     }
 

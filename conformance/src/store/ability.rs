@@ -30,10 +30,12 @@ pub enum Ability {
     Sweep,
     /// Goes through all records: [`Claims::enumerate`](super::Claims::enumerate).
     Enumerate,
+    /// Announces removed records to other handles: [`Claims::feed`](super::Claims::feed).
+    Feed,
 }
 
 impl Ability {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Handles,
         Self::Durable,
         Self::Shared,
@@ -42,6 +44,7 @@ impl Ability {
         Self::Directory,
         Self::Sweep,
         Self::Enumerate,
+        Self::Feed,
     ];
 }
 
@@ -56,6 +59,7 @@ impl fmt::Display for Ability {
             Self::Directory => "directory",
             Self::Sweep => "sweep",
             Self::Enumerate => "enumerate",
+            Self::Feed => "feed",
         })
     }
 }

@@ -251,10 +251,8 @@ pub(super) async fn found(store: &Handle, key: &Key, what: &str) -> Result<Store
 }
 
 pub(super) async fn absent(store: &Handle, key: &Key, what: &str) -> Result<(), Stop> {
-    ensure(
-        store.load(key).await?.is_none(),
-        format!("{what} is still loaded"),
-    )
+    let holds = store.load(key).await?.is_none();
+    ensure(holds, format!("{what} is still loaded"))
 }
 
 /// Fails unless there is a record and it is what was written.
@@ -270,10 +268,8 @@ pub(super) fn holds(
 ) -> Result<(), Stop> {
     let (got, want) = (stored.bytes.len(), write.bytes.len());
     same(&format!("length of {what}"), got, want)?;
-    ensure(
-        stored.bytes == write.bytes,
-        format!("{what} has other bytes than the written ones"),
-    )?;
+    let holds = stored.bytes == write.bytes;
+    ensure(holds, format!("{what} has other bytes than written"))?;
     ends(
         store,
         &format!("expires_at of {what}"),

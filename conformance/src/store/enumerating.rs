@@ -11,15 +11,7 @@ pub(super) type EnumerateCall<F> =
 impl<F: Fixture> Claims<F> {
     /// Claims that the store goes through all its records.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    ///
-    /// fn claims<F: Fixture<Store: cloakroom_store::Enumerate>>(
-    ///     claims: Claims<F>,
-    /// ) -> Claims<F> {
-    ///     claims.enumerate()
-    /// }
-    /// ```
+    #[doc = example!("Fixture<Store: cloakroom_store::Enumerate>", "enumerate()")]
     #[must_use]
     pub fn enumerate(self) -> Self
     where

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cloakroom_store::{Directory, Key, SharedDirectory, Store, StoreError, Stored, Sweep};
 
 use super::ability::Ability;
+use super::announcing::Announcing;
 use super::enumerating::EnumerateCall;
 use super::place::{FixtureError, Place};
 use crate::case::{Stated, Stop, fail};
@@ -207,6 +208,7 @@ pub struct Claims<F: Fixture> {
     pub(super) directory: Option<Listing<F>>,
     pub(super) sweep: Option<SweepCall<F>>,
     pub(super) enumerate: Option<EnumerateCall<F>>,
+    pub(super) feed: Option<Announcing<F>>,
     pub(super) real_time: Option<Duration>,
     pub(super) stale: Option<Duration>,
 }
@@ -214,13 +216,7 @@ pub struct Claims<F: Fixture> {
 impl<F: Fixture> Claims<F> {
     /// Claims that a clone of the store is a second handle on the same records.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    ///
-    /// fn claims<F: Fixture<Store: Clone>>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.handles_by_clone()
-    /// }
-    /// ```
+    #[doc = example!("Fixture<Store: Clone>", "handles_by_clone()")]
     #[must_use]
     pub fn handles_by_clone(self) -> Self
     where
@@ -233,13 +229,7 @@ impl<F: Fixture> Claims<F> {
     /// Claims that [`Fixture::open`] with the same place again is a second handle on the same
     /// records.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    ///
-    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.handles_by_open()
-    /// }
-    /// ```
+    #[doc = example!("Fixture", "handles_by_open()")]
     #[must_use]
     pub fn handles_by_open(self) -> Self {
         let handles = Some(SecondHandle::Open);
@@ -248,13 +238,7 @@ impl<F: Fixture> Claims<F> {
 
     /// Claims that a place's records outlive its handles, and are there when it is opened again.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    ///
-    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.handles_by_open().durable()
-    /// }
-    /// ```
+    #[doc = example!("Fixture", "handles_by_open().durable()")]
     #[must_use]
     pub fn durable(self) -> Self {
         self.claiming(Ability::Durable)
@@ -263,13 +247,7 @@ impl<F: Fixture> Claims<F> {
     /// Claims that another process that opens the same place works on the same records, at the same
     /// time.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Attach, Claims};
-    ///
-    /// fn claims<F: Attach>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.shared()
-    /// }
-    /// ```
+    #[doc = example!("Attach", "shared()")]
     #[must_use]
     pub fn shared(self) -> Self
     where
@@ -284,13 +262,7 @@ impl<F: Fixture> Claims<F> {
     /// Writes in flight happened as a whole or not at all, and the place can be used again. A write
     /// in flight may still happen after the process is dead, once, because a server carries it out.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Attach, Claims};
-    ///
-    /// fn claims<F: Attach>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.shared().survives_kill()
-    /// }
-    /// ```
+    #[doc = example!("Attach", "shared().survives_kill()")]
     #[must_use]
     pub fn survives_kill(self) -> Self
     where
@@ -302,13 +274,7 @@ impl<F: Fixture> Claims<F> {
 
     /// Claims that the fixture can take the store's server or directory away, and give it back.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Outage};
-    ///
-    /// fn claims<F: Outage>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.outage()
-    /// }
-    /// ```
+    #[doc = example!("Outage", "outage()")]
     #[must_use]
     pub fn outage(self) -> Self
     where
@@ -324,15 +290,7 @@ impl<F: Fixture> Claims<F> {
 
     /// Claims that the store lists records by subject.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    ///
-    /// fn claims<F: Fixture<Store: cloakroom_store::Directory>>(
-    ///     claims: Claims<F>,
-    /// ) -> Claims<F> {
-    ///     claims.directory()
-    /// }
-    /// ```
+    #[doc = example!("Fixture<Store: cloakroom_store::Directory>", "directory()")]
     #[must_use]
     pub fn directory(self) -> Self
     where
@@ -350,15 +308,7 @@ impl<F: Fixture> Claims<F> {
 
     /// Claims that the store removes expired records on request.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    ///
-    /// fn claims<F: Fixture<Store: cloakroom_store::Sweep>>(
-    ///     claims: Claims<F>,
-    /// ) -> Claims<F> {
-    ///     claims.sweep()
-    /// }
-    /// ```
+    #[doc = example!("Fixture<Store: cloakroom_store::Sweep>", "sweep()")]
     #[must_use]
     pub fn sweep(self) -> Self
     where
@@ -376,14 +326,7 @@ impl<F: Fixture> Claims<F> {
     /// A record may end up to `coarseness` before or after its time, and a load's expiry may differ
     /// by as much in whole seconds. The suite then waits instead of advancing the clock.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    /// use std::time::Duration;
-    ///
-    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.real_time(Duration::from_secs(1))
-    /// }
-    /// ```
+    #[doc = example!("Fixture", "real_time(Duration::from_secs(1))")]
     #[must_use]
     pub fn real_time(self, coarseness: Duration) -> Self {
         let real_time = Some(coarseness);
@@ -397,14 +340,7 @@ impl<F: Fixture> Claims<F> {
     /// is waited for: a handle sees its own writes, a new record and the outcome of every write at
     /// once.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Claims, Fixture};
-    /// use std::time::Duration;
-    ///
-    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.handles_by_open().stale(Duration::from_millis(100))
-    /// }
-    /// ```
+    #[doc = example!("Fixture", "handles_by_open().stale(Duration::from_millis(100))")]
     #[must_use]
     pub fn stale(self, lease: Duration) -> Self {
         let stale = Some(lease);
@@ -414,13 +350,7 @@ impl<F: Fixture> Claims<F> {
     /// Denies an ability for good, with the reason. Its cases are shown as not applicable instead
     /// of skipped.
     ///
-    /// ```
-    /// use cloakroom_conformance::store::{Ability, Claims, Fixture};
-    ///
-    /// fn claims<F: Fixture>(claims: Claims<F>) -> Claims<F> {
-    ///     claims.never(Ability::Durable, "it is memory")
-    /// }
-    /// ```
+    #[doc = example!("Fixture", "never(Ability::Durable, \"it is memory\")")]
     #[must_use]
     pub fn never(mut self, ability: Ability, reason: &'static str) -> Self {
         self.stated.deny(ability, reason);
@@ -441,6 +371,7 @@ impl<F: Fixture> Claims<F> {
             directory: None,
             sweep: None,
             enumerate: None,
+            feed: None,
             real_time: None,
             stale: None,
         }

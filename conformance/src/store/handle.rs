@@ -7,6 +7,7 @@ use cloakroom_store::{
 };
 
 use super::Fixture;
+use super::announcing::{Listener, listen};
 use super::fixture::{Claims, StoreFuture};
 use super::operation::{Reply, Request};
 
@@ -22,6 +23,11 @@ pub(crate) struct Handle {
 /// The store, or another process, that performs the operations of a handle.
 pub(super) trait Operations: Send + Sync {
     fn perform(&self, request: Request) -> StoreFuture<'_, Reply>;
+
+    /// Only handles of this process listen.
+    fn listen(&self) -> StoreFuture<'_, Box<dyn Listener>> {
+        Box::pin(async { unclaimed() })
+    }
 
     /// A store in another process is at no place of this one.
     fn place(&self) -> Option<Place> {
@@ -93,6 +99,10 @@ impl Handle {
         ask!(self, Request::Enumerate(after.cloned(), limit), Page)
     }
 
+    pub(crate) fn listen(&self) -> StoreFuture<'_, Box<dyn Listener>> {
+        self.operations.listen()
+    }
+
     pub(super) fn perform(&self, request: Request) -> StoreFuture<'_, Reply> {
         self.operations.perform(request)
     }
@@ -111,8 +121,12 @@ impl Handle {
         let store = Arc::new(store);
         let directory = claims.directory.as_ref();
         let directory = directory.map(|listing| (listing.erase)(Arc::clone(&store)));
+        let shared = match &claims.feed {
+            Some(feed) => (feed.erase)(Arc::clone(&store)),
+            None => SharedStore::new(Arc::clone(&store)),
+        };
         Self::erased(Shared {
-            shared: SharedStore::new(Arc::clone(&store)),
+            shared,
             directory,
             direct: Direct { store, claims },
         })
@@ -177,6 +191,13 @@ impl<F: Fixture> Operations for Direct<F> {
         })
     }
 
+    fn listen(&self) -> StoreFuture<'_, Box<dyn Listener>> {
+        match &self.claims.feed {
+            Some(feed) => (feed.listen)(&self.store),
+            None => Box::pin(async { unclaimed() }),
+        }
+    }
+
     fn place(&self) -> Option<Place> {
         F::Store::place(&self.store)
     }
@@ -221,6 +242,10 @@ impl<F: Fixture> Operations for Shared<F> {
         }
     }
 
+    fn listen(&self) -> StoreFuture<'_, Box<dyn Listener>> {
+        listen(&self.shared)
+    }
+
     fn place(&self) -> Option<Place> {
         self.shared.place()
     }
@@ -239,7 +264,7 @@ impl Operations for Alternating {
 }
 
 /// Unreachable: cases ask for the ability first.
-fn unclaimed() -> Result<Reply, StoreError> {
+fn unclaimed<T>() -> Result<T, StoreError> {
     let text = "the fixture does not claim this ability";
     Err(StoreError::permanent("conformance", text))
 }

@@ -11,7 +11,22 @@
 //!
 //! Cases about an ability run only if the fixture [claims](Claims) it.
 
+/// The example of a claim, for its documentation.
+macro_rules! example {
+    ($fixture:literal, $claim:literal) => {
+        concat!(
+            "```\n# use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, Outage};\n",
+            "# use std::time::Duration;\nfn claims<F: ",
+            $fixture,
+            ">(claims: Claims<F>) -> Claims<F> {\n    claims.",
+            $claim,
+            "\n}\n```"
+        )
+    };
+}
+
 mod ability;
+mod announcing;
 mod cases;
 mod context;
 mod enumerating;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom_store::Key;
 
+use super::announcing::Listener;
 use super::fixture::StoreFuture;
 use super::handle::{Handle, Operations};
 use super::operation::{Reply, Request};
@@ -83,6 +84,10 @@ impl Waiting {
 }
 
 impl Operations for Waiting {
+    fn listen(&self) -> StoreFuture<'_, Box<dyn Listener>> {
+        self.inner.listen()
+    }
+
     fn perform(&self, request: Request) -> StoreFuture<'_, Reply> {
         Box::pin(async move {
             let changed = match &request {

@@ -243,6 +243,7 @@ impl<K: Kind> Fixture for Disks<K> {
             .never(Ability::Directory, "not here")
             .never(Ability::Sweep, "not here")
             .never(Ability::Enumerate, "it does not go through all its records")
+            .never(Ability::Feed, "it announces nothing")
             .never(Ability::Outage, "not here")
     }
 }

@@ -50,6 +50,10 @@
 //! Another library that writes to the old store meanwhile is not part of the promise. Its write is
 //! lost if it arrives between the look at the old record and its removal.
 //!
+//! A sign-out is a marker here and no removal, so it is not announced
+//! ([`Feed`](cloakroom_store::Feed)), whatever the two stores can. During a move, other processes
+//! notice the end of a session within the lease.
+//!
 //! # Costs
 //!
 //! | operation | store calls |

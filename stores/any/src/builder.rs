@@ -43,6 +43,7 @@ pub struct Builder {
     migrate: bool,
     name: Option<Box<str>>,
     sweep_every: Option<Duration>,
+    announces: bool,
 }
 
 impl Builder {
@@ -52,6 +53,7 @@ impl Builder {
             migrate: true,
             name: None,
             sweep_every: Some(Duration::from_secs(300)),
+            announces: false,
         }
     }
 
@@ -83,6 +85,21 @@ impl Builder {
     /// ```
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;
+        self
+    }
+
+    /// Announces ended sessions to the other processes on Redis and PostgreSQL, by those stores'
+    /// `announce_ends`. Default: no. All processes set it.
+    ///
+    /// Without effect on the others: memory and MongoDB announce by themselves, and files, SQLite,
+    /// MySQL and Memcached never do. Give the opened store to
+    /// `cloakroom::Sessions::with_feed` to listen.
+    ///
+    /// ```
+    /// let builder = cloakroom_any::builder("redis://localhost").announce_ends();
+    /// ```
+    pub fn announce_ends(mut self) -> Self {
+        self.announces = true;
         self
     }
 
@@ -148,17 +165,27 @@ impl Builder {
                 if let Some(name) = self.name {
                     builder = builder.table(name);
                 }
+                if self.announces {
+                    builder = builder.announce_ends();
+                }
                 let store = builder.connect(&url).await?;
                 if self.migrate {
                     store.migrate().await?;
                 }
-                opened!(lease, store, Opened::swept(store, self.sweep_every))
+                opened!(
+                    lease,
+                    store,
+                    Opened::announcing_swept(store, self.sweep_every)
+                )
             }
             #[cfg(feature = "redis")]
             Kind::Redis => {
                 let mut builder = cloakroom_redis::RedisStore::builder(&url);
                 if let Some(name) = self.name {
                     builder = builder.prefix(&format!("{name}:"));
+                }
+                if self.announces {
+                    builder = builder.announce_ends();
                 }
                 let store = builder.connect().await?;
                 #[cfg(feature = "near")]
@@ -187,12 +214,12 @@ impl Builder {
                 if self.migrate {
                     store.create_indexes().await?;
                 }
-                opened!(lease, store, Ok(Opened::enumerating(store)))
+                opened!(lease, store, Ok(Opened::announcing(store)))
             }
             // Only kinds whose features are on come this far.
             #[allow(unreachable_patterns)]
             _ => {
-                let _ = (rest, lease, self.migrate, self.sweep_every);
+                let _ = (rest, lease, self.migrate, self.sweep_every, self.announces);
                 Err(failure::unknown_scheme())
             }
         }
@@ -206,6 +233,7 @@ impl fmt::Debug for Builder {
             .field("migrate", &self.migrate)
             .field("name", &self.name)
             .field("sweep_every", &self.sweep_every)
+            .field("announces", &self.announces)
             .finish_non_exhaustive()
     }
 }
@@ -228,7 +256,7 @@ fn memory(
         return Err(failure::memory());
     }
     let store = cloakroom_memory::MemoryStore::new();
-    opened!(lease, store, Opened::swept(store, sweep_every))
+    opened!(lease, store, Opened::announcing_swept(store, sweep_every))
 }
 
 /// `file:relative`, `file:/absolute`, or as RFC 8089 has it, `file:///absolute`. Nothing is

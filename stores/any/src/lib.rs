@@ -43,6 +43,14 @@
 //! announcements too, where the server and the user's permissions allow it: what changes is dropped
 //! at once, and what does not is used longer.
 //!
+//! # Announcements
+//!
+//! The opened store announces ended sessions if the URL's store does
+//! ([`Feed`](cloakroom_store::Feed)), also behind a cache: memory and MongoDB by themselves, Redis
+//! and PostgreSQL with [`Builder::announce_ends`]. So `cloakroom::Sessions::with_feed` notices at
+//! once what another process ended. On the other stores `listen` is a permanent error, a warning is
+//! logged, and the end is noticed within the lease.
+//!
 //! # Two applications on one store
 //!
 //! Two applications in one database accept each other's tokens if their key prefixes are equal, and

@@ -4,6 +4,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(any(
+    feature = "memory",
+    feature = "mongodb",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+use cloakroom_store::Feed;
 use cloakroom_store::{
     Cursor, Enumerate, Page, SharedDirectory, SharedStore, StoreError, Sweep, Swept,
 };
@@ -25,7 +34,7 @@ use cloakroom_store::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Opened {
-    /// The store.
+    /// The store. It [announces](crate#announcements) ends if the URL's store does.
     pub store: SharedStore,
     /// The same store, able to list a user's sessions. None on Memcached.
     pub directory: Option<SharedDirectory>,
@@ -49,15 +58,18 @@ impl Opened {
 
     /// Redis removes what has expired by itself.
     #[cfg(feature = "redis")]
-    pub(crate) fn listing(store: impl cloakroom_store::Directory + Enumerate + Clone) -> Self {
+    pub(crate) fn listing(
+        store: impl cloakroom_store::Directory + Enumerate + Feed + Clone,
+    ) -> Self {
         Self {
-            store: SharedStore::new(store.clone()),
-            directory: Some(SharedDirectory::new(store.clone())),
+            store: SharedStore::with_feed(store.clone()),
+            directory: Some(SharedDirectory::with_feed(store.clone())),
             sweeper: None,
             enumerator: Some(Enumerator(Arc::new(store))),
         }
     }
 
+    /// Without announcements.
     #[cfg(any(
         feature = "file",
         feature = "memory",
@@ -77,14 +89,41 @@ impl Opened {
         }
     }
 
+    #[cfg(any(
+        feature = "memory",
+        feature = "mongodb",
+        feature = "mysql",
+        feature = "postgres",
+        feature = "sqlite"
+    ))]
+    pub(crate) fn announcing(
+        store: impl cloakroom_store::Directory + Sweep + Enumerate + Feed + Clone,
+    ) -> Self {
+        Self {
+            store: SharedStore::with_feed(store.clone()),
+            directory: Some(SharedDirectory::with_feed(store.clone())),
+            ..Self::enumerating(store)
+        }
+    }
+
     /// The same, swept at this interval until the last part has been dropped.
     #[cfg(any(
-        feature = "file",
         feature = "memory",
         feature = "mysql",
         feature = "postgres",
         feature = "sqlite"
     ))]
+    pub(crate) fn announcing_swept(
+        store: impl cloakroom_store::Directory + Sweep + Enumerate + Feed + Clone,
+        interval: Option<Duration>,
+    ) -> Result<Self, StoreError> {
+        Ok(match interval {
+            None => Self::announcing(store),
+            Some(interval) => Self::announcing(Swept::new(store, interval)?),
+        })
+    }
+
+    #[cfg(feature = "file")]
     pub(crate) fn swept(
         store: impl cloakroom_store::Directory + Sweep + Enumerate + Clone,
         interval: Option<Duration>,

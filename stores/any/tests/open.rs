@@ -47,6 +47,51 @@ async fn memory_is_a_store_with_all_abilities() {
     assert!(refusal("memory:x").await.contains("memory:"));
 }
 
+#[cfg(feature = "memory")]
+#[tokio::test]
+async fn the_store_announces_as_that_of_the_url_does() {
+    use cloakroom_store::{Feed as _, Hint, Hints as _};
+
+    let urls = match cfg!(feature = "near") {
+        true => &["memory:", "memory:?near=1s"][..],
+        false => &["memory:"],
+    };
+    for url in urls {
+        for interval in [None, Some(std::time::Duration::from_secs(60))] {
+            let opened = builder(url).sweep_every(interval).announce_ends();
+            let opened = opened.open().await.unwrap();
+            works(&opened.store).await;
+            let mut hints = opened.directory.unwrap().listen().await.unwrap();
+            let mut others = opened.store.listen().await.unwrap();
+            let there = opened.store.load(&key()).await.unwrap().unwrap();
+            opened.store.delete(&key(), &there).await.unwrap();
+            assert_eq!(hints.next().await, Some(Hint::Removed(key())), "{url}");
+            assert_eq!(others.next().await, Some(Hint::Removed(key())), "{url}");
+        }
+    }
+}
+
+#[cfg(any(feature = "file", feature = "sqlite"))]
+#[tokio::test]
+async fn a_store_that_announces_nothing_is_a_permanent_error() {
+    use cloakroom_store::Feed as _;
+
+    let root = tempfile::tempdir().unwrap();
+    let mut urls = Vec::new();
+    if cfg!(feature = "file") {
+        urls.push(format!("file:{}", root.path().display()));
+    }
+    if cfg!(feature = "sqlite") {
+        urls.push("sqlite::memory:".to_owned());
+    }
+    for url in urls {
+        let opened = builder(&url).announce_ends().open().await.unwrap();
+        let error = opened.store.listen().await.unwrap_err();
+        assert!(!error.is_transient(), "{error}");
+        works(&opened.store).await;
+    }
+}
+
 // Nobody has to ask for it.
 #[cfg(any(feature = "file", feature = "memory", feature = "sqlite"))]
 #[tokio::test]

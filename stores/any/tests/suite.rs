@@ -54,6 +54,7 @@ impl Fixture for Any {
                 Ability::Enumerate,
                 "it is a part of its own, beside the store",
             )
+            .never(Ability::Feed, "SQLite announces nothing")
             .never(Ability::Outage, "the store beneath it has those cases")
             .real_time(Duration::ZERO)
     }

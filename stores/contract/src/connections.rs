@@ -1,5 +1,7 @@
 //! Shared by Cloakroom's own stores, about their connections. No part of the contract.
 
+mod relay;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +12,8 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, timeout_at};
+
+pub use relay::{Passes, Relay};
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

@@ -45,7 +45,7 @@ pub use enumerate::{Cursor, Entry, Enumerate, Page};
 pub use error::StoreError;
 pub use feed::{Feed, Hint, Hints};
 pub use place::Place;
-pub use shared::{SharedDirectory, SharedStore};
+pub use shared::{SharedDirectory, SharedHints, SharedStore};
 #[cfg(feature = "sweep")]
 pub use sweep::Swept;
 pub use time::UnixTime;

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::{
-    Created, Deleted, Directory, Key, Place, Replaced, Store, StoreError, Stored, Touched,
-    UnixTime, Write,
+    Created, Deleted, Directory, Feed, Hint, Hints, Key, Place, Replaced, Store, StoreError,
+    Stored, Touched, UnixTime, Write,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -103,6 +103,53 @@ impl<S: Directory> ErasedDirectory for S {
     }
 }
 
+trait ErasedFeed: Send + Sync {
+    fn listen(&self) -> Answer<'_, SharedHints>;
+}
+
+impl<S: Feed> ErasedFeed for S {
+    fn listen(&self) -> Answer<'_, SharedHints> {
+        Box::pin(async { Ok(SharedHints(Box::new(Feed::listen(self).await?))) })
+    }
+}
+
+trait ErasedHints: Send {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Hint>> + Send + '_>>;
+}
+
+impl<H: Hints> ErasedHints for H {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Hint>> + Send + '_>> {
+        Box::pin(Hints::next(self))
+    }
+}
+
+/// The announcements of a [`SharedStore`] or a [`SharedDirectory`].
+///
+/// ```
+/// use cloakroom_store::{Feed, Hints, SharedHints, SharedStore, StoreError};
+///
+/// async fn wait(store: &SharedStore) -> Result<(), StoreError> {
+///     let mut hints: SharedHints = store.listen().await?;
+///     while let Some(hint) = hints.next().await {
+///         // Look at the session.
+///     }
+///     Ok(())
+/// }
+/// ```
+pub struct SharedHints(Box<dyn ErasedHints>);
+
+impl Hints for SharedHints {
+    async fn next(&mut self) -> Option<Hint> {
+        self.0.next().await
+    }
+}
+
+impl fmt::Debug for SharedHints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedHints(..)")
+    }
+}
+
 /// Any store, its type erased, for choosing the store when the program runs. It costs one more
 /// allocation for each operation.
 ///
@@ -114,12 +161,26 @@ impl<S: Directory> ErasedDirectory for S {
 /// }
 /// ```
 #[derive(Clone)]
-pub struct SharedStore(Arc<dyn ErasedStore>);
+pub struct SharedStore(Arc<dyn ErasedStore>, Option<Arc<dyn ErasedFeed>>);
 
 impl SharedStore {
-    /// Erases the type of `store`.
+    /// Erases the type of `store`. It announces nothing: [`Feed::listen`] is a permanent error.
     pub fn new(store: impl Store) -> Self {
-        Self(Arc::new(store))
+        Self(Arc::new(store), None)
+    }
+
+    /// The same, with the store's announcements.
+    ///
+    /// ```
+    /// use cloakroom_store::{Feed, SharedStore};
+    ///
+    /// fn erase(store: impl Feed) -> SharedStore {
+    ///     SharedStore::with_feed(store)
+    /// }
+    /// ```
+    pub fn with_feed(store: impl Feed) -> Self {
+        let store = Arc::new(store);
+        Self(Arc::clone(&store) as _, Some(store))
     }
 }
 
@@ -133,14 +194,31 @@ impl SharedStore {
 /// }
 /// ```
 #[derive(Clone)]
-pub struct SharedDirectory(Arc<dyn ErasedDirectory>);
+pub struct SharedDirectory(Arc<dyn ErasedDirectory>, Option<Arc<dyn ErasedFeed>>);
 
 impl SharedDirectory {
-    /// Erases the type of `store`.
+    /// Erases the type of `store`. It announces nothing: [`Feed::listen`] is a permanent error.
     pub fn new(store: impl Directory) -> Self {
-        Self(Arc::new(store))
+        Self(Arc::new(store), None)
+    }
+
+    /// The same, with the store's announcements.
+    ///
+    /// ```
+    /// use cloakroom_store::{Directory, Feed, SharedDirectory};
+    ///
+    /// fn erase(store: impl Directory + Feed) -> SharedDirectory {
+    ///     SharedDirectory::with_feed(store)
+    /// }
+    /// ```
+    pub fn with_feed(store: impl Directory + Feed) -> Self {
+        let store = Arc::new(store);
+        Self(Arc::clone(&store) as _, Some(store))
     }
 }
+
+const SILENT: &str =
+    "the store that was chosen announces nothing, or was not erased by `with_feed`";
 
 macro_rules! forward {
     ($type:ident) => {
@@ -193,6 +271,17 @@ macro_rules! forward {
 
             fn place(&self) -> Option<Place> {
                 self.0.place()
+            }
+        }
+
+        impl Feed for $type {
+            type Hints = SharedHints;
+
+            async fn listen(&self) -> Result<SharedHints, StoreError> {
+                match &self.1 {
+                    Some(feed) => feed.listen().await,
+                    None => Err(StoreError::permanent("shared", SILENT)),
+                }
             }
         }
 

@@ -11,8 +11,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Created, Cursor, Deleted, Directory, Enumerate, Key, Page, Place, Replaced, Store, StoreError,
-    Stored, Sweep, Touched, UnixTime, Write,
+    Created, Cursor, Deleted, Directory, Enumerate, Feed, Key, Page, Place, Replaced, Store,
+    StoreError, Stored, Sweep, Touched, UnixTime, Write,
 };
 
 /// The lease of the process that sweeps now. It has no subject, and expires by itself.
@@ -287,5 +287,13 @@ impl<S: Enumerate> Enumerate for Swept<S> {
         limit: usize,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send {
         self.store.enumerate(after, limit)
+    }
+}
+
+impl<S: Feed> Feed for Swept<S> {
+    type Hints = S::Hints;
+
+    fn listen(&self) -> impl Future<Output = Result<S::Hints, StoreError>> + Send {
+        self.store.listen()
     }
 }

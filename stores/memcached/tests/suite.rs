@@ -47,6 +47,7 @@ impl Fixture for OnMemcached {
             .outage()
             .never(Ability::Directory, "Memcached cannot list")
             .never(Ability::Enumerate, "it does not go through all its records")
+            .never(Ability::Feed, "Memcached announces nothing")
             .never(Ability::Sweep, "the server removes what has expired")
             // The server's clock ticks once a second.
             .real_time(Duration::from_secs(2))

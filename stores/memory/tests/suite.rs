@@ -27,6 +27,7 @@ impl Fixture for Memory {
             .directory()
             .sweep()
             .enumerate()
+            .feed()
             .never(Ability::Durable, ends)
             .never(Ability::SurvivesKill, ends)
             .never(Ability::Shared, ends)

@@ -255,7 +255,7 @@ impl Builder {
         let hosts = hosts.and_then(|(_, rest)| Some(rest.split_once(']')?.0));
         let names = collection.namespace().to_string();
         let place = hosts.map(|hosts| Place::new("mongodb", [hosts, &*names]));
-        let source = Source::Given(collection);
+        let source = Source::Given(collection, None);
         Ok(MongoDbStore::new(
             source,
             place,
@@ -285,8 +285,9 @@ impl Builder {
         let place = Place::new("mongodb", [hosts.trim_matches(['[', ']']), &*names]);
         let source = match self.login {
             None => {
+                let own = Some(Box::new(options.clone()));
                 let client = Client::with_options(options).map_err(|error| failure::of(&error))?;
-                Source::Given(collection(&client, &database, &self.collection))
+                Source::Given(collection(&client, &database, &self.collection), own)
             }
             Some(login) => {
                 let names = [database, self.collection];

@@ -102,6 +102,18 @@ pub(crate) fn of(error: &mongodb::error::Error) -> StoreError {
     }
 }
 
+/// The same for opening a change stream.
+pub(crate) fn of_stream(error: &mongodb::error::Error) -> StoreError {
+    match &*error.kind {
+        ErrorKind::Command(error) if !PASSING.contains(&error.code) => permanent(format!(
+            "the server opens no change stream ({}, code {}): that needs a replica set or a \
+             sharded cluster, and the right `changeStream` on the collection",
+            error.code_name, error.code
+        )),
+        _ => of(error),
+    }
+}
+
 /// Returns whether another connection may do better.
 pub(crate) fn is_of_the_connection(error: &mongodb::error::Error) -> bool {
     matches!(

@@ -160,6 +160,23 @@
 //! builder](Builder::max_connections)), and two more by which the driver watches it. As many
 //! operations are under way at once, and the others wait for a turn.
 //!
+//! # Announcements
+//!
+//! With `cloakroom::Sessions::with_feed` other processes notice at once that a session has ended
+//! ([`Feed`](cloakroom_store::Feed)). The server announces by a change stream, so nothing need be
+//! set here and no write costs more. The stream has the `_id` of each removed document, also of
+//! those that the TTL index removes, and nothing else of it.
+//!
+//! - It needs a replica set or a sharded cluster, and the action `changeStream` on the collection
+//!   (the role `readWrite` has it). A single server and some compatible servers have no change
+//!   streams. Then `listen` is a permanent error, a warning is logged, and the end of a session is
+//!   noticed within the lease. The suite's server has them, so this is tested by its error alone.
+//! - A process that listens has a client of its own, with one or two connections and those by which
+//!   the driver watches the servers. With [`with_client`](Builder::with_client) it uses one
+//!   connection of that client instead.
+//! - A removal is announced when a majority has it. The driver takes up a stream again whose
+//!   connection broke, where it was.
+//!
 //! # Sweeping
 //!
 //! The TTL index does it. [`MongoDbStore::sweep_every`] and
@@ -181,11 +198,13 @@
 mod builder;
 mod document;
 mod failure;
+mod feed;
 mod source;
 mod store;
 mod table;
 mod turns;
 
 pub use builder::Builder;
+pub use feed::MongoDbHints;
 pub use mongodb;
 pub use store::MongoDbStore;

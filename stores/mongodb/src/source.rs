@@ -14,7 +14,8 @@ use crate::failure;
 pub(crate) type Login = Arc<dyn Fn() -> (String, String) + Send + Sync>;
 
 pub(crate) enum Source {
-    Given(Collection<RawDocumentBuf>),
+    /// With the client's options, if the client is the store's own.
+    Given(Collection<RawDocumentBuf>, Option<Box<ClientOptions>>),
     Changing(Box<Changing>),
 }
 
@@ -35,9 +36,24 @@ struct Current {
 impl Source {
     pub(crate) fn collection(&self) -> Result<Collection<RawDocumentBuf>, StoreError> {
         match self {
-            Self::Given(collection) => Ok(collection.clone()),
+            Self::Given(collection, _) => Ok(collection.clone()),
             Self::Changing(changing) => changing.collection(),
         }
+    }
+
+    /// The collection for a change stream: it keeps a connection, which must not be one of those
+    /// that the operations wait for.
+    pub(crate) fn listening(&self) -> Result<Collection<RawDocumentBuf>, StoreError> {
+        let current = self.collection()?;
+        let mut options = match self {
+            Self::Given(_, None) => return Ok(current),
+            Self::Given(_, Some(options)) => (**options).clone(),
+            Self::Changing(changing) => changing.options_with(&(changing.login)()),
+        };
+        options.max_pool_size = Some(2);
+        let client = Client::with_options(options).map_err(|error| failure::of(&error))?;
+        let namespace = current.namespace();
+        Ok(collection(&client, &namespace.db, &namespace.coll))
     }
 }
 
@@ -66,10 +82,7 @@ impl Changing {
         {
             return Ok(current.collection.clone());
         }
-        let mut options = self.options.clone();
-        let credential = options.credential.get_or_insert_default();
-        credential.username = Some(login.0.clone());
-        credential.password = Some(login.1.clone());
+        let options = self.options_with(&login);
         let client = Client::with_options(options).map_err(|error| failure::of(&error))?;
         let collection = collection(&client, &self.database, &self.collection);
         *current = Some(Current {
@@ -77,6 +90,14 @@ impl Changing {
             collection: collection.clone(),
         });
         Ok(collection)
+    }
+
+    fn options_with(&self, login: &(String, String)) -> ClientOptions {
+        let mut options = self.options.clone();
+        let credential = options.credential.get_or_insert_default();
+        credential.username = Some(login.0.clone());
+        credential.password = Some(login.1.clone());
+        options
     }
 }
 

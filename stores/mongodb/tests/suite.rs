@@ -49,6 +49,7 @@ impl Fixture for OnMongoDb {
             .directory()
             .sweep()
             .enumerate()
+            .feed()
     }
 }
 

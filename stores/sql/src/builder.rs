@@ -33,6 +33,7 @@ pub struct Builder {
     table: String,
     timeout: Duration,
     max_connections: u32,
+    announces: bool,
     clock: Clock,
 }
 
@@ -43,6 +44,7 @@ impl Builder {
             table: "cloakroom_sessions".to_owned(),
             timeout: Duration::from_secs(5),
             max_connections: 10,
+            announces: false,
             clock: Arc::new(|| SystemTime::now().into()),
         }
     }
@@ -105,6 +107,23 @@ impl Builder {
         self
     }
 
+    /// Announces each deleted record to the other processes, so that they notice at once that a
+    /// session has ended. Default: no, and they notice within the lease of
+    /// `cloakroom::Sessions::with_lease`.
+    ///
+    /// In PostgreSQL only: SQLite and MySQL announce nothing, and this has no effect there. All
+    /// processes set it, with the same [`schema`](Self::schema) and [`table`](Self::table). See
+    /// [the channel and its costs](crate#announcements).
+    ///
+    /// ```
+    /// # use cloakroom_sql::SqlStore;
+    /// let builder = SqlStore::builder().announce_ends();
+    /// ```
+    pub fn announce_ends(mut self) -> Self {
+        self.announces = true;
+        self
+    }
+
     /// Sets the clock by which records expire. Default: the system's. It is never the database's.
     ///
     /// ```
@@ -150,6 +169,7 @@ impl Builder {
         Ok(SqlStore::new(
             kind,
             &table,
+            self.announces,
             self.clock,
             self.timeout,
             health,
@@ -187,6 +207,7 @@ impl Builder {
         Ok(SqlStore::new(
             pool.into().0,
             &table,
+            self.announces,
             self.clock,
             self.timeout,
             // How its connections are tested is the application's affair.
@@ -210,6 +231,7 @@ impl fmt::Debug for Builder {
             .field("table", &self.table)
             .field("timeout", &self.timeout)
             .field("max_connections", &self.max_connections)
+            .field("announces", &self.announces)
             .finish_non_exhaustive()
     }
 }

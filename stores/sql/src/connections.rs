@@ -7,6 +7,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 #[cfg(feature = "postgres")]
+use std::sync::OnceLock;
+#[cfg(feature = "postgres")]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -50,6 +52,9 @@ struct Shared<D: Database> {
     /// Whether a prepared statement was found to be another one than was prepared.
     #[cfg(feature = "postgres")]
     is_mixed_up: AtomicBool,
+    /// Of the store's own, for a connection beside them.
+    #[cfg(feature = "postgres")]
+    options: OnceLock<sqlx::postgres::PgConnectOptions>,
 }
 
 enum Source<D: Database> {
@@ -89,6 +94,8 @@ impl<D: Database> Connections<D> {
             codes,
             #[cfg(feature = "postgres")]
             is_mixed_up: AtomicBool::new(false),
+            #[cfg(feature = "postgres")]
+            options: OnceLock::new(),
         }))
     }
 
@@ -159,6 +166,20 @@ impl Connections<sqlx::Postgres> {
     /// the server changes connections.
     pub(crate) fn is_mixed_up(&self) -> bool {
         self.0.is_mixed_up.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the options of the store's own connections.
+    pub(crate) fn with_options(self, options: sqlx::postgres::PgConnectOptions) -> Self {
+        let _ = self.0.options.set(options);
+        self
+    }
+
+    /// The options for a connection beside these.
+    pub(crate) fn options(&self) -> Option<sqlx::postgres::PgConnectOptions> {
+        match &self.0.source {
+            Source::Own(_) => self.0.options.get().cloned(),
+            Source::Application(pool) => Some((*pool.connect_options()).clone()),
+        }
     }
 
     /// Notes it.

@@ -230,6 +230,19 @@ impl Kind {
         each!(*self, |_connections, driver, on| driver::statements(table))
     }
 
+    /// Makes the delete announce what it removes. Returns the channel. A database without
+    /// announcements has none.
+    pub(crate) fn announce(&self, table: &Table, statements: &mut Statements) -> Option<String> {
+        #[cfg(feature = "postgres")]
+        if let Self::Postgres(_) = self {
+            let channel = table.channel();
+            statements.delete = crate::postgres::announcing_delete(table, &channel);
+            return Some(channel);
+        }
+        let _ = (table, statements);
+        None
+    }
+
     /// Returns where the table is. None of a database in memory.
     pub(crate) fn place(&self, table: &Table) -> Option<Place> {
         let database = each!(*self, |connections, driver, on| connections.place())?;

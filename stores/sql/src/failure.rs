@@ -197,6 +197,28 @@ pub(crate) fn no_transactions() -> StoreError {
     )
 }
 
+/// For a listener where nothing is announced.
+pub(crate) fn silent() -> StoreError {
+    permanent(
+        "no ended session is announced here; set `Builder::announce_ends` in every process, on \
+         PostgreSQL: other databases announce nothing",
+    )
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) fn lost_listener() -> StoreError {
+    transient("the connection that listens broke")
+}
+
+/// For a listener whose connection is not PostgreSQL's own.
+#[cfg(feature = "postgres")]
+pub(crate) fn deaf() -> StoreError {
+    permanent(
+        "a pooler stands before PostgreSQL, and announcements would arrive at whichever client has \
+         the connection then; to hear them, open the store at the server's own address",
+    )
+}
+
 /// For `migrate`, which could not make something.
 pub(crate) fn not_made(what: &str, error: &StoreError) -> StoreError {
     let cause = error.source().map_or_else(String::new, ToString::to_string);

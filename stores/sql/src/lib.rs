@@ -145,6 +145,30 @@
 //! [`max_connections`](Builder::max_connections), which is 10, and each further process as many
 //! more. A second process waits otherwise.
 //!
+//! # Announcements
+//!
+//! With [`Builder::announce_ends`], PostgreSQL announces each deleted record, and
+//! `cloakroom::Sessions::with_feed` notices at once what another process ended
+//! ([`Feed`](cloakroom_store::Feed)). SQLite and MySQL announce nothing: there the end of a session
+//! is noticed within the lease.
+//!
+//! - The statement that deletes calls `pg_notify`, so it costs no round trip. PostgreSQL commits
+//!   transactions with a notification one after the other. So only deletes have one: no create, no
+//!   save and no sweep waits for another.
+//! - The channel is the table's name and `_ended`, with a named [`schema`](Builder::schema) and a
+//!   point before it, where 63 letters suffice. All processes need the same settings.
+//! - A notification has the record's key and nothing else. A key is a digest, from which no token
+//!   can be made. Every role that may connect to the database can listen and notify. A false
+//!   notification costs a look.
+//! - A process that listens has one connection more, also beside an application's pool. It
+//!   announces something by another connection and waits for it, before it relies on the channel.
+//! - Behind PgBouncer and other poolers `listen` is a permanent error in every mode, a warning is
+//!   logged, and the lease is all there is. In the mode `transaction` the server's connection would
+//!   go on listening for the next client. Deletes announce through any pooler, and a process that
+//!   opens the store at the server's own address hears them.
+//! - If a listener's transaction hangs for so long that PostgreSQL's queue of 8 GB is full, deletes
+//!   fail. The store's own listener has no transaction open.
+//!
 //! # With the application's pool
 //!
 //! ```
@@ -229,6 +253,7 @@ mod connections;
 mod database;
 mod deadline;
 mod failure;
+mod feed;
 #[cfg(feature = "sqlite")]
 mod file;
 #[cfg_attr(
@@ -255,5 +280,6 @@ mod url;
 
 pub use builder::Builder;
 pub use database::Pool;
+pub use feed::SqlHints;
 pub use sqlx;
 pub use store::SqlStore;

@@ -51,6 +51,18 @@ impl Table {
         format!("{quote}{}{suffix}{quote}", self.name.0)
     }
 
+    /// The name of the channel on which removed records are announced.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn channel(&self) -> String {
+        // PostgreSQL's longest name.
+        const LONGEST: usize = 63;
+        let channel = format!("{}_ended", self.name);
+        let schema = self.schema.iter();
+        let in_schema = schema.map(|schema| format!("{schema}.{channel}"));
+        let mut fitting = in_schema.filter(|name| name.len() <= LONGEST);
+        fitting.next().unwrap_or(channel)
+    }
+
     /// The schema, quoted; empty if it was not named.
     pub(crate) fn schema_name(&self, quote: char) -> String {
         match &self.schema {
@@ -70,4 +82,27 @@ impl fmt::Display for Name {
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) fn unbracketed(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')
+}
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use super::{Name, Table};
+
+    #[test]
+    fn the_channel_has_the_name_of_the_table_and_of_its_schema_where_they_fit() {
+        let longest = "x".repeat(Name::MAX_LEN);
+        for (schema, table, channel) in [
+            (None, "sessions", "sessions_ended".to_owned()),
+            (Some("web"), "sessions", "web.sessions_ended".to_owned()),
+            (Some("web"), &longest, format!("web.{longest}_ended")),
+            (Some(&*longest), &longest, format!("{longest}_ended")),
+        ] {
+            let table = Table {
+                schema: schema.map(|name| Name::new("schema", name).unwrap()),
+                name: Name::new("table", table).unwrap(),
+            };
+            assert_eq!(table.channel(), channel);
+            assert!(channel.len() <= 63);
+        }
+    }
 }

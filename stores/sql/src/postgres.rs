@@ -125,6 +125,20 @@ pub(crate) fn statements(table: &Table) -> Statements {
     }
 }
 
+/// The delete that announces the key of what it removes on this channel. In the same statement, so
+/// what is announced was removed, and it costs no round trip.
+pub(crate) fn announcing_delete(table: &Table, channel: &str) -> Statement {
+    let full = table.full('"');
+    proof::statement(|proof| {
+        format!(
+            "WITH done AS (DELETE FROM {full} \
+             WHERE session_key = $2 AND version = $3 AND expires_at > $4 \
+             AND $1::bytea = {proof} RETURNING session_key) SELECT {proof}, \
+             COUNT(pg_notify('{channel}', convert_from(session_key, 'UTF8'))) FROM done"
+        )
+    })
+}
+
 /// Of a domain the type that it stands for. Of a table that is not there, nothing. An index is a
 /// row too: its name, and the type `index`.
 fn columns(full: &str) -> String {
@@ -162,8 +176,9 @@ pub(crate) fn connections(
     let place = place(&options);
     // So that there is time for a new connection.
     let check = Check::Server(health.clone(), timeout / 4);
-    let connect = connect(options, timeout / 10 * 9, health);
-    Ok(Connections::own(connect, Some(place), size, &CODES, check))
+    let connect = connect(options.clone(), timeout / 10 * 9, health);
+    let own = Connections::own(connect, Some(place), size, &CODES, check);
+    Ok(own.with_options(options))
 }
 
 fn connect(options: PgConnectOptions, limit: Duration, health: Health) -> Connect<Postgres> {
@@ -196,7 +211,7 @@ fn connect(options: PgConnectOptions, limit: Duration, health: Health) -> Connec
 
 /// Returns whether a start-up parameter was refused, as by PgBouncer, pgcat and the poolers of
 /// hosters.
-fn is_refusal(error: &dyn sqlx::error::DatabaseError) -> bool {
+pub(crate) fn is_refusal(error: &dyn sqlx::error::DatabaseError) -> bool {
     let is_about_startup =
         error.message().contains("parameter") || error.message().contains("option");
     matches!(error.code().as_deref(), Some("08P01" | "0A000")) && is_about_startup

@@ -49,8 +49,10 @@ pub(crate) struct Inner {
     pub(crate) database: Kind,
     place: Option<Place>,
     pub(crate) statements: Statements,
+    /// The channel of announcements, where the delete sends them.
+    pub(crate) channel: Option<String>,
     clock: Clock,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     /// The state of the connections, if the pool is the store's own.
     health: Health,
 }
@@ -110,17 +112,23 @@ impl SqlStore {
     pub(crate) fn new(
         database: Kind,
         table: &Table,
+        announces: bool,
         clock: Clock,
         timeout: Duration,
         health: Health,
     ) -> Self {
-        let statements = database.statements(table);
+        let mut statements = database.statements(table);
+        let channel = match announces {
+            true => database.announce(table, &mut statements),
+            false => None,
+        };
         let place = database.place(table);
         Self {
             inner: Arc::new(Inner {
                 database,
                 place,
                 statements,
+                channel,
                 clock,
                 timeout,
                 health,

@@ -71,7 +71,8 @@ fn without_sealed(id: &str) -> Option<&'static str> {
 }
 
 /// Cases about store calls, a failing store, its lost replies, and its contents.
-const STORE: [&str; 32] = [
+const STORE: [&str; 33] = [
+    "ended-tells-a-long-request",
     "read-is-one-load",
     "counter-is-two-calls",
     "create-is-one-call",

@@ -3,12 +3,16 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloakroom_store::{Feed, Hint, Hints, Store, StoreError};
 use tokio::time::sleep;
 
 use crate::Sessions;
 use crate::inner::Inner;
+
+/// After so long a store is asked again that refused for good: its permissions may have changed.
+const REFUSED: Duration = Duration::from_secs(60);
 
 /// A listener without its type.
 pub(crate) trait Hearing: Send {
@@ -43,7 +47,10 @@ impl<S: Feed> Sessions<S> {
     /// what a lost announcement delays. So with announcements you can set a long lease. Rotations
     /// and sign-ins by other processes are not announced.
     ///
-    /// Memory announces by itself, Redis with `Builder::announce_ends`.
+    /// Memory announces by itself, and so does MongoDB as a replica set. Redis and PostgreSQL do
+    /// with `Builder::announce_ends`. Other stores announce nothing. One that is chosen when the
+    /// program runs (`SharedStore`) is asked. If it cannot announce, a warning is logged, and the
+    /// lease is all there is.
     ///
     /// ```
     /// # use cloakroom::Sessions;
@@ -63,6 +70,7 @@ impl<S: Feed> Sessions<S> {
 pub(super) async fn hear<S: Store>(inner: Arc<Inner<S>>, listen: Listen<S>) {
     let mut is_reported = false;
     loop {
+        let mut pause = inner.lease.get() / 8;
         match listen(&inner.store).await {
             Ok(mut hints) => {
                 // There may have been some before it listened.
@@ -76,6 +84,9 @@ pub(super) async fn hear<S: Store>(inner: Arc<Inner<S>>, listen: Listen<S>) {
                 is_reported = false;
             }
             Err(error) => {
+                if !error.is_transient() {
+                    pause = pause.max(REFUSED);
+                }
                 if !std::mem::replace(&mut is_reported, true) {
                     tracing::warn!(
                         %error,
@@ -84,6 +95,6 @@ pub(super) async fn hear<S: Store>(inner: Arc<Inner<S>>, listen: Listen<S>) {
                 }
             }
         }
-        sleep(inner.lease.get() / 8).await;
+        sleep(pause).await;
     }
 }

@@ -73,10 +73,8 @@ async fn no_route(context: Context) -> Result<(), Stop> {
             let got = http.head("/attempts/nobody", &cookies, &script).await?;
             let head = got.head()?;
             head.is(404)?;
-            ensure(
-                head.all(world.config.response_header().as_str()).is_empty(),
-                "a response of nobody's issues a token",
-            )?;
+            let holds = head.all(world.config.response_header().as_str()).is_empty();
+            ensure(holds, "a response of nobody's issues a token")?;
         }
         let got = visitor.send([Op::Keys, get("a"), Op::Subject]).await?;
         got.quiet()?.are(json!([["a"], 1, null]))?;

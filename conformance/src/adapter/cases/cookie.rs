@@ -65,9 +65,8 @@ async fn several_lines(context: Context) -> Result<(), Stop> {
         vec!["a=1; b=2", &format!("c=3; {pair}"), "d=4"],
         vec!["", &pair, ""],
     ] {
-        with_cookies(&world, &lines, [get("a")])
-            .await?
-            .are(json!([1]))?;
+        let got = with_cookies(&world, &lines, [get("a")]).await?;
+        got.are(json!([1]))?;
     }
     Ok(())
 }
@@ -85,9 +84,8 @@ async fn duplicates(context: Context) -> Result<(), Stop> {
         vec![living.clone(), unknown.clone(), malformed.clone()],
     ] {
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-        with_cookies(&world, &lines, [get("a")])
-            .await?
-            .are(json!([1]))?;
+        let got = with_cookies(&world, &lines, [get("a")]).await?;
+        got.are(json!([1]))?;
     }
     // Sixty that are well-formed.
     world.control().reset();
@@ -133,9 +131,8 @@ async fn garbage(context: Context) -> Result<(), Stop> {
         format!("  {pair}  "),
         format!("{}{pair}", "a=b; ".repeat(400)),
     ] {
-        with_cookies(&world, &[&line], [get("a")])
-            .await?
-            .are(json!([1]))?;
+        let got = with_cookies(&world, &[&line], [get("a")]).await?;
+        got.are(json!([1]))?;
     }
     world.holds(1)
 }

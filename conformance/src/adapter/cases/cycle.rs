@@ -58,10 +58,8 @@ async fn nothing_before(context: Context) -> Result<(), Stop> {
         world.called("a request whose handler is not done", loaded)?;
         world.stage.open("handler");
         request.answer().await?.ok()?;
-        ensure(
-            !world.calls().is_empty(),
-            "nothing was written after the handler was done",
-        )?;
+        let holds = !world.calls().is_empty();
+        ensure(holds, "nothing was written after the handler was done")?;
         world.control().reset();
     }
     Ok(())
@@ -98,10 +96,8 @@ async fn commit_before_head(context: Context) -> Result<(), Stop> {
         .await??;
         // An adapter that sends the head first has time to do so now.
         let early = tokio::time::timeout(Duration::from_millis(150), &mut head).await;
-        ensure(
-            early.is_err(),
-            format!("the response's head left before the {operation} was done"),
-        )?;
+        let holds = early.is_err();
+        ensure(holds, format!("the head left before the {operation}"))?;
         ensure(
             !world.stage.is_reached(App::BODY),
             format!("the body was asked for before the {operation} was done"),
@@ -246,10 +242,8 @@ async fn disconnect_while_saving(context: Context) -> Result<(), Stop> {
             let [value, subject] = &got.results[..] else {
                 return fail("not two results");
             };
-            ensure(
-                *value == 1 || (op == insert("a", 2) && *value == 2),
-                "the session's data is lost",
-            )?;
+            let holds = *value == 1 || (op == insert("a", 2) && *value == 2);
+            ensure(holds, "the session's data is lost")?;
             ensure(subject.is_null(), "the old token has the new privilege")?;
             visitor.send([sign_in("bob")]).await?.ok()?;
             does(&mut visitor, [Op::Subject], json!(["bob"])).await?;

@@ -65,10 +65,8 @@ async fn left_alone(world: &World, visitor: &Visitor, bytes: Vec<u8>) -> Result<
         got.failed("a request whose record cannot be read")?;
         world.called("a request whose record cannot be read", &["load: found"])?;
     }
-    ensure(
-        record(world, visitor).await?.bytes == bytes,
-        "a record that cannot be read was overwritten",
-    )?;
+    let holds = record(world, visitor).await?.bytes == bytes;
+    ensure(holds, "a record that cannot be read was overwritten")?;
     world.holds(1)
 }
 

@@ -57,10 +57,8 @@ async fn in_a_header(context: Context) -> Result<(), Stop> {
         same("the header that clears", line, vec![String::new()])?;
         got.forgets()?;
         let known = world.with_token(Some(last)).is_known().await?;
-        ensure(
-            !known,
-            "a token that was cleared still leads to its session",
-        )?;
+        let holds = !known;
+        ensure(holds, "a token that was cleared still leads to its session")?;
     }
     Ok(())
 }
@@ -72,10 +70,8 @@ async fn no_cookie(context: Context) -> Result<(), Stop> {
         for op in [insert("a", 1), Op::Rotate, sign_in("ada")] {
             let got = visitor.send([op]).await?.ok()?;
             let cookies = got.head()?.all("set-cookie");
-            ensure(
-                cookies.is_empty(),
-                "a cookie, though the token is in a header",
-            )?;
+            let holds = cookies.is_empty();
+            ensure(holds, "a cookie, though the token is in a header")?;
         }
         let token = visitor.token()?.to_owned();
         let cookie = format!("{}={token}; session={token}", world.config.cookie_name());
@@ -125,10 +121,8 @@ async fn bearer(context: Context) -> Result<(), Stop> {
     ] {
         let got = with_line(&world, &line, [Op::IsNew]).await?;
         let cookies = got.head()?.all("set-cookie");
-        ensure(
-            cookies.is_empty(),
-            "a header without a session set a cookie",
-        )?;
+        let holds = cookies.is_empty();
+        ensure(holds, "a header without a session set a cookie")?;
         got.quiet()?.are(json!([true]))?;
     }
     world.called("requests without a Bearer token", &[])

@@ -63,10 +63,8 @@ async fn refused(context: Context) -> Result<(), Stop> {
     let got = visitor.send([get("a"), Op::IsNew]).await?;
     got.quiet()?.are(serde_json::json!([null, true]))?;
     visitor.send([insert("b", 1)]).await?.ok()?;
-    ensure(
-        visitor.token != old.token,
-        "the token of an expired session was adopted",
-    )?;
+    let holds = visitor.token != old.token;
+    ensure(holds, "the token of an expired session was adopted")?;
     does(&mut visitor, [Op::Keys], serde_json::json!([["b"]])).await
 }
 
@@ -117,8 +115,6 @@ async fn both(context: &Context) -> Result<[World; 2], Stop> {
 
 async fn is(visitor: &mut Visitor, known: bool, when: &str) -> Result<(), Stop> {
     let what = if known { "missing" } else { "still there" };
-    ensure(
-        visitor.is_known().await? == known,
-        format!("the session is {what} {when}"),
-    )
+    let holds = visitor.is_known().await? == known;
+    ensure(holds, format!("the session is {what} {when}"))
 }

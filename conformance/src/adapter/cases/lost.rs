@@ -79,10 +79,8 @@ async fn at_rotation(context: Context) -> Result<(), Stop> {
             let (world, mut visitor) = context.session([insert("cart", "tea")]).await?;
             let mut old = visitor.clone();
             world.control().on(operation).lose_reply();
-            visitor
-                .send([rotation.clone(), increment("n")])
-                .await?
-                .ok()?;
+            let got = visitor.send([rotation.clone(), increment("n")]).await?;
+            got.ok()?;
             ensure(visitor.token != old.token, "no new token was issued")?;
             let subject = if rotation == Op::Rotate {
                 json!(null)

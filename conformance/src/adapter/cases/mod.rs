@@ -8,6 +8,7 @@ mod calls;
 mod cookie;
 mod cycle;
 mod damage;
+mod ended;
 mod ending;
 mod header;
 mod lifetime;
@@ -40,6 +41,7 @@ pub(super) fn neutral() -> impl Iterator<Item = Checks> {
         lifetime::CHECKS,
         sign_in::CHECKS,
         sign_out::CHECKS,
+        ended::CHECKS,
         ending::CHECKS,
         race::CHECKS,
         lost::CHECKS,

@@ -53,10 +53,8 @@ async fn at_commit(context: Context) -> Result<(), Stop> {
         got.failed("a request whose save failed for good")?;
         let saving = held(&visitor, Operation::Load, ops).await?;
         world.control().outage(true);
-        saving
-            .answer()
-            .await?
-            .failed("a request that could not save in an outage")?;
+        let got = saving.answer().await?;
+        got.failed("a request that could not save in an outage")?;
         world.control().reset();
         sees(&mut visitor, [get("cart"), Op::Len], json!(["tea", 1])).await?;
     }

@@ -21,10 +21,8 @@ async fn load_failure(context: Context) -> Result<(), Stop> {
     let got = visitor.send([header("x-handler", "ran")]).await?;
     let head = got.head()?;
     head.is(503)?;
-    ensure(
-        head.all("x-handler").is_empty(),
-        "the handler ran without the session that it wants",
-    )?;
+    let holds = head.all("x-handler").is_empty();
+    ensure(holds, "the handler ran without the session that it wants")?;
     got.failed("a request in an outage")
 }
 
@@ -33,10 +31,8 @@ async fn error_page(context: Context) -> Result<(), Stop> {
     let world = context.world().await?;
     for op in [insert("a", 2), sign_in("ada"), Op::SignOut] {
         let got = failing(&world, "/script", op).await?;
-        ensure(
-            got.headers().contains_key(App::PAGE),
-            "the application's page for a failed commit was not asked for",
-        )?;
+        let holds = got.headers().contains_key(App::PAGE);
+        ensure(holds, "the application's error page was not asked for")?;
     }
     Ok(())
 }

@@ -144,10 +144,8 @@ async fn two_servers(context: Context) -> Result<(), Stop> {
     let known = elsewhere.is_known().await?;
     ensure(!known, "the other server still knows a signed-out session")?;
     elsewhere.send([insert("a", 1)]).await?.ok()?;
-    ensure(
-        elsewhere.token != visitor.token,
-        "the other server adopted a signed-out token",
-    )
+    let holds = elsewhere.token != visitor.token;
+    ensure(holds, "the other server adopted a signed-out token")
 }
 
 async fn two_servers_increments(context: Context) -> Result<(), Stop> {

@@ -139,10 +139,8 @@ async fn lines(context: Context) -> Result<(), Stop> {
         same("whether the client gets a cookie", keeps, told)?;
         for line in &lines {
             for flag in ["secure", "httponly", "samesite=lax"] {
-                ensure(
-                    attributes(line).contains(&flag.to_owned()),
-                    format!("a Set-Cookie line without {flag}"),
-                )?;
+                let holds = attributes(line).contains(&flag.to_owned());
+                ensure(holds, format!("a Set-Cookie line without {flag}"))?;
             }
         }
     }

@@ -81,10 +81,8 @@ async fn grace_ends(context: Context) -> Result<(), Stop> {
     let (mut old, mut new) = signed_in(&world).await?;
     let mut between = new.clone();
     new.send([Op::Rotate]).await?.ok()?;
-    ensure(
-        old.is_known().await? && between.is_known().await?,
-        "an old token is dead within the grace",
-    )?;
+    let holds = old.is_known().await? && between.is_known().await?;
+    ensure(holds, "an old token is dead within the grace")?;
     new.send([Op::SignOut]).await?.ok()?;
     for token in [&mut old, &mut between, &mut new] {
         does(token, [get("cart"), Op::IsNew], json!([null, true])).await?;
@@ -99,10 +97,8 @@ async fn grace_ends_with_the_session(context: Context) -> Result<(), Stop> {
     for (later, known) in [(9, true), (1, false)] {
         world.advance(later);
         // The new token is not used: that would keep it alive.
-        ensure(
-            old.is_known().await? == known,
-            "the old token does not end with the newer session",
-        )?;
+        let holds = old.is_known().await? == known;
+        ensure(holds, "the old token does not end with the newer session")?;
     }
     Ok(())
 }
@@ -201,10 +197,8 @@ async fn cut_anywhere(context: Context) -> Result<(), Stop> {
 async fn again(mut visitor: Visitor, rotation: &Op) -> Result<(), Stop> {
     let mut old = visitor.clone();
     visitor.send([rotation.clone()]).await?.ok()?;
-    ensure(
-        old.token != visitor.token,
-        "the next attempt issued no token",
-    )?;
+    let holds = old.token != visitor.token;
+    ensure(holds, "the next attempt issued no token")?;
     let subject = (*rotation != Op::Rotate).then_some("ada");
     is_tea_of(&mut visitor, subject).await?;
     is_tea_of(&mut old, None).await

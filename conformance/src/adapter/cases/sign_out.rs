@@ -35,10 +35,8 @@ checks! { Context:
 async fn deletes(context: Context) -> Result<(), Stop> {
     let (world, mut visitor) = context.session([sign_in("ada"), insert("a", 1)]).await?;
     let old = visitor.clone();
-    let got = visitor
-        .send([Op::SignOut, Op::IsNew, get("a")])
-        .await?
-        .are(json!([null, true, null]))?;
+    let got = visitor.send([Op::SignOut, Op::IsNew, get("a")]).await?;
+    let got = got.are(json!([null, true, null]))?;
     got.forgets()?;
     over(&world, [old]).await
 }

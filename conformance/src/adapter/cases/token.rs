@@ -155,10 +155,8 @@ async fn distinct(
     first: &mut crate::adapter::world::Visitor,
     second: &mut crate::adapter::world::Visitor,
 ) -> Result<(), Stop> {
-    ensure(
-        first.token()? != second.token()?,
-        "two visitors have the same token",
-    )?;
+    let holds = first.token()? != second.token()?;
+    ensure(holds, "two visitors have the same token")?;
     does(first, [get("a")], json!([1])).await?;
     does(second, [get("a")], json!([2])).await?;
     world.control().reset();

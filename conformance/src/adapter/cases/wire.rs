@@ -80,7 +80,7 @@ async fn half_a_body(context: Context) -> Result<(), Stop> {
             let got = visitor.send([get("a"), get("b")]).await?.quiet()?;
             ensure(
                 got.results == [json!(1), json!(null)] || got.results == [json!(2), json!(2)],
-                "half of what a request was to change is there",
+                "half of a request's changes is there",
             )?;
         }
     }
@@ -149,10 +149,8 @@ async fn pipelined(context: Context) -> Result<(), Stop> {
         };
         same("the status", head.status, 200)?;
         let body = raw.bytes(5).await?;
-        ensure(
-            body == format!("[{number},1]").into_bytes(),
-            "a pipelined request was answered from another one's session",
-        )?;
+        let holds = body == format!("[{number},1]").into_bytes();
+        ensure(holds, "a pipelined request got another one's answer")?;
     }
     for visitor in &mut visitors {
         same("the increments", visitor.value("n").await?, 1.into())?;

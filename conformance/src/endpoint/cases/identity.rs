@@ -70,10 +70,8 @@ async fn not_adopted(context: &Context, cookies: Cookies) -> Result<(), Stop> {
         Value::Null,
     )?;
     same("the value", victim.value("secret").await?, json!(1))?;
-    ensure(
-        victim.cookies != cookies,
-        "a write with a token that nobody issued got no other",
-    )
+    let holds = victim.cookies != cookies;
+    ensure(holds, "a write with an unknown token got no new one")
 }
 
 async fn malformed(context: Context) -> Result<(), Stop> {
@@ -141,10 +139,8 @@ async fn rotation(context: Context) -> Result<(), Stop> {
 async fn rotation_then_error(context: Context) -> Result<(), Stop> {
     let mut visitor = context.visitor_with(vec![insert("a", 1)]).await?;
     let got = visitor.send([Op::Rotate, Op::Status(500)]).await?;
-    ensure(
-        got.status.is_some_and(|status| status == 500),
-        "the script's status is not that of the response",
-    )?;
+    let holds = got.status.is_some_and(|status| status == 500);
+    ensure(holds, "the script's status is not that of the response")?;
     same("the value", visitor.value("a").await?, json!(1))
 }
 

@@ -151,10 +151,8 @@ async fn signed_in(context: &Context) -> Result<Visitor, Stop> {
 
 async fn ended(mut visitor: Visitor) -> Result<(), Stop> {
     let results = visitor.send([get("a"), Op::Subject]).await?.results()?;
-    ensure(
-        results == [Value::Null, Value::Null],
-        "the signed-out session is back",
-    )
+    let holds = results == [Value::Null, Value::Null];
+    ensure(holds, "the signed-out session is back")
 }
 
 async fn sign_out_elsewhere(context: Context) -> Result<(), Stop> {

@@ -36,12 +36,8 @@ checks! { Context:
 
 /// Returns the names of the suite's keys that are listed, sorted.
 async fn listed(store: &Handle, subject: &str) -> Result<Vec<String>, Stop> {
-    let mut names: Vec<_> = store
-        .list(subject)
-        .await?
-        .iter()
-        .map(|(key, _)| key.as_str().to_owned())
-        .collect();
+    let got = store.list(subject).await?;
+    let mut names: Vec<_> = got.iter().map(|(key, _)| key.as_str().to_owned()).collect();
     names.sort();
     Ok(names)
 }
@@ -70,10 +66,8 @@ async fn lists(context: Context) -> Result<(), Stop> {
     lists_only(&store, "bob", &["bob"], "of a subject with one record").await?;
     for (key, listed) in store.list("ada").await? {
         let loaded = found(&store, &key, "a listed record").await?;
-        ensure(
-            loaded == listed,
-            "a record is listed otherwise than it is loaded",
-        )?;
+        let holds = loaded == listed;
+        ensure(holds, "a record is listed otherwise than it is loaded")?;
     }
     Ok(())
 }
@@ -100,10 +94,8 @@ async fn lists_some(context: Context) -> Result<(), Stop> {
         let some: BTreeSet<_> = names.collect();
         let (what, wanted) = (format!("a list of at most {limit}"), limit.min(70));
         same(&what, some.len(), wanted)?;
-        ensure(
-            some.iter().all(|name| all.contains(name)),
-            "a bounded list has a record that is not on the whole list",
-        )?;
+        let holds = some.iter().all(|name| all.contains(name));
+        ensure(holds, "a bounded list has a record that no whole list has")?;
     }
     Ok(())
 }
@@ -229,10 +221,8 @@ async fn one_step(context: Context) -> Result<(), Stop> {
             .await;
             same("replacing as loaded", replaced?, Replaced::Stored)?;
             for (_, stored) in records? {
-                ensure(
-                    stored.bytes == subject.as_bytes(),
-                    "a list showed a subject the record of another",
-                )?;
+                let holds = stored.bytes == subject.as_bytes();
+                ensure(holds, "a list showed a subject the record of another")?;
             }
             old = found(&writer, &name, "the moved record").await?;
             moving |= in_flight;

@@ -88,10 +88,8 @@ async fn every(context: Context) -> Result<(), Stop> {
                 return fail("a living record is on no page");
             };
             let loaded = found(&store, &name, "an enumerated record").await?;
-            ensure(
-                entry.stored == loaded,
-                "a record is enumerated otherwise than it is loaded",
-            )?;
+            let holds = entry.stored == loaded;
+            ensure(holds, "a record is enumerated otherwise than it is loaded")?;
             let subject = match index % 3 {
                 _ if index == 1 => None,
                 0 => None,
@@ -152,10 +150,8 @@ async fn meets_writes(context: Context) -> Result<(), Stop> {
     ensure(deleted > 0, "no page had a record")?;
     for index in 0..30 {
         let name = key(&format!("record-{index}"));
-        ensure(
-            walk.entries.contains_key(name.as_str()),
-            "a record that lived until it was enumerated is on no page",
-        )?;
+        let holds = walk.entries.contains_key(name.as_str());
+        ensure(holds, "a record that lived all the time is on no page")?;
     }
     Ok(())
 }

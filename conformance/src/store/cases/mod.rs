@@ -10,6 +10,7 @@ mod durable;
 mod enumerate;
 mod epoch;
 mod expiry;
+mod feed;
 mod keys;
 mod outage;
 mod place;
@@ -38,6 +39,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Check<Context>> {
         directory::CHECKS,
         sweep::CHECKS,
         enumerate::CHECKS,
+        feed::CHECKS,
         durable::CHECKS,
         outage::CHECKS,
         place::CHECKS,

@@ -43,21 +43,26 @@ async fn leaves_the_records(context: Context) -> Result<(), Stop> {
     // A first try to read, so that the store notices; no write, which might still happen later.
     let _ = within(limit, store.load(&key("kept"))).await;
     context.end_outage().await?;
-    // One operation may fail to discover that the connection is gone.
-    let mut tries = 0;
-    while let Err(error) = store.load(&key("kept")).await {
-        tries += 1;
-        if tries > 10 {
-            return Err(error.into());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    again(|| store.load(&key("kept"))).await?;
     is(&store, &key("kept"), &kept, "a record after an outage").await?;
     replaces(&store, &key("kept"), &old, &new).await?;
     is(&store, &key("kept"), &new, "the new record").await?;
     seed(&store, &key("created"), &context.write("created"))
         .await
         .map(drop)
+}
+
+/// Some operations may fail to discover that the connection is gone.
+pub(super) async fn again<'a, T>(
+    operation: impl Fn() -> StoreFuture<'a, T>,
+) -> Result<T, StoreError> {
+    for _ in 0..10 {
+        if let Ok(answer) = operation().await {
+            return Ok(answer);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    operation().await
 }
 
 async fn tells_no_secret(context: Context) -> Result<(), Stop> {

@@ -9,13 +9,9 @@ checks! { Context:
 async fn is_one(context: Context) -> Result<(), Stop> {
     let [one, other] = context.pair().await?;
     let [one, other] = [one.place(), other.place()];
-    ensure(
-        one.is_none() || other.is_none() || one == other,
-        "two handles on the same records return different places",
-    )?;
+    let holds = one.is_none() || other.is_none() || one == other;
+    ensure(holds, "two handles on one place return different places")?;
     let Some(place) = one else { return Ok(()) };
-    ensure(
-        format!("{place:?}") == format!("Place({:?}, ..)", place.store()),
-        "the place shows more than the kind of the store",
-    )
+    let holds = format!("{place:?}") == format!("Place({:?}, ..)", place.store());
+    ensure(holds, "the place shows more than the kind of the store")
 }

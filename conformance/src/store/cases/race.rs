@@ -96,10 +96,8 @@ async fn one_replace(context: Context) -> Result<(), Stop> {
             async move { Ok(store.replace(&key(round), &old, &write).await?) }
         });
         let answers = all(parallel, attempts).await?;
-        ensure(
-            !answers.contains(&Replaced::Gone),
-            "a replace of a living record was answered `Gone`",
-        )?;
+        let holds = !answers.contains(&Replaced::Gone);
+        ensure(holds, "a replace of a living record was answered `Gone`")?;
         one_winner(&pair[0], &key(round), &answers, Replaced::Stored).await?;
     }
     Ok(())

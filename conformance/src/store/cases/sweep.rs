@@ -25,10 +25,8 @@ async fn sweep_all(
     let mut total = 0;
     for _ in 0..=most {
         let swept = store.sweep(limit).await?;
-        ensure(
-            swept <= limit,
-            format!("a sweep with the limit {limit} removed {swept}"),
-        )?;
+        let holds = swept <= limit;
+        ensure(holds, format!("a sweep with limit {limit} removed {swept}"))?;
         total += swept;
         if swept < limit {
             return Ok(total);

@@ -84,10 +84,8 @@ async fn undoes_no_replace(context: Context) -> Result<(), Stop> {
         same("a touch that met a replace", touched?, Touched::Extended)?;
         same("a replace that met a touch", replaced?, Replaced::Stored)?;
         let stored = found(&writer, &name, "the new record").await?;
-        ensure(
-            stored.bytes == second.bytes,
-            "a touch that met a replace brought the old value back",
-        )?;
+        let holds = stored.bytes == second.bytes;
+        ensure(holds, "a touch that met a replace revived the old value")?;
         ensure(
             writer.may_end(stored.expires_at, second.expires_at)
                 || writer.may_end(stored.expires_at, end),

@@ -43,4 +43,8 @@ pub(crate) enum Fault {
     EnumerateByPosition,
     EnumerateShowsExpired,
     EnumerateForgetsSubjects,
+    AnnouncesNothing,
+    AnnouncesWrites,
+    AnnouncesOtherKeys,
+    ListensOn,
 }

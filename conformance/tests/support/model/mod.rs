@@ -1,6 +1,7 @@
 //! A correct store with every ability, and its faults. It yields before and between its steps, so
 //! that every race that a fault permits occurs in every run.
 
+mod announcing;
 mod fault;
 mod listing;
 mod operations;
@@ -31,7 +32,11 @@ impl Models {
 
     fn set_out(&self, place: &Place, out: bool) {
         let opened = self.opened.lock().unwrap();
-        opened[place.name()].out.store(out, Ordering::SeqCst);
+        let shared = &opened[place.name()];
+        shared.out.store(out, Ordering::SeqCst);
+        if self.fault != Fault::ListensOn {
+            shared.listeners.lock().unwrap().clear();
+        }
     }
 }
 
@@ -64,6 +69,7 @@ impl Fixture for Models {
             .directory()
             .sweep()
             .enumerate()
+            .feed()
             .never(Ability::Shared, reason)
             .never(Ability::SurvivesKill, reason)
     }

@@ -182,6 +182,7 @@ impl Store for Model {
             return Ok(answer);
         }
         data.records.remove(key);
+        self.announce(key);
         Ok(Deleted::Deleted)
     }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cloakroom_conformance::FakeClock;
-use cloakroom_store::{Key, StoreError, Stored, UnixTime, Write};
+use cloakroom_store::{Hint, Key, StoreError, Stored, UnixTime, Write};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::yield_now;
 
 use super::fault::Fault;
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     pub(super) data: Mutex<Data>,
     pub(super) clock: FakeClock,
     pub(super) out: AtomicBool,
+    pub(super) listeners: Mutex<Vec<UnboundedSender<Hint>>>,
     /// For the fault of connections that close.
     pub(super) pool: Pool,
 }
@@ -130,5 +132,8 @@ impl Model {
             subject: write.subject.clone(),
         };
         data.records.insert(key.clone(), record);
+        if self.is(Fault::AnnouncesWrites) {
+            self.announce(key);
+        }
     }
 }

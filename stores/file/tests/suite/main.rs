@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use cloakroom_conformance::store::{self, Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_conformance::store::{
+    self, Ability, Attach, Claims, Fixture, FixtureError, Outage, Place,
+};
 use cloakroom_file::FileStore;
 use tempfile::TempDir;
 
@@ -101,6 +103,7 @@ impl<G: Ground> Fixture for Files<G> {
             .directory()
             .sweep()
             .enumerate()
+            .never(Ability::Feed, "files announce nothing")
     }
 }
 

@@ -7,7 +7,7 @@ use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureErro
 use cloakroom_flask_stores::{FileLayout, FileSystemStore};
 use tempfile::TempDir;
 
-use crate::layout::{NO_SUBJECT, NOT_ENUMERATED};
+use crate::layout::{NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 
 /// A directory of directories, one for each place.
 struct Root {
@@ -79,6 +79,7 @@ macro_rules! fixture {
                     .sweep()
                     .never(Ability::Directory, NO_SUBJECT)
                     .never(Ability::Enumerate, NOT_ENUMERATED)
+                    .never(Ability::Feed, NOT_ANNOUNCED)
             }
         }
 

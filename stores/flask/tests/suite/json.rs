@@ -12,7 +12,7 @@ use cloakroom_store::{
 };
 use tempfile::TempDir;
 
-use crate::layout::{NO_SUBJECT, NOT_ENUMERATED};
+use crate::layout::{NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 
 pub(crate) struct JsonFile {
     root: PathBuf,
@@ -57,6 +57,7 @@ impl Fixture for JsonFile {
             .outage()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
             .never(Ability::Sweep, "the tutorials' file is not swept")
     }
 }

@@ -10,7 +10,7 @@ use cloakroom_store::{
     Created, Deleted, Key, Replaced, Store, StoreError, Stored, Touched, UnixTime, Write,
 };
 
-use crate::layout::{NO_SUBJECT, NOT_ENUMERATED};
+use crate::layout::{NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{Memcached, OnDemand};
 
@@ -44,6 +44,7 @@ impl Fixture for OnMemcached {
             .outage()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
             .never(Ability::Sweep, "the server removes what has expired")
             // The server's clock ticks once a second, and it reports the remaining lifetime.
             .real_time(Duration::from_secs(2))

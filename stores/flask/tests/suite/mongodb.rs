@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_flask_stores::MongoDbStore;
 
-use crate::layout::{NO_SUBJECT, NOT_ENUMERATED};
+use crate::layout::{NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{MongoDb, OnDemand};
 
@@ -41,6 +41,7 @@ impl Fixture for OnMongoDb {
             .sweep()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_flask_stores::RedisStore;
 
-use crate::layout::{NO_SUBJECT, NOT_ENUMERATED};
+use crate::layout::{NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{OnDemand, Redis};
 
@@ -35,6 +35,7 @@ impl Fixture for OnRedis {
             .outage()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
             .never(Ability::Sweep, "the server removes what has expired")
             .real_time(Duration::from_millis(100))
     }

@@ -8,7 +8,7 @@ use cloakroom_flask_stores::SqlAlchemyStore;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::layout::{NO_SUBJECT, NOT_ENUMERATED};
+use crate::layout::{NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 use cloakroom_servers::pgbouncer::{Behind, Transactions};
 use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{Dialect, OnDemand, Sql, mariadb, postgres};
@@ -57,6 +57,7 @@ impl Fixture for Sqlite {
             .sweep()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
     }
 }
 
@@ -154,6 +155,7 @@ impl<D: Alchemy> Fixture for On<D> {
             .sweep()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
     }
 }
 

@@ -30,6 +30,7 @@ impl Fixture for Memory {
             .directory()
             .sweep()
             .enumerate()
+            .feed()
             .never(Ability::Durable, ends)
             .never(Ability::SurvivesKill, ends)
             .never(Ability::Shared, ends)
@@ -79,6 +80,7 @@ impl Fixture for Files {
             .directory()
             .sweep()
             .enumerate()
+            .never(Ability::Feed, "files announce nothing")
     }
 }
 

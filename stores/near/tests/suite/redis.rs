@@ -61,6 +61,7 @@ impl<const TRACKED: bool> Fixture for OnRedis<TRACKED> {
             .outage()
             .directory()
             .never(Ability::Enumerate, "it does not go through all its records")
+            .never(Ability::Feed, "the stores beneath it have those cases")
             .never(Ability::Sweep, "the server removes what has expired")
             .real_time(Duration::from_millis(100))
     }

@@ -33,6 +33,7 @@ impl Fixture for OnCluster {
             .survives_kill()
             .directory()
             .never(Ability::Enumerate, "`SCAN` is for one server")
+            .never(Ability::Feed, "in a cluster no process can listen")
             .never(Ability::Sweep, "the servers remove what has expired")
             .never(
                 Ability::Outage,

@@ -36,6 +36,7 @@ impl Fixture for OnSentinel {
             .enumerate()
             .never(Ability::Shared, ELSEWHERE)
             .never(Ability::SurvivesKill, ELSEWHERE)
+            .never(Ability::Feed, ELSEWHERE)
             .never(Ability::Sweep, "the server removes what has expired")
             .never(
                 Ability::Outage,

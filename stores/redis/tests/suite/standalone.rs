@@ -9,7 +9,7 @@ use cloakroom_redis::{Builder, RedisStore};
 use cloakroom_servers::OnDemand;
 use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::redis::{
-    Balanced, Flavor, Impatient, Plain, Standalone, Tls, Valkey, Valkey9,
+    Balanced, Flavor, Impatient, Plain, Standalone, Tls, Valkey, Valkey9, execute,
 };
 
 pub(crate) struct On<F>(OnDemand<Standalone<F>>);
@@ -22,6 +22,9 @@ impl<F> Default for On<F> {
 
 /// A store's options besides its URL.
 pub(crate) trait Secured: Flavor {
+    /// Whether it announces ends. Elsewhere the permissions to do so are not there either.
+    const ANNOUNCES: bool = false;
+
     fn secure(_server: &Standalone<Self>, builder: Builder) -> Result<Builder, FixtureError>
     where
         Self: Sized,
@@ -38,7 +41,9 @@ impl Secured for Balanced {}
 
 impl Secured for Valkey9 {}
 
-impl Secured for Valkey {}
+impl Secured for Valkey {
+    const ANNOUNCES: bool = true;
+}
 
 impl Secured for Tls {
     fn secure(server: &Standalone<Self>, builder: Builder) -> Result<Builder, FixtureError> {
@@ -60,13 +65,23 @@ impl<F: Secured> Fixture for On<F> {
     const NAME: &'static str = F::NAME;
 
     async fn prepare(&self) -> Result<(), FixtureError> {
-        Ok(self.0.start(Standalone::new)?)
+        self.0.start(Standalone::new)?;
+        if F::ANNOUNCES && env::var_os(F::VARIABLE).is_none() {
+            let channel = self.0.prefix("*");
+            let allow = format!("ACL SETUSER sessions &{channel}ended +publish +subscribe");
+            execute(&self.0.admin(), &allow)?;
+        }
+        Ok(())
     }
 
     async fn open(&self, place: &Place) -> Result<RedisStore, FixtureError> {
         let way = self.0.way(place.name()).await?;
         let builder = RedisStore::builder(&self.0.store_url(way));
         let builder = builder.prefix(&self.0.prefix(place.name()));
+        let builder = match F::ANNOUNCES {
+            true => builder.announce_ends(),
+            false => builder,
+        };
         Ok(F::secure(&self.0, builder)?.connect().await?)
     }
 
@@ -77,6 +92,10 @@ impl<F: Secured> Fixture for On<F> {
                 "a given server with TLS has no way that can be cut",
             ),
             false => claims.outage(),
+        };
+        let claims = match F::ANNOUNCES {
+            true => claims.feed(),
+            false => claims.never(Ability::Feed, "it is off by default; `valkey` has it on"),
         };
         claims
             .handles_by_open()

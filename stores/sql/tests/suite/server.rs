@@ -1,9 +1,14 @@
 //! A database that has a server.
 
-use cloakroom_conformance::store::{Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_servers::pgbouncer::{Behind, Prepared, Sessions};
 use cloakroom_servers::proxy::Mode;
-use cloakroom_servers::{Dialect, OnDemand, Sql};
+use cloakroom_servers::{Dialect, OnDemand, Sql, mariadb, postgres};
 use cloakroom_sql::SqlStore;
+
+const POSTGRES: &str = postgres::Own::NAME;
+const BEHIND_SESSIONS: &str = Behind::<Sessions>::NAME;
+const BEHIND_PREPARED: &str = Behind::<Prepared>::NAME;
 
 pub(crate) struct On<D>(OnDemand<Sql<D>>);
 
@@ -34,12 +39,24 @@ impl<D: Dialect> Fixture for On<D> {
             .clock(move || clock.now())
             // Few connections, because many cases run at once, each with handles of its own.
             .max_connections(4);
+        // Behind the pooler in the mode `transaction` the plain statement has its cases.
+        let builder = match D::NAME {
+            POSTGRES | BEHIND_SESSIONS | BEHIND_PREPARED => builder.announce_ends(),
+            _ => builder,
+        };
         let store = builder.connect(&server.url(place.name()).await?).await?;
         store.migrate().await?;
         Ok(store)
     }
 
     fn claims(claims: Claims<Self>) -> Claims<Self> {
+        let claims = match D::NAME {
+            POSTGRES => claims.feed(),
+            _ if D::AROUND == mariadb::Own::AROUND => {
+                claims.never(Ability::Feed, "MySQL announces nothing")
+            }
+            _ => claims.never(Ability::Feed, "behind a pooler nobody listens"),
+        };
         claims
             .handles_by_open()
             .durable()

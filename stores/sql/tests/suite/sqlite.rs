@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cloakroom_conformance::store::{Attach, Claims, Fixture, FixtureError, Outage, Place};
+use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_sql::SqlStore;
 use cloakroom_sql::sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
@@ -62,6 +62,7 @@ impl Fixture for Sqlite {
             .directory()
             .sweep()
             .enumerate()
+            .never(Ability::Feed, "SQLite announces nothing")
     }
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Why none of them lists by subject.
 pub(crate) const NOT_ENUMERATED: &str = "it does not go through all its records";
+pub(crate) const NOT_ANNOUNCED: &str = "it announces nothing";
 pub(crate) const NO_SUBJECT: &str = "tower-sessions' layout has no place for a subject";
 
 pub(crate) struct Ids<S> {

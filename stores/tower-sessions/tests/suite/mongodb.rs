@@ -8,7 +8,7 @@ use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{MongoDb, OnDemand};
 use cloakroom_tower_sessions::TowerSessions;
 
-use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ENUMERATED};
+use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 
 #[derive(Default)]
 pub(crate) struct OnMongoDb(OnDemand<MongoDb>);
@@ -45,6 +45,7 @@ impl Fixture for OnMongoDb {
             .sweep()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
     }
 }
 

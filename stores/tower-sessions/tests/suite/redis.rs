@@ -8,7 +8,7 @@ use cloakroom_servers::proxy::Mode;
 use cloakroom_servers::{OnDemand, Redis};
 use cloakroom_tower_sessions::TowerSessions;
 
-use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ENUMERATED};
+use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 
 #[derive(Default)]
 pub(crate) struct OnRedis(OnDemand<Redis>);
@@ -39,6 +39,7 @@ impl Fixture for OnRedis {
             .outage()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
             .never(Ability::Sweep, "the server removes what has expired")
             .real_time(Duration::from_millis(100))
     }

@@ -11,7 +11,7 @@ use cloakroom_tower_sessions::TowerSessions;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ENUMERATED};
+use crate::ids::{Calendar, Ids, NO_SUBJECT, NOT_ANNOUNCED, NOT_ENUMERATED};
 
 pub(crate) struct Sqlite {
     root: PathBuf,
@@ -57,6 +57,7 @@ impl Fixture for Sqlite {
             .sweep()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
     }
 }
 
@@ -162,6 +163,7 @@ impl<D: SqlxStore> Fixture for On<D> {
             .sweep()
             .never(Ability::Directory, NO_SUBJECT)
             .never(Ability::Enumerate, NOT_ENUMERATED)
+            .never(Ability::Feed, NOT_ANNOUNCED)
     }
 }
 
