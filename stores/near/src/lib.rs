@@ -54,6 +54,9 @@
 //! `CLUSTER FAILOVER TAKEOVER`, which asks no master: then it is the lease and the time until they
 //! have heard of it.
 //!
+//! Renewed leases rest on the order of one TCP connection. Behind a proxy that removes
+//! announcements from it and passes answers, use [`Builder::build`].
+//!
 //! Behind a proxy that spreads keys, on Redis 5, without the permission for `CLIENT TRACKING` and
 //! with a cluster's client of your own the lease alone counts. [`Numbers::tracking`] shows which.
 //!

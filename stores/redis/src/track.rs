@@ -176,7 +176,7 @@ impl fmt::Debug for RedisChanges {
 impl Track for RedisStore {
     type Changes = RedisChanges;
 
-    /// Opens a connection of its own, with RESP3 (Redis 6, any Valkey), and in a cluster one to each
+    /// Opens a connection of its own, with RESP3 (Redis 6, any Valkey), in a cluster one to each
     /// master. The server sends the names of all records of the prefix that any process changes.
     /// Five round trips.
     ///
