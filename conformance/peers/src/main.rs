@@ -7,6 +7,8 @@
 //! | `bench REDIS_URL` | measures requests in process |
 //! | `heap` | measures the memory of a stored session |
 //! | `sockets REDIS_URL ROUNDS` | measures requests per second over sockets |
+//! | `near REDIS_URL ROUNDS` | the same of caches in the process |
+//! | `stale REDIS_URL` | how long a session that has ended elsewhere is still read |
 //! | `contention REDIS_URL` | many requests at once on one session |
 //! | `plot DIRECTORY` | draws the measurements |
 //!
@@ -20,6 +22,7 @@ mod plot;
 mod script;
 mod server;
 mod sockets;
+mod stale;
 
 use apps::Place;
 
@@ -39,7 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ["run", library, scenario, place, turns] => {
             bench::run(library, scenario, place, turns.parse()?)
         }
-        ["sockets", redis, rounds] => sockets::sockets(redis, rounds.parse()?),
+        ["sockets", redis, rounds] => sockets::sockets(redis, rounds.parse()?, sockets::PLAIN),
+        ["near", redis, rounds] => sockets::sockets(redis, rounds.parse()?, sockets::CACHES),
+        ["stale", redis] => stale::stale(redis),
         ["contention", redis] => runtime()?.block_on(contention::contention(redis)),
         ["plot", directory] => plot::plot(std::path::Path::new(directory)),
         _ => Err("see src/main.rs".into()),

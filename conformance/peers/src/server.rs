@@ -64,6 +64,11 @@ impl Running {
         Ok(pairs.collect::<Vec<_>>().join("; "))
     }
 
+    /// Returns the number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns the processor time so far, in seconds.
     pub fn processor(&self) -> Result<f64, Error> {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;

@@ -12,13 +12,22 @@ use crate::apps::Error;
 use crate::server::Running;
 
 /// The first one is the baseline.
-const SERVERS: [&str; 6] = [
+pub const PLAIN: [&str; 6] = [
     "commands",
     "cloakroom",
     "tower-sessions",
     "axum_session",
     "actix-session",
     "poem",
+];
+/// Those that answer reads from this process's memory, beside those without.
+pub const CACHES: [&str; 6] = [
+    "commands",
+    "cloakroom",
+    "cloakroom-near",
+    "cloakroom-lease",
+    "tower-sessions-caching",
+    "axum_session",
 ];
 const SECONDS: u64 = 2;
 
@@ -28,23 +37,23 @@ struct Round {
     processor: f64,
 }
 
-pub fn sockets(redis: &str, rounds: usize) -> Result<(), Error> {
+pub fn sockets(redis: &str, rounds: usize, servers: [&str; 6]) -> Result<(), Error> {
     println!(
         "server\trequest\trequests/s\tleast\tmost\tp99 ms\tleast\tmost\tprocessor us\tof the commands alone"
     );
     for path in ["/read", "/counter"] {
-        let mut all: Vec<[Round; SERVERS.len()]> = Vec::new();
+        let mut all: Vec<[Round; 6]> = Vec::new();
         for _ in 0..rounds {
             let mut one = Vec::new();
-            for name in SERVERS {
+            for name in servers {
                 // Rounds that the machine interrupted are measured again.
                 let again = |_| round(name, path, redis);
                 one.push(round(name, path, redis).or_else(again).or_else(again)?);
             }
             all.push(one.try_into().map_err(|_| "a server is missing")?);
         }
-        for (at, name) in SERVERS.iter().enumerate() {
-            let spread = |of: &dyn Fn(&[Round; SERVERS.len()]) -> f64| {
+        for (at, name) in servers.iter().enumerate() {
+            let spread = |of: &dyn Fn(&[Round; 6]) -> f64| {
                 let mut values: Vec<f64> = all.iter().map(of).collect();
                 values.sort_by(f64::total_cmp);
                 [

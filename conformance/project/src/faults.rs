@@ -8,6 +8,7 @@ mod flask_tls;
 mod idle;
 mod memcached;
 mod mongodb;
+mod near;
 mod redis;
 mod redis_causes;
 mod redis_tls;

@@ -26,6 +26,9 @@ pub enum Mode {
     Strand,
     /// Requests arrive. The connection breaks when its next answer comes.
     LoseAnswers,
+    /// Nothing comes on connections whose client has asked for announcements (`CLIENT TRACKING`).
+    /// They break when this ends. The others work.
+    Mute,
     /// A connection is closed if it was idle for so long and no answer is due.
     CloseIdle(Duration),
 }
@@ -164,6 +167,9 @@ impl Drop for Proxy {
     }
 }
 
+/// The command by which a client asks for announcements.
+const TRACKING: &[u8] = b"TRACKING";
+
 async fn carry(
     mut client: TcpStream,
     server: SocketAddr,
@@ -177,6 +183,7 @@ async fn carry(
     }
     let mut is_new = first == Mode::Strand;
     let mut is_due = false;
+    let (mut announces, mut is_mute) = (false, false);
     let mut server = TcpStream::connect(server).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -200,6 +207,9 @@ async fn carry(
                 }
                 return Ok(());
             }
+            Mode::Mute => {}
+            // A part of an answer may be lost.
+            _ if is_mute => return Ok(()),
             Mode::Pass | Mode::Strand | Mode::LoseAnswers | Mode::CloseIdle(_) => {}
         }
         is_new &= now == Mode::Strand;
@@ -219,6 +229,9 @@ async fn carry(
                 length => {
                     is_due = true;
                     listed.used();
+                    announces |= request[..length]
+                        .windows(TRACKING.len())
+                        .any(|text| text == TRACKING);
                     server.write_all(&request[..length]).await?;
                 }
             },
@@ -230,6 +243,10 @@ async fn carry(
                 _ if now == Mode::LoseAnswers => {
                     lost.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
+                }
+                _ if now == Mode::Mute && announces => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    is_mute = true;
                 }
                 length => {
                     is_due = false;

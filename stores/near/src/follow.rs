@@ -91,9 +91,13 @@ pub(crate) async fn follow<S: Track>(near: Weak<Inner<S>>) {
             Err(_) => drop(inner),
         }
         // A server that ends each connection at once is not asked in a loop.
-        pause = (pause * 2).clamp(half, PAUSE);
+        pause = longer(pause, half);
         sleep(pause).await;
     }
+}
+
+fn longer(pause: Duration, half: Duration) -> Duration {
+    (pause * 2).max(half).min(PAUSE)
 }
 
 /// Returns whether the connection was complete once.
@@ -131,6 +135,27 @@ async fn listen<S>(near: &Weak<Inner<S>>, mut changes: impl Changes, half: Durat
                 follower.end(&inner.cache);
                 return was_complete;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PAUSE, longer};
+    use std::time::Duration;
+
+    #[test]
+    fn pauses_grow_from_half_a_lease_up_to_the_longest() {
+        for lease in [100, 1_000, 19_999, 20_000, 30_000] {
+            let half = Duration::from_millis(lease) / 2;
+            let mut pause = longer(Duration::ZERO, half);
+            assert_eq!(pause, half.min(PAUSE));
+            for _ in 0..10 {
+                let next = longer(pause, half);
+                assert!(pause <= next && next <= PAUSE, "{pause:?}, {next:?}");
+                pause = next;
+            }
+            assert_eq!(pause, PAUSE);
         }
     }
 }

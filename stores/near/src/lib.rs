@@ -48,8 +48,17 @@
 //! - **What this process wrote is not renewed.** It stays in memory although its own announcement
 //!   arrives, and is loaded again after a lease.
 //!
-//! In a Redis Cluster, behind a proxy that spreads keys, on Redis 5 and without the permission for
-//! `CLIENT TRACKING` the lease alone counts. [`Numbers::tracking`] shows which.
+//! In a Redis Cluster the cache listens to every master. A master that is lost, added or replaced
+//! and a slot that moves count as a lost connection. A replica takes over only after a vote, which
+//! the other masters show before. So the bound holds there too, except after
+//! `CLUSTER FAILOVER TAKEOVER`, which asks no master: then it is the lease and the time until they
+//! have heard of it.
+//!
+//! Renewed leases rest on the order of one TCP connection. Behind a proxy that removes
+//! announcements from it and passes answers, use [`Builder::build`].
+//!
+//! Behind a proxy that spreads keys, on Redis 5, without the permission for `CLIENT TRACKING` and
+//! with a cluster's client of your own the lease alone counts. [`Numbers::tracking`] shows which.
 //!
 //! Each process receives the name of every record of the prefix that any process writes. Where
 //! writes are far more than reads, [`Builder::build`] costs less.

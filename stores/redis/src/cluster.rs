@@ -18,7 +18,7 @@ use redis::{
 use tokio::task::JoinSet;
 
 use crate::failure;
-use crate::way::{Login, logged_in, open};
+use crate::way::{Login, Way, logged_in, open};
 
 pub(crate) struct Cluster {
     client: Source,
@@ -87,6 +87,31 @@ impl Cluster {
             // So that a node that is silent does not keep the others from being used.
             .connection_timeout(timeout / 4)
             .response_timeout(timeout)
+    }
+
+    /// Returns the ways to the nodes of the URL, each with its host. None of a given client.
+    pub(crate) fn seeds(&self) -> Vec<(String, Way)> {
+        let Source::Url { nodes, .. } = &self.client else {
+            return Vec::new();
+        };
+        let seed = |info: &ConnectionInfo| match info.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                Some((host.clone(), self.way(host.clone(), *port)?))
+            }
+            _ => None,
+        };
+        nodes.iter().filter_map(seed).collect()
+    }
+
+    /// Returns the way to a node, unless the client is a given one.
+    pub(crate) fn way(&self, host: String, port: u16) -> Option<Way> {
+        let like = self.node.as_ref()?.get_connection_info();
+        Some(Way::new(
+            at(like, host, port),
+            // The client's connection has the certificates.
+            #[cfg(feature = "tls")]
+            None,
+        ))
     }
 
     pub(crate) async fn connect(&self) -> RedisResult<ClusterConnection> {

@@ -226,7 +226,7 @@ pub(crate) fn without_command(command: &str) -> StoreError {
 }
 
 /// All that the store uses, so that nothing else is repeated in an error.
-pub(crate) const COMMANDS: [&str; 25] = [
+pub(crate) const COMMANDS: [&str; 28] = [
     "get",
     "mget",
     "set",
@@ -249,6 +249,9 @@ pub(crate) const COMMANDS: [&str; 25] = [
     "info",
     "select",
     "role",
+    "client|tracking",
+    "cluster|info",
+    "cluster|nodes",
     "cluster|slots",
     "cluster",
     "asking",
@@ -373,9 +376,25 @@ pub(crate) fn deaf() -> StoreError {
 
 /// The error of a cache's listener where the server's announcements would miss some.
 pub(crate) fn untracked() -> StoreError {
-    let what = "changes of records cannot be followed in a cluster or behind a proxy; a cache uses \
-                each record for its lease";
+    let what = "changes of records cannot be followed behind a proxy; a cache uses each record for \
+                its lease";
     new(false, what, None)
+}
+
+/// The error of a cache's listener with a cluster's client that does not show how to reach a node.
+#[cfg(feature = "cluster")]
+pub(crate) fn hidden() -> StoreError {
+    let what = "changes of records cannot be followed with a client of a cluster, which does not \
+                show its nodes; open the store by a redis+cluster:// URL";
+    new(false, what, None)
+}
+
+/// The error of a cache's listener whose masters disagree.
+#[cfg(feature = "cluster")]
+pub(crate) fn changing() -> StoreError {
+    let what = "the nodes of the cluster disagree about its masters, for now; the next attempt may \
+                find one answer";
+    new(true, what, None)
 }
 
 /// The error of a listener that is not where the store is.

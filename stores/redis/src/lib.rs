@@ -147,23 +147,25 @@
 //! One connection (in a cluster, one for each node) carries all operations of a store and of its
 //! clones, at the same time.
 //!
-//! [`Track::track`](cloakroom_store::Track::track), for `cloakroom-near`, opens one too. There the
-//! server sends the name of every record of the prefix that any process changes. So its traffic
-//! grows with the writes times the processes. A cache asks it four times in each lease whether it
-//! is still the master. Without a right, in a cluster and behind twemproxy the cache has its lease
-//! alone.
+//! [`Track::track`](cloakroom_store::Track::track), for `cloakroom-near`, opens one too, and in a
+//! cluster one to each master. There the server sends the name of every record of the prefix that
+//! any process changes. So its traffic grows with the writes times the processes. A cache asks it
+//! four times in each lease whether it is still the master, and each master of a cluster which
+//! masters there are. Without a right, behind twemproxy and with a cluster's client of your own the
+//! cache has its lease alone.
 //!
 //! # What it needs
 //!
 //! Redis 6.2 or newer, or Valkey. The suite runs with Redis 7.0, Valkey 8.1 and Valkey 9.1. As a
 //! user of its own (`role`, `cluster|slots` and `asking` only under Sentinel and in a cluster,
-//! `scan` and `info` only for `Enumerate`; `client|tracking`, `role` and `info` for a near cache that
-//! listens), in one line:
+//! `scan` and `info` only for `Enumerate`; `client|tracking`, `role` and `info`, in a cluster
+//! `cluster|nodes` and `cluster|info`, for a near cache that listens), in one line:
 //!
 //! ```text
 //! ACL SETUSER sessions on >password ~shop:* +get +mget +set +setrange +getrange +del +pttl
 //!     +pexpireat +expireat +zadd +zrem +zscore +zrange +zremrangebyscore +eval +evalsha
-//!     +hello +ping +select +role +cluster|slots +asking +scan +info +client|tracking
+//!     +hello +ping +select +role +cluster|slots +cluster|nodes +cluster|info +asking
+//!     +scan +info +client|tracking
 //! ```
 //!
 //! With [`Builder::announce_ends`] also `&shop:ended +publish +subscribe`.

@@ -1,10 +1,15 @@
 //! Changes of records, as the server announces them to a client that caches: `CLIENT TRACKING` in
 //! its broadcasting mode, on a connection of its own.
 //!
+//! In a cluster, one to each master ([`masters`]).
+//!
 //! That mode announces every key of the prefix from one command on. So it does not matter on which
 //! connection a record is loaded, and when. The other mode announces what a connection has read,
 //! once. Each new connection of the store would have to switch it on again. And the server would
 //! keep every key that any process has read.
+
+#[cfg(feature = "cluster")]
+mod masters;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,7 +22,7 @@ use cloakroom_store::{Change, Changes, StoreError, Track};
 use futures_util::future::{Either, select};
 use redis::{Cmd, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::broadcast::{self, Receiver};
+use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio::time::timeout;
 
 use crate::inner::Inner;
@@ -44,9 +49,7 @@ const BEHIND: usize = 4_096;
 /// ```
 pub struct RedisChanges {
     store: Arc<Inner>,
-    /// The store's own connection to the same server.
-    generation: u64,
-    connection: One,
+    heard: Heard,
     pushes: Receiver<PushInfo>,
     waiting: VecDeque<Change>,
     question: Option<Question>,
@@ -54,7 +57,19 @@ pub struct RedisChanges {
     answered: bool,
 }
 
-/// Whether the server has answered as it must.
+/// The servers that announce.
+#[derive(Clone)]
+enum Heard {
+    One {
+        connection: One,
+        /// The store's own connection to the same server.
+        generation: u64,
+    },
+    #[cfg(feature = "cluster")]
+    Masters(masters::Masters),
+}
+
+/// Whether the servers have answered as they must.
 type Question = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 impl Changes for RedisChanges {
@@ -62,20 +77,8 @@ impl Changes for RedisChanges {
         if self.question.is_some() || self.answered {
             return;
         }
-        let connection = self.connection.clone();
-        let link = self.store.link.clone();
-        let generation = self.generation;
-        self.question = Some(Box::pin(async move {
-            // The server writes the answers of a turn of its loop before the announcements of that
-            // turn. The second question is in a later turn.
-            for _ in 0..2 {
-                if !is_master(&connection, link.timeout()).await {
-                    return false;
-                }
-            }
-            // The store may have gone to another server, whose changes are not announced here.
-            link.generation() == generation
-        }));
+        let (heard, link) = (self.heard.clone(), self.store.link.clone());
+        self.question = Some(Box::pin(async move { heard.is_sound(&link).await }));
     }
 
     async fn next(&mut self) -> Option<Change> {
@@ -116,6 +119,30 @@ impl Changes for RedisChanges {
     }
 }
 
+impl Heard {
+    /// Returns whether every change before this question has been announced by now.
+    async fn is_sound(&self, link: &Link) -> bool {
+        match self {
+            Self::One {
+                connection,
+                generation,
+            } => {
+                // The server writes the answers of a turn of its loop before the announcements of
+                // that turn. The second question is in a later turn.
+                for _ in 0..2 {
+                    if !is_master(connection, link.timeout()).await {
+                        return false;
+                    }
+                }
+                // The store may have gone to another server, whose changes are not announced here.
+                link.generation() == *generation
+            }
+            #[cfg(feature = "cluster")]
+            Self::Masters(masters) => masters.are_all(link.timeout()).await,
+        }
+    }
+}
+
 impl RedisChanges {
     /// Takes what a message announces. None when the connection has ended.
     fn take(&mut self, push: PushInfo) -> Option<()> {
@@ -149,24 +176,44 @@ impl fmt::Debug for RedisChanges {
 impl Track for RedisStore {
     type Changes = RedisChanges;
 
-    /// Opens a connection of its own, with RESP3 (Redis 6, any Valkey). The server sends the names
-    /// of all records of the prefix that any process changes. Five round trips.
+    /// Opens a connection of its own, with RESP3 (Redis 6, any Valkey), in a cluster one to each
+    /// master. The server sends the names of all records of the prefix that any process changes.
+    /// Five round trips.
+    ///
+    /// In a cluster the changes end when a master is lost, added or replaced, and when slots move.
     ///
     /// # Errors
     ///
-    /// A permanent error in a cluster, behind a proxy that spreads keys, and where the user may not
-    /// run `CLIENT TRACKING`, `INFO` or `ROLE`. Those of the server.
+    /// A permanent error behind a proxy that spreads keys and with a cluster's client of the
+    /// application's own. Also where the user may not run `CLIENT TRACKING`, `INFO` or `ROLE`, and
+    /// in a cluster `CLUSTER NODES` or `CLUSTER INFO`. Transient while the nodes of a cluster
+    /// disagree about its masters. Those of the server.
     async fn track(&self) -> Result<RedisChanges, StoreError> {
-        let link = &self.inner.link;
+        let (sender, pushes) = broadcast::channel(BEHIND);
+        Ok(RedisChanges {
+            heard: self.listen_to(sender).await?,
+            store: Arc::clone(&self.inner),
+            pushes,
+            waiting: VecDeque::new(),
+            question: None,
+            answered: false,
+        })
+    }
+}
+
+impl RedisStore {
+    async fn listen_to(&self, pushes: Sender<PushInfo>) -> Result<Heard, StoreError> {
+        let (link, prefix) = (&self.inner.link, self.inner.names.prefix());
+        #[cfg(feature = "cluster")]
+        if link.is_cluster() {
+            let masters = masters::Masters::listen(link, prefix, &pushes);
+            return Ok(Heard::Masters(masters.await?));
+        }
         if link.is_spread() {
             return Err(failure::untracked());
         }
-        let (sender, pushes) = broadcast::channel(BEHIND);
-        let connection = link.pushing(sender).await?;
-        let mut tracking = redis::cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON").arg("BCAST");
-        tracking.arg("PREFIX").arg(self.inner.names.prefix());
-        answer(link, &connection, &tracking).await?;
+        let connection = link.pushing(pushes).await?;
+        answer(link, &connection, &tracking(prefix)).await?;
         // A refusal is an error that says so.
         answer(link, &connection, &redis::cmd("ROLE")).await?;
         let here = answer(link, &connection, &info()).await?;
@@ -176,16 +223,19 @@ impl Track for RedisStore {
         if link.generation() != generation || run(here)? != run(there)? {
             return Err(failure::elsewhere());
         }
-        Ok(RedisChanges {
-            store: Arc::clone(&self.inner),
-            generation,
+        Ok(Heard::One {
             connection,
-            pushes,
-            waiting: VecDeque::new(),
-            question: None,
-            answered: false,
+            generation,
         })
     }
+}
+
+/// Asks for the announcements of all keys with this prefix.
+fn tracking(prefix: &str) -> Cmd {
+    let mut tracking = redis::cmd("CLIENT");
+    tracking.arg("TRACKING").arg("ON").arg("BCAST");
+    tracking.arg("PREFIX").arg(prefix);
+    tracking
 }
 
 fn info() -> Cmd {

@@ -1,13 +1,14 @@
 //! Applications in axum: bare, with plain Redis commands, and with three session libraries.
 
 use ::axum_session::{DatabasePool, Key, SessionConfig, SessionNullPool, SessionStore};
-use ::tower_sessions::SessionManagerLayer;
+use ::tower_sessions::{CachingSessionStore, SessionManagerLayer};
 use axum::body::Body;
 use axum::http::{Request, header};
 use axum::{Router, routing::get};
 use axum_session_redispool::SessionRedisPool;
-use cloakroom::{Answer, Event, Operation, Sessions};
+use cloakroom::{Event, Operation, Sessions, StoreAnswer};
 use cloakroom_memory::MemoryStore;
+use cloakroom_near::Near;
 use cloakroom_redis::RedisStore;
 use futures_util::future::join_all;
 use redis_pool::RedisPool;
@@ -66,6 +67,14 @@ async fn routes(name: &str, place: Place<'_>) -> Result<Router, Error> {
             let sessions = Sessions::new(RedisStore::connect(url).await?);
             cloakroom().layer(SessionLayer::from(sessions))
         }
+        ("cloakroom-lease", Place::Redis(url)) => {
+            let store = Near::new(RedisStore::connect(url).await?);
+            cloakroom().layer(SessionLayer::from(Sessions::new(store)))
+        }
+        ("cloakroom-near", Place::Redis(url)) => {
+            let store = Near::builder(RedisStore::connect(url).await?).build_tracked()?;
+            cloakroom().layer(SessionLayer::from(Sessions::new(store)))
+        }
         // Reports how often it tried to write.
         ("cloakroom-observed", Place::Memory) => {
             let sessions = Sessions::new(MemoryStore::new()).with_observer(observe);
@@ -81,6 +90,12 @@ async fn routes(name: &str, place: Place<'_>) -> Result<Router, Error> {
         }
         ("tower-sessions", Place::Redis(url)) => {
             let store = commands::Records(commands::connect(url).await?);
+            tower_sessions().layer(SessionManagerLayer::new(store))
+        }
+        ("tower-sessions-caching", Place::Redis(url)) => {
+            let store = commands::Records(commands::connect(url).await?);
+            let cache = ::tower_sessions::MemoryStore::default();
+            let store = CachingSessionStore::new(cache, store);
             tower_sessions().layer(SessionManagerLayer::new(store))
         }
         ("axum_session", Place::Memory) => {
@@ -100,7 +115,7 @@ async fn routes(name: &str, place: Place<'_>) -> Result<Router, Error> {
 fn observe(event: &Event<'_>) {
     if let Event::StoreCall {
         operation: Operation::Replace,
-        answer: Answer::Done | Answer::Changed,
+        answer: StoreAnswer::Done | StoreAnswer::Changed,
         ..
     } = event
     {

@@ -13,11 +13,14 @@ pub fn write(directory: &Path) -> Result<(), Error> {
     let mut text = std::fs::read_to_string(&page)?;
     let requests = Measured::read(directory, "requests.tsv")?;
     let own = Measured::read(directory, "sockets.tsv")?;
+    let near = Measured::read(directory, "near.tsv")?;
     for (name, table) in [
         ("requests in memory", per_request(&requests, "memory")),
         ("requests on Redis", per_request(&requests, "Redis")),
         ("instructions of tower-sessions'", ratios(&requests)),
         ("sockets", sockets(&own)),
+        ("near", sockets(&near)),
+        ("stale", stale(&Measured::read(directory, "stale.tsv")?)),
         (
             "heap",
             plain(
@@ -101,6 +104,21 @@ fn ratios(all: &Measured) -> String {
             name.to_owned(),
         ];
         line(&mut table, scenario, cells);
+    }
+    table
+}
+
+/// Milliseconds, for each trouble and server.
+fn stale(all: &Measured) -> String {
+    let servers = all.names(&[], 1);
+    let mut table = head("", &servers);
+    for trouble in all.names(&[], 0) {
+        let cells = servers.iter().map(|server| {
+            let row = all.rows(&[trouble, server]);
+            row.first()
+                .map_or_else(|| "-".to_owned(), |row| row[2].clone())
+        });
+        line(&mut table, trouble, cells);
     }
     table
 }
@@ -224,6 +242,9 @@ fn line(table: &mut String, first: &str, cells: impl IntoIterator<Item = String>
 fn called(name: &str) -> &str {
     match name {
         "commands" => "the commands alone",
+        "cloakroom-near" => "cloakroom, near",
+        "cloakroom-lease" => "cloakroom, near by the lease alone",
+        "tower-sessions-caching" => "tower-sessions, CachingSessionStore",
         name => name,
     }
 }

@@ -59,6 +59,18 @@ const ALL: &[Measurement] = &[
         run: Run::Peers(&["sockets", "{redis}", ROUNDS]),
     },
     Measurement {
+        name: "peers/near",
+        file: "near.tsv",
+        needs: Some("wrk"),
+        run: Run::Peers(&["near", "{redis}", ROUNDS]),
+    },
+    Measurement {
+        name: "peers/stale",
+        file: "stale.tsv",
+        needs: None,
+        run: Run::Peers(&["stale", "{redis}"]),
+    },
+    Measurement {
         name: "peers/contention",
         file: "contention.tsv",
         needs: None,

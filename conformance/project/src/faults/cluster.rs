@@ -102,6 +102,14 @@ impl ServerUnderTest for Proxied {
                 own: true,
                 run: |subject| Box::pin(own_client(subject)),
             },
+            Scene {
+                id: "histories/near-failover",
+                requirement: "R80: with caches that follow every master no client reads more than \
+                              a lease after an acknowledged sign-out or change, while replicas take \
+                              over",
+                own: true,
+                run: |subject| Box::pin(super::near::on_cluster(&subject.cluster)),
+            },
             super::redis_tls::cluster(),
         ]
     }

@@ -41,6 +41,7 @@ impl ServerUnderTest for Redis {
             flask_tls::redis(),
             idle::flask(),
             super::redis_causes::scene(),
+            super::near::scene(),
             Scene {
                 id: "faults/forgotten-scripts",
                 requirement: "R53: flushing the server's scripts under load costs no increment, \

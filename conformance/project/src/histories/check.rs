@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use super::event::{Act, Came, Claimed, Event, Life, Seen};
 
@@ -37,8 +38,9 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Checks each session's history.
-pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
+/// Checks each session's history. A read may be older than an acknowledged change for one lease,
+/// and no longer. Without caches the lease is zero.
+pub(super) fn check(history: &[Event], lease: Duration) -> Result<Summary, String> {
     let mut lives = BTreeMap::<Life, Vec<&Event>>::new();
     for event in history {
         lives.entry(event.life).or_default().push(event);
@@ -49,7 +51,7 @@ pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
         ..Summary::default()
     };
     for (life, events) in lives {
-        check_life(life, &events).map_err(|wrong| format!("session {life}: {wrong}"))?;
+        check_life(life, &events, lease).map_err(|wrong| format!("session {life}: {wrong}"))?;
         summary.crossed += crossed(&events);
         for event in events {
             match event.act {
@@ -75,8 +77,8 @@ pub(super) fn check(history: &[Event]) -> Result<Summary, String> {
     Ok(summary)
 }
 
-fn check_life(life: Life, events: &[&Event]) -> Result<(), String> {
-    signed_out(events)?;
+fn check_life(life: Life, events: &[&Event], lease: Duration) -> Result<(), String> {
+    signed_out(events, lease)?;
     gone(events)?;
     superseded(events)?;
     claims(events)?;
@@ -86,9 +88,11 @@ fn check_life(life: Life, events: &[&Event]) -> Result<(), String> {
             if seen.life != life {
                 return Err(format!("another session is seen: {}", seen.life));
             }
-            list(events, event, seen)?;
-            value(events, event, seen)?;
-            tickets(events, event, seen)?;
+            // It shows at least all that was acknowledged by then.
+            let until = before(event, lease);
+            list(events, event, seen, until)?;
+            value(events, event, seen, until)?;
+            tickets(events, event, seen, until)?;
             lists.push(&seen.list);
         }
     }
@@ -102,9 +106,14 @@ fn check_life(life: Life, events: &[&Event]) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing of a session is seen after its sign-out was acknowledged, and it is there before anybody
-/// tried.
-fn signed_out(events: &[&Event]) -> Result<(), String> {
+/// Returns the time a lease before an event. None if there is no such time.
+fn before(event: &Event, lease: Duration) -> Option<Instant> {
+    event.begin.checked_sub(lease)
+}
+
+/// Nothing of a session is read after its sign-out was acknowledged and the lease is over. Nothing
+/// is changed after the acknowledgement. The session is there before anybody tried.
+fn signed_out(events: &[&Event], lease: Duration) -> Result<(), String> {
     let sign_outs = || {
         events.iter().filter_map(|event| match event.act {
             Act::SignOut(came) => Some((*event, came)),
@@ -119,17 +128,17 @@ fn signed_out(events: &[&Event]) -> Result<(), String> {
             Act::Append(_, Came::Acknowledged)
             | Act::Set(_, Came::Acknowledged)
             | Act::Rotate(Came::Acknowledged)
-            | Act::Claim(_, Claimed::Won)
-            | Act::Read(Some(_)) => true,
+            | Act::Claim(_, Claimed::Won) => Some(event.begin),
+            Act::Read(Some(_)) => before(event, lease),
             Act::Read(None) => {
                 if first.is_none_or(|first| event.end < first) {
                     return Err("the session is missing, and no client signed out".to_owned());
                 }
-                false
+                None
             }
-            _ => false,
+            _ => None,
         };
-        if sees && end.is_some_and(|end| end < event.begin) {
+        if end.is_some_and(|end| sees.is_some_and(|sees| end < sees)) {
             return Err("the session is there after an acknowledged sign-out".to_owned());
         }
     }
@@ -206,10 +215,15 @@ fn others_claim(events: &[&Event], event: &Event, ticket: usize) -> bool {
 }
 
 /// A claimed ticket is not seen any more, and every other one is.
-fn tickets(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+fn tickets(
+    events: &[&Event],
+    read: &Event,
+    seen: &Seen,
+    until: Option<Instant>,
+) -> Result<(), String> {
     for event in events {
         if let Act::Claim(ticket, Claimed::Won) = event.act
-            && event.end < read.begin
+            && until.is_some_and(|until| event.end < until)
             && !seen.taken.contains(&ticket)
         {
             let steps = steps(event);
@@ -262,7 +276,12 @@ fn dropped(came: Came) -> bool {
     matches!(came, Came::Dropped | Came::Gone | Came::Superseded)
 }
 
-fn list(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+fn list(
+    events: &[&Event],
+    read: &Event,
+    seen: &Seen,
+    until: Option<Instant>,
+) -> Result<(), String> {
     let there: BTreeSet<u32> = seen.list.iter().copied().collect();
     if there.len() != seen.list.len() {
         return Err("a change is there twice".to_owned());
@@ -272,7 +291,7 @@ fn list(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
         return Err(format!("counted to {count}, and {list} in the list"));
     }
     // Also with a token that was rotated away: within the grace it reads the session as it is.
-    let (until, mut known) = (read.begin, 0);
+    let mut known = 0;
     for event in events {
         let Act::Append(number, came) = event.act else {
             continue;
@@ -282,7 +301,7 @@ fn list(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
                 let steps = steps(event);
                 return Err(format!("change {number} was dropped, and is there{steps}"));
             }
-            (Came::Acknowledged, false) if event.end < until => {
+            (Came::Acknowledged, false) if until.is_some_and(|until| event.end < until) => {
                 return Err(format!("change {number} was acknowledged, and is missing"));
             }
             (_, true) if read.end < event.begin => {
@@ -299,17 +318,21 @@ fn list(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
 }
 
 /// The common value is that of a write which no later one had replaced.
-fn value(events: &[&Event], read: &Event, seen: &Seen) -> Result<(), String> {
+fn value(
+    events: &[&Event],
+    read: &Event,
+    seen: &Seen,
+    until: Option<Instant>,
+) -> Result<(), String> {
     let sets = || {
         events.iter().filter_map(|event| match event.act {
             Act::Set(number, came) => Some((*event, number, came)),
             _ => None,
         })
     };
-    let until = read.begin;
     let acknowledged = || {
         let acknowledged = sets().filter(|(_, _, came)| *came == Came::Acknowledged);
-        acknowledged.filter(|(event, _, _)| event.end < until)
+        acknowledged.filter(move |(event, _, _)| until.is_some_and(|until| event.end < until))
     };
     let Some(value) = seen.value else {
         return match acknowledged().next() {

@@ -2,7 +2,7 @@
 //! moment.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cloakroom::{
@@ -17,6 +17,8 @@ use super::traced::Traced;
 
 const VISITORS: usize = 4;
 const CLIENTS: usize = 16;
+/// How many ended sessions are still asked for.
+const FORMER: usize = 1_024;
 
 /// A client's next action. The same in each run, as far as concurrent clients allow (Knuth's MMIX
 /// generator).
@@ -44,6 +46,8 @@ struct Visitor {
 struct Shared {
     stores: Vec<SharedStore>,
     visitors: Vec<Mutex<Visitor>>,
+    /// After a sign-out, also one of unknown outcome.
+    former: Mutex<Vec<Visitor>>,
     lives: AtomicU32,
     numbers: AtomicU32,
     events: AtomicUsize,
@@ -115,6 +119,7 @@ impl Shared {
         Ok(Arc::new(Self {
             stores,
             visitors,
+            former: Mutex::default(),
             lives,
             numbers: AtomicU32::new(0),
             events: AtomicUsize::new(0),
@@ -149,7 +154,8 @@ impl Client {
                 0..40 => events.push(self.append(visitor).await),
                 40..45 => events.extend(self.claim(visitor, dice.below(TICKETS.len())).await),
                 45..58 => events.push(self.set(visitor).await),
-                58..88 => events.push(self.read(visitor).await),
+                58..78 => events.push(self.read(visitor).await),
+                78..88 => events.extend(self.return_to(dice.below(FORMER)).await),
                 88..92 => events.extend(self.cross(visitor).await),
                 92..97 => events.push(self.rotate(visitor).await),
                 _ => events.push(self.sign_out(visitor).await),
@@ -233,9 +239,34 @@ impl Client {
     }
 
     async fn read(&self, visitor: usize) -> Event {
-        let visitor = self.visitor(visitor);
+        self.read_of(&self.visitor(visitor)).await
+    }
+
+    /// Reads a session that has ended, as a browser does that was asleep.
+    async fn return_to(&self, at: usize) -> Option<Event> {
+        let visitor = {
+            let former = self.former();
+            former.get(at.checked_rem(former.len())?)?.clone()
+        };
+        Some(self.read_of(&visitor).await)
+    }
+
+    fn remember(&self, visitor: &Visitor) {
+        let mut former = self.former();
+        match former.len() {
+            FORMER => former[visitor.life as usize % FORMER] = visitor.clone(),
+            _ => former.push(visitor.clone()),
+        }
+    }
+
+    fn former(&self) -> MutexGuard<'_, Vec<Visitor>> {
+        let former = self.shared.former.lock();
+        former.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read_of(&self, visitor: &Visitor) -> Event {
         let begin = Instant::now();
-        let read = self.request(&visitor, |session| {
+        let read = self.request(visitor, |session| {
             Ok(Seen {
                 life: session.get("life")?.unwrap_or(Life::MAX),
                 list: session.get("list")?.unwrap_or_default(),
@@ -250,7 +281,7 @@ impl Client {
             Ok(seen) => Act::Read(seen.map(|(seen, _)| seen)),
             Err(_) => Act::Nothing,
         };
-        self.event(&visitor, act, begin)
+        self.event(visitor, act, begin)
     }
 
     async fn rotate(&self, at: usize) -> Event {
@@ -332,6 +363,7 @@ impl Client {
             Err(_) => Came::Unknown,
         };
         let event = self.event(&visitor, Act::SignOut(came), begin);
+        self.remember(&visitor);
         self.start_again(at, &visitor).await;
         event
     }
@@ -435,6 +467,6 @@ mod tests {
             );
         }
         assert!(matches!(&read.act, Act::Read(Some(seen)) if seen.list == [number]));
-        check(&[append, read, out]).expect("nothing is wrong");
+        check(&[append, read, out], Duration::ZERO).expect("nothing is wrong");
     }
 }

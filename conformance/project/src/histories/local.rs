@@ -8,17 +8,21 @@ use cloakroom_conformance::instrumented::{Control, Operation};
 use cloakroom_conformance::{Instrumented, Tally};
 use cloakroom_file::FileStore;
 use cloakroom_memory::MemoryStore;
+use cloakroom_near::{Builder, Near};
 use cloakroom_sql::SqlStore;
 use cloakroom_store::{SharedStore, Store};
 use tempfile::TempDir;
 
-use super::{Trouble, play};
+use super::{Trouble, play, play_within};
 use crate::faults;
 use cloakroom_servers::say;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-const NAMES: [&str; 3] = ["memory", "file", "sqlite"];
+const NAMES: [&str; 4] = ["memory", "file", "sqlite", "near"];
+
+/// Of the caches of `near`: the shortest there is.
+const LEASE: Duration = Duration::from_millis(100);
 
 /// The requirements of every history.
 pub(crate) const REQUIREMENT: &str = "R20, R53, R61, R62, R78, R79: 16 clients on two nodes append, count, write, read, claim, rotate and sign out while replies \
@@ -62,6 +66,7 @@ async fn on(name: &str) -> Result<String, Failure> {
     let directory: TempDir = tempfile::Builder::new().prefix("cloakroom-").tempdir()?;
     let mut trouble = Lost::default();
     let nodes = match name {
+        "near" => return cached(|builder| builder).await,
         "memory" => {
             let store = MemoryStore::builder().build();
             vec![trouble.wrap(store.clone()), trouble.wrap(store)]
@@ -86,6 +91,25 @@ async fn on(name: &str) -> Result<String, Failure> {
         }
     };
     play(nodes, &trouble).await
+}
+
+/// Two processes with caches, whose leases alone end what is stale.
+async fn cached(
+    with: impl Fn(Builder<SharedStore>) -> Builder<SharedStore>,
+) -> Result<String, Failure> {
+    let (store, mut trouble) = (MemoryStore::builder().build(), Lost::default());
+    let (mut nodes, mut caches) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let near = with(Near::builder(trouble.wrap(store.clone())).lease(LEASE)).build();
+        nodes.push(SharedStore::new(near.clone()));
+        caches.push(near);
+    }
+    let summary = play_within(nodes, &trouble, LEASE).await?;
+    let hits: u64 = caches.iter().map(|near| near.numbers().hits).sum();
+    match hits {
+        0 => Err("no cache answered, so nothing was tested".into()),
+        hits => Ok(format!("{summary}, {hits} loads from memory")),
+    }
 }
 
 /// Answers that are lost, and operations that fail, on command.
@@ -130,5 +154,20 @@ impl Trouble for Lost {
 
     fn hits(&self) -> usize {
         self.hits.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::cached;
+
+    // R80
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cache_whose_lease_never_ends_is_found() {
+        let stands_still = cached(|builder| builder.clocks(|| Duration::ZERO, SystemTime::now));
+        let error = stands_still.await.expect_err("reads are too old");
+        assert!(error.to_string().contains("acknowledged"), "{error}");
     }
 }

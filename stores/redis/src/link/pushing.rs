@@ -1,5 +1,8 @@
 //! Connections for the server's announcements.
 
+#[cfg(feature = "cluster")]
+use std::time::Duration;
+
 use cloakroom_store::StoreError;
 use redis::{PushInfo, RedisResult};
 use tokio::sync::broadcast::Sender;
@@ -9,6 +12,8 @@ use super::master::master;
 use super::{Inner, Link, Target};
 use crate::failure;
 use crate::way::One;
+#[cfg(feature = "cluster")]
+use crate::way::Way;
 
 impl Link {
     /// Opens a connection of its own for the server's announcements.
@@ -25,6 +30,58 @@ impl Link {
             Ok(None) => Err(failure::silent()),
             Err(error) => Err(self.failed(&error)),
         }
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl Link {
+    /// Opens a connection to the first node of the URL that answers. Returns its host too.
+    pub(crate) async fn any_node(&self) -> Result<(One, String), StoreError> {
+        let Target::Cluster(cluster) = &self.0.target else {
+            return Err(failure::hidden());
+        };
+        let mut failed = failure::hidden();
+        for (host, way) in cluster.seeds() {
+            // A silent node leaves time for the others.
+            match self.by(&way, None, self.0.timeout / 4).await {
+                Ok(one) => return Ok((one, host)),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Opens a connection to this node of the cluster.
+    pub(crate) async fn node(
+        &self,
+        host: &str,
+        port: u16,
+        pushes: Sender<PushInfo>,
+    ) -> Result<One, StoreError> {
+        let Target::Cluster(cluster) = &self.0.target else {
+            return Err(failure::hidden());
+        };
+        let way = cluster.way(host.to_owned(), port);
+        let way = way.ok_or_else(failure::hidden)?;
+        self.by(&way, Some(pushes), self.0.timeout).await
+    }
+
+    async fn by(
+        &self,
+        way: &Way,
+        pushes: Option<Sender<PushInfo>>,
+        patience: Duration,
+    ) -> Result<One, StoreError> {
+        let config = match pushes {
+            Some(pushes) => self.0.config().set_push_sender(pushes),
+            None => self.0.config(),
+        };
+        let way = way.pushing();
+        let opening = way.open(self.0.login.as_ref(), &config);
+        let opened = tokio::time::timeout(patience, opening).await;
+        opened
+            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+            .map_err(|error| self.failed(&error))
     }
 }
 

@@ -43,12 +43,25 @@ fn valued(value: u32) -> Act {
 }
 
 fn holds(events: &[(u64, u64, u32, Act)]) {
-    check(&history(events)).expect("nothing is wrong");
+    holds_within(0, events);
 }
 
 fn finds(wrong: &str, events: &[(u64, u64, u32, Act)]) {
-    let error = check(&history(events)).expect_err(wrong);
+    finds_within(0, wrong, events);
+}
+
+/// With a lease of so many tenths of a second.
+fn holds_within(tenths: u64, events: &[(u64, u64, u32, Act)]) {
+    check(&history(events), lease(tenths)).expect("nothing is wrong");
+}
+
+fn finds_within(tenths: u64, wrong: &str, events: &[(u64, u64, u32, Act)]) {
+    let error = check(&history(events), lease(tenths)).expect_err(wrong);
     assert!(error.contains(wrong), "{error}");
+}
+
+fn lease(tenths: u64) -> Duration {
+    Duration::from_millis(100 * tenths)
 }
 
 #[test]
@@ -206,7 +219,34 @@ fn a_plain_rotation_drops_nothing_that_was_in_flight() {
     finds("is missing", &events(Came::Acknowledged, &[1]));
     finds("rotation dropped", &events(Came::Superseded, &[1]));
     let history = history(&events(Came::Acknowledged, &[1, 2]));
-    assert_eq!(check(&history).map(|summary| summary.crossed), Ok(2));
+    let summary = check(&history, lease(0));
+    assert_eq!(summary.map(|summary| summary.crossed), Ok(2));
+}
+
+// R80
+#[test]
+fn a_read_may_be_a_lease_old_and_no_older() {
+    let out = (1, 2, 0, Act::SignOut(Came::Acknowledged));
+    let (one, two) = ((0, 1, 0, append(1)), (1, 2, 0, append(2)));
+    let set = |number, at| (at, at + 1, 0, Act::Set(number, Came::Acknowledged));
+    let won = (1, 2, 0, Act::Claim(3, Claimed::Won));
+    for (lease, begin) in [(4, 6), (40, 30)] {
+        let at = |act: &Act| (begin, begin + 1, 0, act.clone());
+        holds_within(lease, &[one.clone(), out.clone(), at(&read(&[1]))]);
+        holds_within(lease, &[one.clone(), two.clone(), at(&read(&[1]))]);
+        holds_within(lease, &[set(1, 0), set(2, 2), at(&valued(1))]);
+        holds_within(lease, &[one.clone(), won.clone(), at(&read(&[1]))]);
+    }
+    let at = |act: &Act| (8, 9, 0, act.clone());
+    let late = |wrong, events: &[_]| finds_within(4, wrong, events);
+    late("sign-out", &[one.clone(), out.clone(), at(&read(&[1]))]);
+    late("is missing", &[one.clone(), two, at(&read(&[1]))]);
+    late("is read, after", &[set(1, 0), set(2, 2), at(&valued(1))]);
+    late("is there", &[one.clone(), won, at(&read(&[1]))]);
+    // The lease is for reads alone.
+    let change = (3, 4, 0, append(2));
+    finds_within(4, "sign-out", &[one.clone(), out, change]);
+    finds_within(4, "no client signed out", &[one, at(&Act::Read(None))]);
 }
 
 #[test]
