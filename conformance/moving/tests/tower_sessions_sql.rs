@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use axum::Router;
-use cloakroom_servers::{MariaDb, Postgres};
+use cloakroom_servers::{MariaDb, Postgres, Sql, mysql};
 use cloakroom_tower_sessions::TowerSessions;
 use moving::{
     Browser, Cookie, For0_15, a_sign_in_survives_their_writes, cancelled_requests_starve_no_others,
@@ -61,15 +61,29 @@ async fn both_applications_share_postgres() {
     check(&url, store).await;
 }
 
+/// On MySQL or MariaDB.
+async fn check_mysql(url: &str) {
+    let pool = MySqlPool::connect(url).await.expect("connected");
+    let store = MySqlStore::new(pool);
+    store.migrate().await.expect("migrated");
+    check(url, store).await;
+}
+
 // R85
 #[tokio::test(flavor = "multi_thread")]
 async fn both_applications_share_mariadb() {
     let server = MariaDb::new().expect("MariaDB").0;
-    let url = server.by(server.server());
-    let pool = MySqlPool::connect(&url).await.expect("connected");
-    let store = MySqlStore::new(pool);
-    store.migrate().await.expect("migrated");
-    check(&url, store).await;
+    check_mysql(&server.by(server.server())).await;
+}
+
+// R85
+#[tokio::test(flavor = "multi_thread")]
+async fn both_applications_share_mysql() {
+    // If not, it prints the reason.
+    if mysql::Own::is_possible() {
+        let server = Sql::<mysql::Own>::new().expect("MySQL").0;
+        check_mysql(&server.by(server.server())).await;
+    }
 }
 
 // R85
