@@ -29,12 +29,12 @@ const NO_MIDDLEWARE: Error = Error::NotSetUp(
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let orders = Router::with_path("orders")
+/// let guarded = Router::with_path("orders")
 ///     .hoop(RequireSubject::redirect_to("/sign-in"))
 ///     .get(orders);
 /// let router = Router::new()
 ///     .hoop(SessionMiddleware::new(MemoryStore::new()))
-///     .push(orders);
+///     .push(guarded);
 ///
 /// let request = TestClient::get("http://localhost/orders?page=2");
 /// let response = request.send(router).await;
