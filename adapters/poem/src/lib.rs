@@ -83,22 +83,49 @@
 //!
 //! # Routes for signed-in visitors
 //!
+//! [`RequireSubject`] redirects visitors without a subject to the sign-in page, or answers with
+//! 401. The sign-in page returns to `next`, if it is a [`local_path`].
+//!
 //! ```
-//! use cloakroom_poem::Session;
-//! use poem::http::StatusCode;
-//! use poem::{Result, handler};
+//! use cloakroom_memory::MemoryStore;
+//! use cloakroom_poem::{
+//!     Error, RequireSubject, Session, SessionMiddleware, local_path,
+//! };
+//! use poem::web::{Query, Redirect};
+//! use poem::{EndpointExt as _, Route, get, handler};
+//! use std::time::Duration;
 //!
 //! #[handler]
-//! async fn orders(session: Session) -> Result<String> {
-//!     let Some(name) = session.subject()? else {
-//!         return Err(StatusCode::UNAUTHORIZED.into());
-//!     };
-//!     Ok(format!("orders of {name}"))
+//! async fn orders(session: Session) -> Result<String, Error> {
+//!     Ok(format!("orders of {:?}", session.subject()?))
 //! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Next {
+//!     next: Option<String>,
+//! }
+//!
+//! #[handler]
+//! async fn sign_in(
+//!     session: Session,
+//!     Query(page): Query<Next>,
+//! ) -> Result<Redirect, Error> {
+//!     // After the password has been checked.
+//!     session.sign_in("ada")?;
+//!     let next = page.next.as_deref().and_then(local_path);
+//!     Ok(Redirect::see_other(next.unwrap_or("/")))
+//! }
+//!
+//! let signed_in = RequireSubject::redirect_to("/sign-in");
+//! let recently = signed_in.within(Duration::from_secs(300));
+//! let app = Route::new()
+//!     .at("/orders", get(orders.with(signed_in)))
+//!     .at("/account/delete", get(orders.with(recently)))
+//!     .at("/sign-in", get(sign_in))
+//!     .with(SessionMiddleware::new(MemoryStore::new()));
 //! ```
 //!
-//! [`Session::authenticated_within`](cloakroom::Session::authenticated_within) asks for a recent
-//! sign-in too.
+//! `within` and `level` ask for a recent or stronger sign-in: a step-up.
 //!
 //! # Testing
 //!
@@ -125,6 +152,7 @@
 //! ```
 
 mod extract;
+mod guard;
 mod middleware;
 
 pub use cloakroom::{
@@ -134,4 +162,5 @@ pub use cloakroom::{
     SigningKey, Store, StoreError, TokenFormat, UnixTime, local_path, testing,
 };
 pub use extract::{Session, Typed};
+pub use guard::{RequireSubject, RequireSubjectEndpoint};
 pub use middleware::{SessionEndpoint, SessionMiddleware};

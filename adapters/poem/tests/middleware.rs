@@ -313,7 +313,7 @@ async fn the_session_of_a_cancelled_request_is_closed() {
     assert_eq!(store.entries(), 0);
 }
 
-// The guide for authors of adapters names this number.
+// The guide for authors of adapters names this number. The guard is a module beside the adapter.
 #[test]
 fn the_source_has_fewer_than_200_lines_of_code() {
     let sources = concat!(

@@ -39,6 +39,49 @@
 //! session, and **after** those that turn a failed request into a response, such as `CatchPanic`
 //! and `Timeout`. A `Catcher` runs when the session is closed.
 //!
+//! # Routes for signed-in visitors
+//!
+//! [`RequireSubject`] redirects visitors without a subject to the sign-in page, or answers with
+//! 401. The sign-in page returns to `next`, if it is a [`local_path`].
+//!
+//! ```
+//! use cloakroom_memory::MemoryStore;
+//! use cloakroom_salvo::{
+//!     Error, RequireSubject, Session, SessionMiddleware, local_path,
+//! };
+//! use salvo::prelude::*;
+//! use std::time::Duration;
+//!
+//! #[handler]
+//! async fn orders(session: Session) -> Result<String, Error> {
+//!     Ok(format!("orders of {:?}", session.subject()?))
+//! }
+//!
+//! #[handler]
+//! async fn sign_in(
+//!     session: Session,
+//!     req: &mut Request,
+//!     res: &mut Response,
+//! ) -> Result<(), Error> {
+//!     // After the password has been checked.
+//!     session.sign_in("ada")?;
+//!     let next = req.query::<String>("next");
+//!     let next = next.as_deref().and_then(local_path);
+//!     res.render(Redirect::other(next.unwrap_or("/")));
+//!     Ok(())
+//! }
+//!
+//! let signed_in = RequireSubject::redirect_to("/sign-in");
+//! let recently = signed_in.within(Duration::from_secs(300));
+//! let router = Router::new()
+//!     .hoop(SessionMiddleware::new(MemoryStore::new()))
+//!     .push(Router::with_path("orders").hoop(signed_in).get(orders))
+//!     .push(Router::with_path("delete").hoop(recently).post(orders))
+//!     .push(Router::with_path("sign-in").get(sign_in));
+//! ```
+//!
+//! `within` and `level` ask for a recent or stronger sign-in: a step-up.
+//!
 //! # Hoops that use the session
 //!
 //! ```
@@ -46,14 +89,9 @@
 //! use salvo::prelude::*;
 //!
 //! #[handler]
-//! async fn members_only(
-//!     depot: &mut Depot,
-//!     res: &mut Response,
-//! ) -> Result<(), Error> {
+//! async fn count_visits(depot: &mut Depot) -> Result<(), Error> {
 //!     let session: Session = session(depot).await?;
-//!     if session.subject()?.is_none() {
-//!         res.render(Redirect::other("/sign-in"));
-//!     }
+//!     session.update("visits", |n: Option<u64>| n.unwrap_or(0) + 1)?;
 //!     Ok(())
 //! }
 //! ```
@@ -94,6 +132,7 @@
 //! ```
 
 mod extract;
+mod guard;
 mod middleware;
 
 pub use cloakroom::{
@@ -103,4 +142,5 @@ pub use cloakroom::{
     SigningKey, Store, StoreError, TokenFormat, UnixTime, local_path, testing,
 };
 pub use extract::{Session, Typed, session};
+pub use guard::RequireSubject;
 pub use middleware::SessionMiddleware;

@@ -200,9 +200,8 @@ impl<S: Store, K: 'static> SessionMiddleware<S, K> {
         let refused = self.refused.get_or_init(|| {
             // The kinds of all routers are known before the first token is issued.
             let mut new = NEW.lock().unwrap_or_else(PoisonError::into_inner);
-            for check in new.drain(..).filter_map(|check| check.upgrade()) {
-                check();
-            }
+            let checks = new.drain(..).filter_map(|check| check.upgrade());
+            checks.for_each(|check| drop(check()));
             (self.check)()
         });
         match refused {

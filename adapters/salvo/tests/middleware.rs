@@ -450,3 +450,17 @@ async fn a_typed_session_reads_and_writes_fields() {
     let response = get(&service, "/cart", Some(&cookie)).await;
     assert_eq!(text(response).await, r#"1 ["tea"]"#);
 }
+
+// The guard is a module beside the adapter.
+#[test]
+fn the_source_has_at_most_200_lines_of_code() {
+    let sources = concat!(
+        include_str!("../src/lib.rs"),
+        include_str!("../src/extract.rs"),
+        include_str!("../src/middleware.rs"),
+    );
+    let code = sources.lines().map(str::trim_start);
+    let code = code.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let lines = code.count();
+    assert!((100..=200).contains(&lines), "{lines}");
+}

@@ -1,13 +1,13 @@
 //! A browser's part: the cookie, and values in paths.
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, header};
-use axum::response::Response;
-use http_body_util::BodyExt as _;
+use std::fmt::Debug;
+use std::str::FromStr;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response, header};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
-use tower_sessions::session::Id;
+
+use crate::App;
 
 /// Keeps the cookie as a browser does.
 #[derive(Default)]
@@ -17,36 +17,31 @@ pub struct Browser {
 
 impl Browser {
     /// Returns the body, as JSON, of a response that must be a success.
-    pub async fn get(&mut self, app: &Router, path: &str) -> Value {
+    pub async fn get(&mut self, app: &impl App, path: &str) -> Value {
         let response = self.send(app, path).await;
         assert!(
             response.status().is_success(),
             "{path}: {}",
             response.status()
         );
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes();
-        serde_json::from_slice(&body).unwrap_or_default()
+        serde_json::from_slice(response.body()).unwrap_or_default()
     }
 
     /// Returns the id in a plain cookie.
-    pub fn id(&self) -> Id {
+    pub fn id<I: FromStr<Err: Debug>>(&self) -> I {
         let cookie = self.cookie.as_deref().expect("a cookie");
         cookie.parse().expect("an id")
     }
 
     /// Sends a request with the cookie, and keeps the one that is set.
-    pub async fn send(&mut self, app: &Router, path: &str) -> Response {
+    pub async fn send(&mut self, app: &impl App, path: &str) -> Response<Bytes> {
         let mut request = Request::builder().uri(path);
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, format!("id={cookie}"));
         }
-        let request = request.body(Body::empty()).expect("a request");
-        let response = app.clone().oneshot(request).await.expect("a response");
+        let request = request.header(header::HOST, "shop.test");
+        let response = app.answer(request.body(Body::empty()).expect("a request"));
+        let response = response.await;
         for line in response.headers().get_all(header::SET_COOKIE) {
             let line = line.to_str().expect("text");
             let value = line.strip_prefix("id=").expect("the cookie");

@@ -4,15 +4,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::{Request, Response, header};
-use http_body_util::BodyExt as _;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use axum::body::Body;
+use axum::http::{Request, header};
 use serde_json::Value;
-use tokio::net::TcpStream;
 
-use crate::Seen;
+use crate::{Seen, served};
 
 /// An application, as clients reach it.
 pub struct Door {
@@ -48,7 +44,12 @@ impl Door {
 
     /// Returns nothing without a response, and with a 5xx one.
     async fn ask(&self, path: &str, cookie: &str) -> Option<Answer> {
-        let response = match self.send(path, cookie).await {
+        let request = Request::builder()
+            .uri(path)
+            .header(header::HOST, "shop.test")
+            .header(header::COOKIE, format!("id={cookie}"));
+        let request = request.body(Body::empty()).expect("a request");
+        let response = match served::send(self.address, request).await {
             Ok(response) if !response.status().is_server_error() => response,
             _ => {
                 self.unanswered.fetch_add(1, Ordering::SeqCst);
@@ -69,25 +70,6 @@ impl Door {
             cookie: cookies.next(),
             body: serde_json::from_slice(response.body()).unwrap_or_default(),
         })
-    }
-
-    /// On a connection of its own.
-    async fn send(
-        &self,
-        path: &str,
-        cookie: &str,
-    ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect(self.address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        let request = Request::builder()
-            .uri(path)
-            .header(header::HOST, "shop.test")
-            .header(header::COOKIE, format!("id={cookie}"))
-            .body(Body::empty())?;
-        let (head, body) = sender.send_request(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Response::from_parts(head, body))
     }
 }
 

@@ -7,10 +7,11 @@ use cloakroom_servers::MongoDb;
 use cloakroom_store::{Key, Store, Sweep};
 use cloakroom_tower_sessions::TowerSessions;
 use moving::{
-    Browser, Cookie, Newer, a_sign_in_survives_their_writes, cancelled_requests_starve_no_others,
-    each_reads_and_writes_what_the_other_one_wrote, ours,
+    Browser, Cookie, For0_14, For0_15, a_sign_in_survives_their_writes,
+    cancelled_requests_starve_no_others, each_reads_and_writes_what_the_other_one_wrote, ours,
     ours_loses_nothing_of_what_runs_at_the_same_time, settings,
-    their_request_overwrites_what_was_saved_meanwhile, theirs, theirs_0_11,
+    their_request_of_0_15_overwrites_what_was_saved_meanwhile,
+    their_request_overwrites_what_was_saved_meanwhile, theirs, theirs_0_11, theirs_0_15,
 };
 use serde_json::{Value, json};
 use tower_sessions::SessionStore as _;
@@ -46,6 +47,11 @@ impl Shared {
 
     fn theirs(&self) -> MongoDBStore {
         MongoDBStore::new(self.client.clone(), self.server.database().to_owned())
+    }
+
+    /// For an application on tower-sessions 0.14.
+    fn for_0_14(&self) -> For0_14<MongoDBStore> {
+        For0_14(self.theirs())
     }
 
     /// The collection itself, by their driver.
@@ -84,10 +90,13 @@ async fn layout([url, database]: [String; 2]) -> impl Store + Sweep {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_applications_share_mongodb() {
     let shared = Shared::start().await;
-    for cookie in [Cookie::Plain, Cookie::Signed, Cookie::Private] {
-        let of_0_11 = theirs_0_11(shared.theirs(), cookie);
-        let of_0_14 = theirs(Newer(shared.theirs()), cookie);
-        for (version, theirs) in [("0.11", of_0_11), ("0.14", of_0_14)] {
+    for cookie in Cookie::ALL {
+        let (for_0_14, for_0_15) = (shared.for_0_14(), For0_15(shared.for_0_14()));
+        for (version, theirs) in [
+            ("0.11", theirs_0_11(shared.theirs(), cookie)),
+            ("0.14", theirs(for_0_14, cookie)),
+            ("0.15", theirs_0_15(for_0_15, cookie)),
+        ] {
             let apps = [theirs, shared.ours(cookie).await];
             let what = format!("{version}, {cookie:?}");
             each_reads_and_writes_what_the_other_one_wrote(&what, apps).await;
@@ -104,8 +113,10 @@ async fn requests_at_the_same_time_lose_nothing_of_ours() {
     a_sign_in_survives_their_writes(&of_0_11, &ours).await;
     ours_loses_nothing_of_what_runs_at_the_same_time(&ours).await;
     cancelled_requests_starve_no_others(&ours).await;
-    let (store, plain) = (Newer(shared.theirs()), shared.ours(Cookie::Plain).await);
-    their_request_overwrites_what_was_saved_meanwhile(&store, &plain).await;
+    let (store, plain) = (shared.for_0_14(), shared.ours(Cookie::Plain).await);
+    their_request_overwrites_what_was_saved_meanwhile(&store, true, &plain).await;
+    let store = For0_15(store);
+    their_request_of_0_15_overwrites_what_was_saved_meanwhile(&store, true, &plain).await;
 }
 
 // R85: documents are those of the real store, apart from the fraction of the expiry.
@@ -117,7 +128,7 @@ async fn a_document_and_its_end_are_as_they_write_them() {
     browser.get(&ours, "/insert/cart/[1]").await;
 
     let before = shared.only_document().await;
-    let store = Newer(shared.theirs());
+    let store = shared.for_0_14();
     let record = store.load(&browser.id()).await.expect("loaded");
     let record = record.expect("a record");
     store.save(&record).await.expect("saved");

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use axum::Router;
-use cloakroom_servers::{MariaDb, Postgres};
+use cloakroom_servers::{MariaDb, Postgres, Sql, mysql};
 use cloakroom_tower_sessions::TowerSessions;
 use moving::{
-    Browser, Cookie, a_sign_in_survives_their_writes, cancelled_requests_starve_no_others,
+    Browser, Cookie, For0_15, a_sign_in_survives_their_writes, cancelled_requests_starve_no_others,
     each_reads_and_writes_what_the_other_one_wrote, ours,
     ours_loses_nothing_of_what_runs_at_the_same_time, settings,
-    their_request_overwrites_what_was_saved_meanwhile, theirs,
+    their_request_of_0_15_overwrites_what_was_saved_meanwhile,
+    their_request_overwrites_what_was_saved_meanwhile, theirs, theirs_0_15,
 };
 use serde_json::Value;
 use tower_sessions::session::Id;
@@ -17,23 +18,29 @@ use tower_sessions::{ExpiredDeletion as _, SessionStore};
 use tower_sessions_sqlx_store::sqlx::{self, MySqlPool, PgPool, SqlitePool};
 use tower_sessions_sqlx_store::{MySqlStore, PostgresStore, SqliteStore};
 
-const COOKIES: [Cookie; 3] = [Cookie::Plain, Cookie::Signed, Cookie::Private];
-
 async fn ours_at(url: &str, cookie: Cookie) -> Router {
     let store = TowerSessions::connect_sql(url).await.expect("a database");
     ours(store, settings(cookie))
 }
 
 async fn check(url: &str, store: impl SessionStore + Clone) {
-    for cookie in COOKIES {
-        let apps = [theirs(store.clone(), cookie), ours_at(url, cookie).await];
-        let what = format!("{cookie:?}");
-        each_reads_and_writes_what_the_other_one_wrote(&what, apps).await;
+    // There is no store for 0.15 yet: an application has one of its own around this one.
+    let newer = For0_15(store.clone());
+    for cookie in Cookie::ALL {
+        let ours = ours_at(url, cookie).await;
+        for (version, theirs) in [
+            ("0.14", theirs(store.clone(), cookie)),
+            ("0.15", theirs_0_15(newer.clone(), cookie)),
+        ] {
+            a_sign_in_survives_their_writes(&theirs, &ours).await;
+            let what = format!("{version}, {cookie:?}");
+            let apps = [theirs, ours.clone()];
+            each_reads_and_writes_what_the_other_one_wrote(&what, apps).await;
+        }
     }
-    let ours = ours_at(url, Cookie::Private).await;
-    a_sign_in_survives_their_writes(&theirs(store.clone(), Cookie::Private), &ours).await;
-    their_request_overwrites_what_was_saved_meanwhile(&store, &ours_at(url, Cookie::Plain).await)
-        .await;
+    let ours = ours_at(url, Cookie::Plain).await;
+    their_request_overwrites_what_was_saved_meanwhile(&store, true, &ours).await;
+    their_request_of_0_15_overwrites_what_was_saved_meanwhile(&newer, true, &ours).await;
     let ours = ours_at(url, Cookie::Signed).await;
     ours_loses_nothing_of_what_runs_at_the_same_time(&ours).await;
     cancelled_requests_starve_no_others(&ours).await;
@@ -54,15 +61,29 @@ async fn both_applications_share_postgres() {
     check(&url, store).await;
 }
 
+/// On MySQL or MariaDB.
+async fn check_mysql(url: &str) {
+    let pool = MySqlPool::connect(url).await.expect("connected");
+    let store = MySqlStore::new(pool);
+    store.migrate().await.expect("migrated");
+    check(url, store).await;
+}
+
 // R85
 #[tokio::test(flavor = "multi_thread")]
 async fn both_applications_share_mariadb() {
     let server = MariaDb::new().expect("MariaDB").0;
-    let url = server.by(server.server());
-    let pool = MySqlPool::connect(&url).await.expect("connected");
-    let store = MySqlStore::new(pool);
-    store.migrate().await.expect("migrated");
-    check(&url, store).await;
+    check_mysql(&server.by(server.server())).await;
+}
+
+// R85
+#[tokio::test(flavor = "multi_thread")]
+async fn both_applications_share_mysql() {
+    // If not, it prints the reason.
+    if mysql::Own::is_possible() {
+        let server = Sql::<mysql::Own>::new().expect("MySQL").0;
+        check_mysql(&server.by(server.server())).await;
+    }
 }
 
 // R85

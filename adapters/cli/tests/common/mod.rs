@@ -30,6 +30,11 @@ impl Place {
             "file" => format!("file:{path}/sessions"),
             _ => format!("sqlite:{path}/sessions.db"),
         };
+        Self::at(url, directory).await
+    }
+
+    /// The store of this URL. The directory ends with it.
+    pub(crate) async fn at(url: String, directory: TempDir) -> Self {
         let builder = cloakroom_any::builder(&url).sweep_every(None);
         let opened = builder.open().await.unwrap();
         let sessions = Sessions::new(opened.directory.clone().unwrap());
