@@ -334,7 +334,7 @@ fn the_man_page_and_the_completions_have_every_command() {
     let man = run(&["man"]);
     let bash = run(&["completions", "bash"]);
     for command in [
-        "check", "list", "show", "stats", "revoke", "purge", "migrate", "export",
+        "check", "list", "show", "stats", "revoke", "end-all", "purge", "migrate", "export",
     ] {
         man.ended(0, &[command], &[]);
         bash.ended(0, &[command], &[]);
