@@ -89,8 +89,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Try the store: connection, rights, clock, latency, and of Redis the eviction policy. Say what
-    /// would go wrong.
+    /// Try the store: connection, rights, clock, latency, eviction policy. Say what would go wrong.
     ///
     /// Writes a record of its own under a key that no application uses, changes it, and deletes it.
     /// It expires after a minute if the command is killed in between.

@@ -268,7 +268,7 @@ fn report(
         .chain(revived.iter().copied())
         .collect();
     let stale = all.iter().flat_map(|seen| &seen.stale);
-    // What a failover lost looks old for ever.
+    // A page that lacks a lost change looks old for ever.
     let late: Vec<_> = stale
         .filter(|(at, age)| *age >= LEASE && !log.may_be_lost(at.saturating_sub(*age)))
         .collect();

@@ -1,4 +1,4 @@
-//! What befalls the cluster while the clients work.
+//! The faults of the cluster while the clients work.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
