@@ -89,7 +89,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Try the store: connection, rights, clock and latency. Say what would go wrong.
+    /// Try the store: connection, rights, clock, latency, eviction policy. Say what would go wrong.
     ///
     /// Writes a record of its own under a key that no application uses, changes it, and deletes it.
     /// It expires after a minute if the command is killed in between.
@@ -102,7 +102,7 @@ pub(crate) enum Command {
     /// Show one session.
     ///
     /// Without `--of` the command looks through the whole store, and finds sessions without a
-    /// subject too. Files and SQL databases can do so.
+    /// subject too. Memcached and Redis Cluster cannot.
     Show {
         /// The session's public id, from `list`.
         #[arg(allow_hyphen_values = true)]
@@ -113,9 +113,9 @@ pub(crate) enum Command {
     },
     /// Count the sessions, by looking through the whole store.
     ///
-    /// Files and SQL databases can do so.
+    /// Memcached and Redis Cluster cannot.
     Stats,
-    /// End the sessions of one subject, or one of them.
+    /// End the sessions of one subject, or one session.
     ///
     /// Ends them until the store lists none, so that rotations in flight do not save a session. A
     /// sign-in that is in flight at the end makes a session that stays. So lock the account first,
@@ -136,7 +136,7 @@ pub(crate) enum Command {
     /// Each record is created in the new store under the same key, unless one is there, and then
     /// removed from the old one. Stop the application meanwhile, or have all its processes use
     /// `cloakroom_adopting::Adopting` on both stores. The new store's table or directory must be
-    /// there. The old store is one of files or SQL.
+    /// there. The old store is any but Memcached and a Redis Cluster.
     Migrate(Migrate),
     /// Print all sessions of one subject with their values, as JSON.
     ///
@@ -159,8 +159,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Group)]
 pub(crate) struct Revoke {
-    /// The subject: the name that the application passes to `sign_in`.
-    pub(crate) subject: String,
+    /// The subject: the name that the application passes to `sign_in`. Optional with `--id`: then
+    /// the command looks through the whole store, and ends a session without a subject too.
+    #[arg(required_unless_present = "id")]
+    pub(crate) subject: Option<String>,
     /// End only the session of this public id.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) id: Option<String>,

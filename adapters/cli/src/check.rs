@@ -1,6 +1,7 @@
 //! `check`.
 
 mod advice;
+mod eviction;
 pub(crate) mod probe;
 
 use std::time::{Duration, Instant};
@@ -27,7 +28,20 @@ pub(crate) async fn check(args: &Args, output: &Output) -> Result<Status, Failur
     report.findings.extend(probe::rights(&opened).await);
     report.findings.push(probe::clock(&opened).await);
     let url = args.store.as_deref().unwrap_or_default();
-    report.advice = advice::on(&scheme(url), url, &opened, latency.median);
+    let scheme = scheme(url);
+    report.eviction = eviction::policies(args, &scheme).await;
+    if report.eviction.as_deref() == Some(&["noeviction".to_owned()]) {
+        report.findings.push(Finding::good(
+            "eviction",
+            "A full server drops no session (`maxmemory-policy noeviction`).",
+        ));
+    }
+    report.advice = advice::on(&scheme, url, &opened, latency.median);
+    if eviction::is_redis(&scheme) {
+        report
+            .advice
+            .extend(advice::on_eviction(report.eviction.as_deref()));
+    }
 
     match output.is_json() {
         true => output.print_json(&report.to_json(&opened))?,
@@ -98,6 +112,8 @@ struct Report {
     connected: Duration,
     latency: Latency,
     findings: Vec<Finding>,
+    /// Of a Redis server.
+    eviction: Option<Vec<String>>,
     advice: Vec<String>,
 }
 
@@ -107,6 +123,7 @@ impl Report {
             connected,
             latency,
             findings: Vec::new(),
+            eviction: None,
             advice: Vec::new(),
         }
     }
@@ -138,7 +155,9 @@ impl Report {
             "abilities": {
                 "list": opened.directory.is_some(),
                 "sweep": opened.sweeper.is_some(),
+                "enumerate": opened.enumerator.is_some(),
             },
+            "eviction": self.eviction,
             "findings": findings,
             "advice": self.advice,
         })

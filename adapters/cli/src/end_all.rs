@@ -22,6 +22,9 @@ pub(crate) async fn end_all(args: &Args, output: &Output, how: &EndAll) -> Resul
     if how.dry_run {
         // Whether the store can be reached, and has nothing else in the place of the record.
         view::epoch(&config, &opened.store).await?;
+        if output.is_json() {
+            output.print_json(&json!({ "would_end": "all" }))?;
+        }
         output.note(&format!("Dry run: all sessions of `{prefix}` would end."));
         return Ok(Status::Done);
     }

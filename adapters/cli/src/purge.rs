@@ -21,6 +21,9 @@ pub(crate) async fn purge(args: &Args, output: &Output, how: &Purge) -> Result<S
         return Ok(Status::Done);
     };
     if how.dry_run {
+        if output.is_json() {
+            output.print_json(&json!({ "removed": 0, "done": false }))?;
+        }
         output.note(&format!(
             "Dry run: a run would remove the expired sessions, {} at a time with a pause of {} ms. \
              The store does not count them beforehand.",

@@ -1,7 +1,8 @@
 //! `list` and `show`.
 
-use cloakroom::Config;
+use cloakroom::{Config, Key};
 use cloakroom_any::Opened;
+use cloakroom_store::Stored;
 use serde_json::json;
 
 use crate::args::Args;
@@ -74,7 +75,7 @@ pub(crate) async fn show(
     let config = view::config(args)?;
     let opened = open(args).await?;
     let found = match of {
-        None => find(&config, &opened, id).await?,
+        None => find(&config, &opened, id).await?.map(|found| found.session),
         Some(subject) => {
             let directory = directory(&opened)?;
             let listing = view::list(&config, directory, subject, Depth::Head).await?;
@@ -91,14 +92,33 @@ pub(crate) async fn show(
     Ok(Status::Done)
 }
 
+/// A session, and its record.
+pub(crate) struct Found {
+    pub(crate) session: Session,
+    pub(crate) key: Key,
+    pub(crate) stored: Stored,
+}
+
 /// Looks through the whole store: an id does not lead to its record.
-async fn find(config: &Config, opened: &Opened, id: &str) -> Result<Option<Session>, Failure> {
+pub(crate) async fn find(
+    config: &Config,
+    opened: &Opened,
+    id: &str,
+) -> Result<Option<Found>, Failure> {
     let mut walk = Walk::new(opened)?;
     let epoch = view::epoch(config, &opened.store).await?;
     while let Some(records) = walk.page().await? {
         for entry in records {
-            match look(config, &epoch, &entry.key, entry.stored, Depth::Head) {
-                Sight::Session(session) if session.id == id => return Ok(Some(*session)),
+            let (key, stored) = (entry.key, entry.stored);
+            match look(config, &epoch, &key, stored.clone(), Depth::Head) {
+                Sight::Session(session) if session.id == id => {
+                    let session = *session;
+                    return Ok(Some(Found {
+                        session,
+                        key,
+                        stored,
+                    }));
+                }
                 _ => {}
             }
         }
@@ -106,7 +126,7 @@ async fn find(config: &Config, opened: &Opened, id: &str) -> Result<Option<Sessi
     Ok(None)
 }
 
-fn print_session(output: &Output, session: &Session) -> Result<(), Failure> {
+pub(crate) fn print_session(output: &Output, session: &Session) -> Result<(), Failure> {
     if output.is_json() {
         return output.print_json(&session.to_json());
     }

@@ -24,8 +24,8 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(opened: &'a Opened) -> Result<Self, Failure> {
         let Some(enumerator) = &opened.enumerator else {
             return Err(Failure::unable(
-                "this store does not go through all its records: Memcached has no list of them, \
-                 and the other stores can",
+                "this store does not go through all its records: Memcached has no list of them, and \
+                 each node of a Redis Cluster has only its own; the other stores can",
             ));
         };
         Ok(Self {

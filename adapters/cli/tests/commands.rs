@@ -334,9 +334,10 @@ fn the_man_page_and_the_completions_have_every_command() {
     let man = run(&["man"]);
     let bash = run(&["completions", "bash"]);
     for command in [
-        "check", "list", "show", "stats", "revoke", "purge", "migrate", "export",
+        "check", "list", "show", "stats", "revoke", "end-all", "purge", "migrate", "export",
     ] {
-        man.ended(0, &[command], &[]);
+        // roff has its own hyphen.
+        man.ended(0, &[&command.replace('-', "\\-")], &[]);
         bash.ended(0, &[command], &[]);
     }
     man.ended(0, &[".TH cloakroom 1", "Exit statuses"], &[]);

@@ -63,7 +63,9 @@ usage: cargo conformance [COMMAND]
                  selects cases or a proxy
   scoreboard     on our page, tower-sessions (in memory and on Redis), axum_session, actix-session,
                  Flask-Session and express-session, as a table; with a name, on that one in full
-  bench          measurements: bench stores, bench sweep, bench peers, bench memory (4 GB);
+  bench          measurements: bench stores, bench sweep, bench peers, bench memory (4 GB), bench
+                 cluster (the demo in four processes on a Redis Cluster that fails over; 3 GB,
+                 --sessions N for fewer than 1,000,000 sessions);
                  --keep writes them to conformance/measured and renews COMPARE.md
   help           this text
 

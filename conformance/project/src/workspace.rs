@@ -34,7 +34,8 @@ pub(crate) async fn test_without(arguments: impl IntoIterator<Item = String>) ->
 }
 
 /// Test programs that start servers, or build further programs.
-const STARTING_OTHERS: [&str; 4] = [
+const STARTING_OTHERS: [&str; 5] = [
+    "cli/stores",
     "project/dumps",
     "project/readme",
     "near/tracked",
@@ -149,7 +150,8 @@ async fn programs() -> std::io::Result<VecDeque<Program>> {
 }
 
 /// The programs that run longest. One that began last would run alone.
-const LONGEST: [&str; 7] = [
+const LONGEST: [&str; 8] = [
+    "cli/stores",
     "near/suite",
     "flask/suite",
     "any/suite",

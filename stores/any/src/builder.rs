@@ -191,9 +191,9 @@ impl Builder {
                 #[cfg(feature = "near")]
                 if let Some(lease) = lease {
                     let store = cloakroom_near::Near::builder(store).lease(lease);
-                    return Ok(Opened::listing(store.build_tracked()?));
+                    return Ok(Opened::listing(store.build_tracked()?).at(&url));
                 }
-                Ok(Opened::listing(store))
+                Ok(Opened::listing(store).at(&url))
             }
             #[cfg(feature = "memcached")]
             Kind::Memcached => {

@@ -41,7 +41,7 @@ pub struct Opened {
     /// Removes expired sessions. None on Redis and Memcached, which remove them by themselves. So
     /// does MongoDB, where a sweeper may help.
     pub sweeper: Option<Sweeper>,
-    /// Goes through all records. None on Memcached.
+    /// Goes through all records. None on Memcached and on a Redis Cluster.
     pub enumerator: Option<Enumerator>,
 }
 
@@ -132,6 +132,15 @@ impl Opened {
             None => Self::enumerating(store),
             Some(interval) => Self::enumerating(Swept::new(store, interval)?),
         })
+    }
+
+    /// A Redis Cluster does not go through its records.
+    #[cfg(feature = "redis")]
+    pub(crate) fn at(mut self, url: &str) -> Self {
+        if crate::scheme::is_cluster(url) {
+            self.enumerator = None;
+        }
+        self
     }
 }
 

@@ -167,3 +167,10 @@ pub(crate) fn in_lower_case(url: &str) -> Box<str> {
     }
     url
 }
+
+/// Whether a URL, with its scheme in lower case, is a Redis Cluster's.
+#[cfg(feature = "redis")]
+pub(crate) fn is_cluster(url: &str) -> bool {
+    url.split_once(':')
+        .is_some_and(|(scheme, _)| scheme.ends_with("+cluster"))
+}

@@ -215,6 +215,7 @@ mod client;
 mod cluster;
 mod directory;
 mod enumerate;
+mod eviction;
 mod failure;
 mod feed;
 #[cfg(feature = "cluster")]

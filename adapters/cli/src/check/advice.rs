@@ -26,12 +26,6 @@ pub(super) fn on(scheme: &str, url: &str, opened: &Opened, median: Duration) -> 
     let kind = scheme.split('+').next().unwrap_or_default();
     match kind {
         "redis" | "valkey" | "rediss" | "valkeys" => {
-            advice.push(
-                "The server's `maxmemory-policy` should be `noeviction`. With another one a full \
-                 server signs users out. This command does not read it: run `CONFIG GET \
-                 maxmemory-policy`."
-                    .to_owned(),
-            );
             if !kind.ends_with('s') && !scheme.ends_with("+unix") && !is_local(url) {
                 advice.push(
                     "The connection is not encrypted. Use rediss:// across a network that others \
@@ -64,6 +58,23 @@ pub(super) fn on(scheme: &str, url: &str, opened: &Opened, median: Duration) -> 
     advice
 }
 
+/// Says what the policy of a Redis server comes to, unless it drops nothing.
+pub(super) fn on_eviction(policies: Option<&[String]>) -> Option<String> {
+    match policies {
+        Some([policy]) if policy == "noeviction" => None,
+        Some(policies) => Some(format!(
+            "The server's `maxmemory-policy` is `{}`, so a full server drops sessions and signs \
+             their users out. Set it to `noeviction`.",
+            policies.join("`, `")
+        )),
+        None => Some(
+            "The server's `maxmemory-policy` should be `noeviction`. With another one a full \
+             server signs users out. It could not be read: run `CONFIG GET maxmemory-policy`."
+                .to_owned(),
+        ),
+    }
+}
+
 /// Returns whether every host of the URL is this machine.
 fn is_local(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -83,6 +94,19 @@ fn is_local(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_that_drops_sessions_is_named() {
+        let of = |policies: &[&str]| {
+            let policies: Vec<String> = policies.iter().map(|&name| name.to_owned()).collect();
+            on_eviction(Some(&policies))
+        };
+        assert_eq!(of(&["noeviction"]), None);
+        assert!(of(&["allkeys-lru"]).unwrap().contains("`allkeys-lru`"));
+        let both = of(&["allkeys-lru", "noeviction"]).unwrap();
+        assert!(both.contains("`allkeys-lru`, `noeviction`"), "{both}");
+        assert!(on_eviction(None).unwrap().contains("CONFIG GET"));
+    }
 
     #[test]
     fn hosts_of_this_machine_are_local() {

@@ -19,7 +19,7 @@ use cloakroom_servers::say;
 use cloakroom_servers::{program, version};
 
 /// Where the measured files are kept, when they are.
-const MEASURED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../measured");
+pub(super) const MEASURED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../measured");
 const ROUNDS: &str = "11";
 
 struct Measurement {

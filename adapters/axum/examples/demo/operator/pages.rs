@@ -40,7 +40,7 @@ pub(super) fn overview(
             h2 #numbers { "Sessions" }
             @match census {
                 Ok(Some(census)) => (numbers(census)),
-                Ok(None) => p.about { "This store does not count its sessions: Memcached has no list of its keys. The other stores can." },
+                Ok(None) => p.about { "This store does not count its sessions: Memcached has no list of its keys, and each node of a Redis Cluster has only its own. The other stores can." },
                 Err(error) => p.problem role="alert" { "They could not be counted: " (error) "." },
             }
         }
