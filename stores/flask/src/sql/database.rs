@@ -99,11 +99,7 @@ impl Kind {
 
     #[cfg(feature = "postgres")]
     pub(super) fn is_postgres(&self) -> bool {
-        match self {
-            Self::Postgres(_) => true,
-            #[allow(unreachable_patterns, reason = "there may be no other")]
-            _ => false,
-        }
+        matches!(self, Self::Postgres(_))
     }
 
     pub(super) fn place(&self) -> &str {
