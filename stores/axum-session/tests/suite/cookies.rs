@@ -1,14 +1,12 @@
 //! Ids in cookies that axum_session 0.22.1 made: which count, and with which request.
 
-mod common;
-
 use std::net::IpAddr;
 
 use cloakroom_axum_session::{AxumSessions, BoundCookies, Settings};
 use cookie::{Cookie, CookieJar};
 use http::HeaderMap;
 
-use common::{ENCRYPTED, PLAIN, RECORD, adopting, key, with};
+use crate::common::{ENCRYPTED, PLAIN, RECORD, adopting, key, with};
 
 /// `with_ip_and_user_agent(false)`.
 const SIGNED: &str =

@@ -1,7 +1,5 @@
 //! Records that axum_session 0.22.1 made, and what is none.
 
-mod common;
-
 use std::time::Duration;
 
 use cloakroom_adopting::{Adopted, Adopting};
@@ -11,7 +9,7 @@ use cloakroom_store::{Deleted, Store, StoreError, Stored, Touched, UnixTime, Wri
 use cookie::{Cookie, CookieJar};
 use serde_json::json;
 
-use common::{ENCRYPTED, ENCRYPTED_RECORD, LONG, PLAIN, RECORD, adopting, id, key, with};
+use crate::common::{ENCRYPTED, ENCRYPTED_RECORD, LONG, PLAIN, RECORD, adopting, id, key, with};
 
 fn settings() -> Settings {
     Settings::new().axum_session_auth()
