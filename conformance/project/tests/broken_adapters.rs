@@ -249,14 +249,3 @@ fn a_cookie_that_is_cleared_without_a_sign_out_is_found() {
         ],
     );
 }
-
-#[test]
-fn sessions_that_hear_nothing_of_other_requests_are_found() {
-    check(
-        Fault::SessionsApart,
-        &[
-            "adapter/end-all-costs-a-load-a-lease",
-            "adapter/ended-tells-a-long-request",
-        ],
-    );
-}

@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -53,11 +52,7 @@ pub(crate) enum Fault {
     ClearsUnknown,
     /// No-store replaces the application's directives.
     ReplacesCacheControl,
-    /// Each request has sessions of its own, which hear nothing of the other requests.
-    SessionsApart,
 }
-
-const LEASE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Broken(pub(crate) Fault);
 
@@ -109,12 +104,9 @@ impl Adapter {
         let in_url = in_url
             .filter(|_| fault == Fault::TokenInUrl)
             .map(str::as_bytes);
-        let sessions = match fault {
-            // The copy has a watcher of its own.
-            Fault::SessionsApart => adapter.sessions.clone().with_lease(LEASE),
-            _ => adapter.sessions.clone(),
-        };
-        let session: Session = sessions.session(presented.iter().map(Vec::as_slice).chain(in_url));
+        let session: Session = adapter
+            .sessions
+            .session(presented.iter().map(Vec::as_slice).chain(in_url));
         let _closing = (fault != Fault::LeavesOpen).then(|| Closing(session.clone()));
         if fault == Fault::LoadsEagerly
             && let Err(error) = session.load().await

@@ -95,7 +95,7 @@ mod tests {
             for number in 0..=BEHIND {
                 passes.pass(removed(number));
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         tokio::task::yield_now().await;
         assert_eq!(relay.next().await, Some(Hint::Lost));
@@ -107,7 +107,7 @@ mod tests {
         let (held, ended) = tokio::sync::oneshot::channel::<()>();
         let relay = Relay::new(|passes| async move {
             let _held = (passes, held);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         drop(relay);
         assert!(ended.await.is_err());
