@@ -25,7 +25,7 @@ pub(super) struct Mine {
 pub(super) struct Count {
     /// It was acknowledged.
     pub(super) sure: u64,
-    /// So many more may have been counted: their answers were errors, or lost.
+    /// So many more may be counted: their answers were errors, or lost.
     pub(super) maybe: u64,
     /// When the last one was acknowledged.
     pub(super) at: Duration,
@@ -45,8 +45,6 @@ pub(super) struct Seen {
     pub(super) stale: Vec<(Duration, Duration)>,
     /// When that was acknowledged which was not there any more.
     pub(super) lost: Vec<Duration>,
-    /// How often a visit was counted twice.
-    pub(super) doubled: usize,
     pub(super) acknowledged: usize,
     /// The tokens of sessions that were signed out, and when that was acknowledged.
     pub(super) ended: Vec<(String, Duration)>,
@@ -103,27 +101,20 @@ impl Client {
         let token = self.sessions[which].token.clone();
         let page = self.ask("/", &token, None).await;
         let session = &mut self.sessions[which];
-        let counted = page.and_then(|page| Some((page.visits()?, page)));
-        let Some((number, page)) = counted else {
+        // The number on the page may be of a cached record: the store has the one that was saved.
+        let Some(page) = page.filter(Page::counts_visits) else {
             session.visits.maybe += 1;
             return None;
         };
-        let (now, seen) = (self.log.now(), &mut self.seen);
-        seen.acknowledged += 1;
+        self.seen.acknowledged += 1;
         if let Some(token) = &page.token {
             // The session was not found, and the shop began another.
-            seen.lost.push(session.visits.at.max(session.cart.at));
+            self.seen.lost.push(session.visits.at.max(session.cart.at));
             *session = Mine::new(token.clone(), false);
-        } else if number <= session.visits.sure {
-            seen.lost.push(session.visits.at);
-        } else if number > session.visits.sure + session.visits.maybe + 1 {
-            seen.doubled += 1;
+            session.is_used = true;
         }
-        session.visits = Count {
-            sure: number,
-            maybe: 0,
-            at: now,
-        };
+        session.visits.sure += 1;
+        session.visits.at = self.log.now();
         page.csrf().map(str::to_owned)
     }
 
@@ -153,7 +144,6 @@ impl Client {
             Some(page) if page.in_cart() < sure => {
                 self.seen.lost.push(acknowledged);
                 cart.sure = page.in_cart();
-                cart.maybe = 0;
             }
             Some(page) => {
                 let more = page.in_cart() - sure;

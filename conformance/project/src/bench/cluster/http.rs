@@ -118,15 +118,9 @@ impl Page {
         between(&self.text, "name=\"csrf\" value=\"", "\"")
     }
 
-    /// How often the visitor has seen the first page.
-    pub(super) fn visits(&self) -> Option<u64> {
-        for (number, text) in [(1, "for the first time"), (2, "for the second time")] {
-            if self.text.contains(text) {
-                return Some(number);
-            }
-        }
-        let ordinal = between(&self.text, "for the <strong>", "</strong>")?;
-        ordinal.get(..ordinal.len() - 2)?.parse().ok()
+    /// Whether it is the first page, which counts visits.
+    pub(super) fn counts_visits(&self) -> bool {
+        self.status == 200 && self.text.contains("<p class=\"visits\">")
     }
 
     /// The number of things in the cart, which each page shows.
