@@ -15,9 +15,12 @@ const TOP: f64 = 78.0;
 const HEIGHT: f64 = 96.0;
 const GAP: f64 = 34.0;
 
+/// A name, and its value in a row.
+type Panel = (&'static str, fn(&Row) -> f64);
+
 /// Returns the picture.
 pub(super) fn draw(title: &str, rows: &[Row], events: &[(Duration, String)]) -> String {
-    let panels: [(&str, fn(&Row) -> f64); 4] = [
+    let panels: [Panel; 4] = [
         ("requests a second", |row| row.rate),
         ("99th percentile, ms", |row| row.p99),
         ("errors a second", |row| row.errors),
