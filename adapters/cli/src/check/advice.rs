@@ -25,15 +25,10 @@ pub(super) fn on(scheme: &str, url: &str, opened: &Opened, median: Duration) -> 
     }
     let kind = scheme.split('+').next().unwrap_or_default();
     match kind {
-        "redis" | "valkey" | "rediss" | "valkeys" => {
-            if !kind.ends_with('s') && !scheme.ends_with("+unix") && !is_local(url) {
-                advice.push(
-                    "The connection is not encrypted. Use rediss:// across a network that others \
-                     share."
-                        .to_owned(),
-                );
-            }
-        }
+        "redis" | "valkey" if !scheme.ends_with("+unix") && !is_local(url) => advice.push(
+            "The connection is not encrypted. Use rediss:// across a network that others share."
+                .to_owned(),
+        ),
         "memcached" => advice.push(
             "Memcached drops sessions when it is full or restarts, and their users are signed out."
                 .to_owned(),
