@@ -1,6 +1,9 @@
 //! Every interleaving of a few requests of one browser, store action by store action, on the real
 //! machine.
 
+// Most of the time goes into them, and nothing iterates over one.
+#![expect(clippy::disallowed_types)]
+
 mod check;
 mod player;
 pub(crate) mod request;
