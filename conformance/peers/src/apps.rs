@@ -15,6 +15,7 @@
 mod actix;
 mod axum_based;
 pub mod calls;
+mod cloakroom_actix;
 mod commands;
 mod poem_based;
 
@@ -63,6 +64,7 @@ pub fn in_process(name: &str, place: Place<'_>) -> Result<Application, Error> {
     match name {
         "actix-web" => actix::bare(),
         "actix-session" => actix::sessions(place),
+        "cloakroom-actix" => cloakroom_actix::sessions(place),
         "poem-bare" => poem_based::bare(),
         "poem" => poem_based::sessions(place),
         name => axum_based::in_process(name, place),
@@ -73,6 +75,7 @@ pub fn in_process(name: &str, place: Place<'_>) -> Result<Application, Error> {
 pub async fn serve(name: &str, port: u16, place: Place<'_>) -> Result<(), Error> {
     match name {
         "actix-session" => actix::serve(port, place).await,
+        "cloakroom-actix" => cloakroom_actix::serve(port, place).await,
         "poem" => poem_based::serve(port, place).await,
         name => axum_based::serve(name, port, place).await,
     }

@@ -23,11 +23,12 @@ use monitor::Monitor;
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// A measured application, and the bare handler that it is compared with.
-const LIBRARIES: [(&str, &str); 6] = [
+const LIBRARIES: [(&str, &str); 7] = [
     ("commands", "axum"),
     ("cloakroom", "axum"),
     ("tower-sessions", "axum"),
     ("axum_session", "axum"),
+    ("cloakroom-actix", "actix-web"),
     ("actix-session", "actix-web"),
     ("poem", "poem-bare"),
 ];

@@ -454,7 +454,11 @@ mod tests {
             };
             program.turn()
         };
-        assert_eq!(turn("/a/stores/near", "/t/suite-0f1", true), 0);
+        let turn_of = |longest: &str| {
+            let (package, program) = longest.split_once('/').unwrap();
+            turn(package, &format!("{program}-0f1"), program == "suite")
+        };
+        assert_eq!(LONGEST.map(turn_of), std::array::from_fn(|place| place));
         let suite = turn("/a/stores/memory", "/t/suite-0f1", true);
         let other = turn("/a/core", "/t/limits-0f1", false);
         assert!(suite >= LONGEST.len() && other > suite);

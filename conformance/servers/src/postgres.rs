@@ -1,8 +1,11 @@
 //! PostgreSQL.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
@@ -19,6 +22,9 @@ pub type Postgres = Sql<Own>;
 
 /// The server in each version that Debian has.
 const PACKAGES: &str = "^postgresql-[0-9]+$";
+
+/// The longest start.
+const READY: Duration = Duration::from_secs(60);
 
 /// PostgreSQL's part of the common SQL server.
 pub struct Own;
@@ -78,7 +84,9 @@ impl Dialect for Own {
             &ssl[2],
         ];
         let (program, arguments) = user.run(&server, &arguments);
-        Server::start(&program, arguments, port)
+        let server = Server::start(&program, arguments, port)?;
+        wait(&server)?;
+        Ok(server)
     }
 
     fn clean(url: String, namespace: &str) {
@@ -90,6 +98,36 @@ impl Dialect for Own {
             connection.close().await
         });
     }
+}
+
+/// Waits until it lets clients in: it listens before that, and a pooler passes on its refusal.
+fn wait(server: &Server) -> io::Result<()> {
+    let begin = Instant::now();
+    while is_starting(server.address())? {
+        if begin.elapsed() > READY {
+            let seconds = READY.as_secs();
+            let why = format!("PostgreSQL lets nobody in after {seconds} s");
+            return Err(io::Error::other(why));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Asks for a connection, and returns whether the answer is `cannot_connect_now`.
+fn is_starting(address: SocketAddr) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(READY))?;
+    let mut message = vec![0, 0, 0, 0, 0, 3, 0, 0];
+    message.extend_from_slice(b"user\0cloakroom\0database\0postgres\0\0");
+    message[3] = u8::try_from(message.len()).map_err(io::Error::other)?;
+    stream.write_all(&message)?;
+    let mut answer = [0; 1024];
+    let length = stream.read(&mut answer)?;
+    let code = b"C57P03\0";
+    Ok(answer[..length]
+        .windows(code.len())
+        .any(|part| part == code))
 }
 
 /// Where Debian puts each version, the newest first.

@@ -65,8 +65,8 @@ impl<S> Builder<S> {
     /// `tests/memory.rs` compares this with the sizes that the cache asks the allocator for. Your
     /// allocator adds its own rounding.
     ///
-    /// Each of 32 parts of the cache has an equal share. A part that is full drops its oldest
-    /// records. A record larger than a share is not kept.
+    /// The cache has a part for each 256 KiB, 32 at most, with equal shares. A part that is full
+    /// drops its oldest records. A record larger than a share is not kept.
     ///
     /// ```
     /// # use cloakroom_memory::MemoryStore;

@@ -14,7 +14,9 @@ use crate::clocks::Clocks;
 use crate::mutant::{Broken, Mutant};
 use crate::shard::{Lease, Marker, Meanwhile, Moment, Record, Shard, Touch};
 
-const SHARDS: usize = 32;
+const MOST_SHARDS: usize = 32;
+/// With less memory each, few large records would fit.
+const LEAST_SHARD: usize = 256 << 10;
 
 pub(crate) struct Cache {
     shards: Box<[Mutex<Shard>]>,
@@ -35,12 +37,13 @@ const UNHEARD: u64 = u64::MAX;
 
 impl Cache {
     pub(crate) fn new(clocks: Clocks, lease: Duration, max_bytes: usize) -> Self {
+        let shards = (max_bytes / LEAST_SHARD).clamp(1, MOST_SHARDS);
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
             hasher: RandomState::default(),
             clocks,
             lease,
-            max_bytes: max_bytes / SHARDS,
+            max_bytes: max_bytes / shards,
             heard: AtomicU64::new(UNHEARD),
             lost: AtomicU64::new(0),
             mutant: Mutant::default(),

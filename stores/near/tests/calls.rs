@@ -72,6 +72,22 @@ async fn ten_reads_cost_one_load_and_ten_increments_ten_replaces() {
     assert_eq!(control.count(Operation::Replace), 10);
 }
 
+#[tokio::test]
+async fn a_small_cache_keeps_a_record_that_is_nearly_as_large() {
+    let (store, control) = counted();
+    let near = Near::builder(store)
+        .max_bytes(128 << 10)
+        .clocks(|| Duration::ZERO, SystemTime::now)
+        .build();
+    let large = Write::new(vec![7; 100 << 10], UnixTime::MAX, None);
+    near.create(&key(), &large).await.expect("no fault");
+    for _ in 0..3 {
+        let record = near.load(&key()).await.expect("no fault");
+        assert_eq!(record.expect("there").bytes.len(), 100 << 10);
+    }
+    assert_eq!(control.count(Operation::Load), 0);
+}
+
 /// Each wrapper passes on what the cache needs.
 async fn through(store: impl Store, control: &Control) {
     let key = key();

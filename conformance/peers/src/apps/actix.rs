@@ -66,7 +66,7 @@ impl SessionStore for InMemory {
     }
 }
 
-async fn answer() -> &'static str {
+pub async fn answer() -> &'static str {
     BODY
 }
 
@@ -176,7 +176,7 @@ fn key() -> Key {
     Key::from(&[7; 64])
 }
 
-fn application<B: MessageBody + 'static>(
+pub fn application<B: MessageBody + 'static>(
     runtime: rt::Runtime,
     service: impl Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
 ) -> Application {

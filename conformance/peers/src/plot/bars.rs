@@ -7,8 +7,8 @@ use std::path::Path;
 use crate::apps::Error;
 
 /// Middle tones that colour-blind readers can tell apart.
-const COLOURS: [&str; 6] = [
-    "#0a84d6", "#e07b00", "#2f9e6e", "#b45cc4", "#c9a227", "#d1495b",
+const COLOURS: [&str; 7] = [
+    "#0a84d6", "#e07b00", "#2f9e6e", "#5f6fd6", "#b45cc4", "#c9a227", "#d1495b",
 ];
 /// The colour of bars that are no library.
 const ALONE: &str = "#8a8f98";

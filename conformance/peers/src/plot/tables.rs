@@ -92,7 +92,7 @@ fn ratios(all: &Measured) -> String {
             _ => 1.0,
         };
         let peers = all.names(&["memory"], 1).into_iter();
-        let peers = peers.filter(|name| *name != "cloakroom" && *name != "commands");
+        let peers = peers.filter(|name| !name.starts_with("cloakroom") && *name != "commands");
         let least = peers
             .filter_map(|name| Some((of(name)?, name)))
             .min_by(|one, two| one.0.total_cmp(&two.0));

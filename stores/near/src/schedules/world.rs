@@ -346,6 +346,8 @@ impl Seen {
         let skew = Duration::from_secs(1_000) * process as u32;
         let wall = SystemTime::now() + skew;
         let near = Near::builder(Far(Arc::clone(world)))
+            // One part, which is made quickly.
+            .max_bytes(64 << 10)
             .clocks(
                 move || skew + TICK * clock.load(Ordering::Relaxed) as u32,
                 move || wall,
