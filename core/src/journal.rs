@@ -84,16 +84,14 @@ impl Journal {
         value: Option<Encoded>,
         room: Room,
     ) -> Result<(), Error> {
-        let known = self.entries.get(name).is_some();
-        let old = self.value(base, name);
-        if !known && is_same(old, value.as_deref()) {
+        let stood = self.base(base).and_then(|base| base.value(name));
+        let known = self.entries.get(name);
+        let old = known.map_or(stood, Change::value);
+        if known.is_none() && is_same(old, value.as_deref()) {
             return Ok(());
         }
         self.added = self.make_room(base, name, old, value.as_deref(), room)?;
-        let stood = self
-            .base(base)
-            .is_some_and(|base| base.value(name).is_some());
-        match value.is_some() || stood {
+        match value.is_some() || stood.is_some() {
             true => self.entries.insert(name, Change::Set(value)),
             false => self.entries.remove(name),
         }
@@ -122,9 +120,9 @@ impl Journal {
         update: Update,
         room: Room,
     ) -> Result<(), Error> {
-        let old = self.value(base, name);
-        let added = self.make_room(base, name, old, value.as_deref(), room)?;
         let stood = self.base(base).and_then(|base| base.value(name));
+        let old = self.entries.get(name).map_or(stood, Change::value);
+        let added = self.make_room(base, name, old, value.as_deref(), room)?;
         let same = is_same(stood, value.as_deref());
         match self.entries.get_mut(name) {
             // Over a value of this very request there is nothing to replay against.

@@ -100,7 +100,7 @@ pub(crate) struct Machine {
     /// The server itself chose the record, so a sign-in does not cut it off from the successor.
     pub(crate) may_cross: bool,
     /// The error for what this request cannot have.
-    refused: Option<Error>,
+    refused: Option<Box<Error>>,
     /// The living token, if it may have to be sent again.
     token: Option<Box<Token>>,
     pub(crate) pending: Pending,
@@ -263,7 +263,7 @@ impl Machine {
     /// Makes this error the next answer, and writes nothing: `finish` itself never fails.
     #[cold]
     fn refuse(mut self: Box<Self>, error: Error) -> Commit {
-        self.refused = Some(error);
+        self.refused = Some(Box::new(error));
         self.mint()
     }
 

@@ -34,12 +34,15 @@ pub(crate) async fn test_without(arguments: impl IntoIterator<Item = String>) ->
 }
 
 /// Test programs that start servers, or build further programs.
-const STARTING_OTHERS: [&str; 5] = [
+const STARTING_OTHERS: [&str; 8] = [
+    "cli/moves",
     "cli/stores",
+    "direct/feed",
+    "near/tracked",
+    "near/tracked_cluster",
     "project/dumps",
     "project/readme",
-    "near/tracked",
-    "direct/feed",
+    "sql/feed",
 ];
 
 /// The same for each program.
@@ -472,6 +475,55 @@ mod tests {
                 test.with_extension("rs").exists() || test.join("main.rs").exists()
             };
             assert!(tests.iter().any(exists), "{longest}");
+        }
+    }
+
+    // Suites leave their servers' cases out by themselves.
+    #[test]
+    fn whatever_starts_a_server_is_known() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let servers = [
+            "Redis",
+            "Postgres",
+            "postgres",
+            "MariaDb",
+            "mysql",
+            "MongoDb",
+            "Memcached",
+        ];
+        let mut found = Vec::new();
+        for kind in ["", "adapters", "stores", "conformance"] {
+            for package in std::fs::read_dir(root.join(kind)).unwrap() {
+                let package = package.unwrap();
+                // Those of a workspace of their own are not built here.
+                let manifest = package.path().join("Cargo.toml");
+                let manifest = std::fs::read_to_string(manifest).unwrap_or_default();
+                if manifest.contains("[workspace]") {
+                    continue;
+                }
+                let Ok(tests) = std::fs::read_dir(package.path().join("tests")) else {
+                    continue;
+                };
+                for test in tests {
+                    let path = test.unwrap().path();
+                    let Ok(text) = std::fs::read_to_string(&path) else {
+                        continue;
+                    };
+                    let uses = text
+                        .lines()
+                        .filter(|line| line.contains("use cloakroom_servers::"));
+                    let starts = |line: &str| servers.iter().any(|server| line.contains(server));
+                    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+                    if name != "suite" && uses.into_iter().any(starts) {
+                        let package = package.file_name();
+                        found.push(format!("{}/{name}", package.to_string_lossy()));
+                    }
+                }
+            }
+        }
+        assert!(found.len() > 5, "{found:?}");
+        for test in found {
+            assert!(STARTING_OTHERS.contains(&&*test), "{test}");
         }
     }
 

@@ -67,7 +67,7 @@ impl Mint {
     pub fn with(self, entropy: [u8; 64]) -> Result<Commit, Error> {
         let mut machine = self.machine;
         if let Some(error) = machine.refused.take() {
-            return Err(error);
+            return Err(*error);
         }
         let part = |start: usize| move |n: usize| entropy[start + n];
         machine.writer = std::array::from_fn(part(48));

@@ -264,12 +264,19 @@ impl Record {
     fn find(&self, wanted: &[u8]) -> Result<usize, usize> {
         let (bytes, wanted) = (&self.stored.bytes[..], Name::new(wanted));
         let start = wanted.first_half();
-        self.entries.binary_search_by(|entry| {
-            entry.start.cmp(&start).then_with(|| {
-                let found = Cursor::new(bytes, entry.at as usize).name();
-                found.unwrap_or_default().compare(&wanted)
-            })
-        })
+        // Most names differ in their first four bytes, which are at hand.
+        let first = self.entries.partition_point(|entry| entry.start < start);
+        let rest = self.entries.get(first..).unwrap_or_default();
+        let alike = rest.partition_point(|entry| entry.start == start);
+        let alike = rest.get(..alike).unwrap_or_default();
+        let found = alike.binary_search_by(|entry| {
+            let found = Cursor::new(bytes, entry.at as usize).name();
+            found.unwrap_or_default().compare(&wanted)
+        });
+        match found {
+            Ok(number) => Ok(first + number),
+            Err(number) => Err(first + number),
+        }
     }
 
     /// Where the entry with this name is, or an empty place where it belongs.

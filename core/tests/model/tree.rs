@@ -1,12 +1,11 @@
 //! The real machine, unfolded. An exchange's next question depends only on the answers so far. So
 //! each sequence of answers is played once and remembered.
 
-use std::collections::HashMap;
-
 use cloakroom_core::{
     Commit, Config, Created, Deleted, Directive, Error, Exchange, Key, Replaced, Stored, Touched,
     UnixTime, Write,
 };
+use rustc_hash::FxHashMap;
 
 use super::player::{Live, Player, entropy, seen};
 use super::request::{BEGIN, CREATED, Input, NodeId, Pending, RecordId, Request, Seen, Slot, Told};
@@ -38,12 +37,12 @@ pub(crate) struct Content {
 pub(crate) struct Tree {
     config: Config,
     pub(crate) nodes: Vec<Node>,
-    roots: HashMap<Request, NodeId>,
-    children: HashMap<(NodeId, Input), NodeId>,
+    roots: FxHashMap<Request, NodeId>,
+    children: FxHashMap<(NodeId, Input), NodeId>,
     slots: Vec<Key>,
     tokens: Vec<Option<Box<str>>>,
     records: Vec<(Stored, Content)>,
-    ids: HashMap<(Box<[u8]>, UnixTime, u64), RecordId>,
+    ids: FxHashMap<(Box<[u8]>, UnixTime, u64), RecordId>,
 }
 
 impl Tree {
@@ -51,12 +50,12 @@ impl Tree {
         Self {
             config,
             nodes: Vec::new(),
-            roots: HashMap::new(),
-            children: HashMap::new(),
+            roots: FxHashMap::default(),
+            children: FxHashMap::default(),
             slots: Vec::new(),
             tokens: Vec::new(),
             records: Vec::new(),
-            ids: HashMap::new(),
+            ids: FxHashMap::default(),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The tutorials' single file. It keeps JSON objects only, and the suite writes any bytes: here
 //! they are the one member of an object.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use cloakroom_conformance::store::{Ability, Attach, Claims, Fixture, FixtureError, Outage, Place};
 use cloakroom_flask_stores::JsonFileStore;
 use cloakroom_store::{
@@ -92,25 +93,15 @@ pub(crate) struct Objects(JsonFileStore);
 
 impl Objects {
     fn inward(bytes: &[u8]) -> Vec<u8> {
-        let mut text = String::from("{\"hex\":\"");
-        for byte in bytes {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text.push_str("\"}");
-        text.into_bytes()
+        [b"{\"bytes\":\"", STANDARD.encode(bytes).as_bytes(), b"\"}"].concat()
     }
 
     fn outward(stored: Stored) -> Result<Stored, StoreError> {
-        let foreign = || StoreError::permanent("test", "not what the suite wrote");
-        let text = std::str::from_utf8(&stored.bytes).map_err(|_| foreign())?;
-        let inside = text
-            .strip_prefix("{\"hex\":\"")
-            .and_then(|text| text.strip_suffix("\"}"));
-        let digits = inside.ok_or_else(foreign)?;
-        let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-        let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
-        let bytes = bytes.ok_or_else(foreign)?;
+        let inside = stored.bytes.strip_prefix(b"{\"bytes\":\"");
+        let text = inside.and_then(|text| text.strip_suffix(b"\"}"));
+        let bytes = text.and_then(|text| STANDARD.decode(text).ok());
+        let bytes =
+            bytes.ok_or_else(|| StoreError::permanent("test", "not what the suite wrote"))?;
         Ok(Stored::new(bytes, stored.expires_at, stored.version))
     }
 
