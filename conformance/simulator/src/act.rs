@@ -48,7 +48,7 @@ impl Around {
                 self.go_on(request, Ok(commit), fault)
             }
             Live::Committing(commit) => self.commit(request, commit, fault),
-            live @ (Live::Over | Live::Waiting) => {
+            live @ (Live::Over | Live::Waiting | Live::Grouped(_)) => {
                 request.live = live;
                 Ok(())
             }
@@ -334,7 +334,7 @@ impl Around {
         slot
     }
 
-    fn check_write(&mut self, write: &Write) -> Result<(), Wrong> {
+    pub(crate) fn check_write(&mut self, write: &Write) -> Result<(), Wrong> {
         written::check(write, self.environment.sealed, &mut self.nonces)
     }
 
@@ -403,7 +403,7 @@ impl Around {
         }
     }
 
-    fn send(
+    pub(crate) fn send(
         &mut self,
         request: &mut Request,
         slot: Slot,
@@ -413,6 +413,7 @@ impl Around {
     ) -> Result<Came, Wrong> {
         let id = request.id();
         self.check_times(request, aim, ends(op))?;
+        let carried = request.takes_along(op);
         match fault {
             Fault::Before => {
                 self.tell(|| {
@@ -432,6 +433,7 @@ impl Around {
                     slot,
                     aim,
                     op,
+                    carried,
                 });
                 self.tell(|| {
                     let what = naming(aim, slot);
@@ -462,7 +464,8 @@ impl Around {
                 let spare = Stored::new(write.bytes.clone(), write.expires_at, 0);
                 self.spare = Some(spare);
             }
-            self.ledger.land(request, slot, aim, ends(op), now)?;
+            let ends = ends(op);
+            self.ledger.land(request, slot, aim, &carried, ends, now)?;
         }
         match fault {
             Fault::Lost => Ok(Came::Unknown),
