@@ -4,6 +4,7 @@
 use cloakroom_core::{Commit, Created, Error, Exchange, Key, Replaced, Stored, Write};
 
 use crate::around::{Around, Flight};
+use crate::group::Carried;
 use crate::model::Issue;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::{Fault, Id, Present};
@@ -412,8 +413,8 @@ impl Around {
         fault: Fault,
     ) -> Result<Came, Wrong> {
         let id = request.id();
-        self.check_times(request, aim, ends(op))?;
         let carried = request.takes_along(op);
+        self.check_times(request, aim, &carried, ends(op))?;
         match fault {
             Fault::Before => {
                 self.tell(|| {
@@ -491,11 +492,20 @@ impl Around {
     }
 
     /// No write may give a session more life than its configuration does.
-    fn check_times(&self, request: &Request, aim: Aim, expires_at: u64) -> Result<(), Wrong> {
+    fn check_times(
+        &self,
+        request: &Request,
+        aim: Aim,
+        carried: &[Carried],
+        expires_at: u64,
+    ) -> Result<(), Wrong> {
         let most = match aim {
             Aim::Create(content) | Aim::Rewrite(content) => content.expires_at(request.now),
             Aim::Save => match request.base {
-                Some(base) => request.change.over(&base.content).expires_at(request.now),
+                Some(base) => {
+                    let base = Carried::over(carried, base.content);
+                    request.change.over(&base).expires_at(request.now)
+                }
                 None => return Ok(()),
             },
             Aim::Retire { .. } => request.now + self.kept(),

@@ -4,7 +4,7 @@
 use cloakroom_core::{Commit, Grouped, Key, Reload, Replace, Replaced, Stored};
 
 use crate::act::Came;
-use crate::model::Change;
+use crate::model::{Change, Content};
 use crate::request::{Live, Request};
 use crate::step::{Fault, Id};
 use crate::store::{OpRef, Slot, StoreReply};
@@ -29,6 +29,17 @@ pub(crate) struct Carried {
     pub(crate) by: Id,
     pub(crate) change: Change,
     pub(crate) expires_at: u64,
+}
+
+impl Carried {
+    /// A session with those changes that are not yet in it.
+    pub(crate) fn over(carried: &[Self], base: Content) -> Content {
+        let others = carried.iter();
+        others.fold(base, |base, other| match base.applied & 1 << other.by {
+            0 => other.change.over(&base),
+            _ => base,
+        })
+    }
 }
 
 impl World {
