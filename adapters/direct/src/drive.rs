@@ -185,7 +185,12 @@ impl<S: Store> Inner<S> {
                             replace.then(answer, self.now()).map_err(Error::from)
                         }
                         Err(error) => match retries.spend(error) {
-                            Ok(()) => replace.lost(self.now()).map_err(Error::from),
+                            Ok(()) => {
+                                // Before others' writes push its mark out of the record.
+                                waiting.hurry();
+                                self.wait(replace.key(), &mut waiting).await;
+                                replace.lost(self.now()).map_err(Error::from)
+                            }
                             Err(error) => Err(error),
                         },
                     }

@@ -8,7 +8,8 @@
 //! - A save that needs anything but a write of this record, or fails, leaves. It goes on alone over
 //!   the record that the store has, so nothing that it decides rests on a write that may fail.
 //! - If the answer is lost, or the commit that writes is dropped, each of the others finds out by
-//!   itself what has happened: the record remembers as many writers as a group has.
+//!   itself what has happened: the record remembers more writers than a group has. Until then the
+//!   turn is theirs.
 //! - A save that is dropped before the write begins is not in it. One that is dropped later stops
 //!   nobody.
 //! - A near cache is passed by (`load_fresh`), and each store sees one load and one compare-and-swap
@@ -36,10 +37,17 @@ pub(crate) struct Waiting {
     pub(crate) turn: Option<Arc<Turn>>,
     /// It has left a group, and joins no other.
     alone: bool,
-    /// It has waited before.
+    /// It has waited before, or others have to wait for it.
     again: bool,
     /// How often the changes were made again.
     pub(crate) rebases: u32,
+}
+
+impl Waiting {
+    /// Others have to wait for this commit.
+    pub(crate) fn hurry(&mut self) {
+        self.again = true;
+    }
 }
 
 impl<S: Store> Inner<S> {

@@ -49,9 +49,10 @@ impl Replace {
 }
 
 impl Reload {
-    /// How many saves may be written together at most. A record remembers as many writers, so each
-    /// of them finds its mark after a lost answer.
-    pub const MOST: usize = RECENT;
+    /// How many saves may be written together at most. A record remembers one more writer. So after
+    /// a lost answer each of the group finds its mark, and a save outside of it finds the mark of
+    /// the writer before the group.
+    pub const MOST: usize = RECENT - 1;
 
     /// Returns whether this is a plain save after a conflict, which may be written together with
     /// others of the same record.
