@@ -39,6 +39,8 @@ struct State {
     stage: Stage,
     /// The question of a save that may join a group.
     seat: Option<Seat>,
+    /// The answer to its write was lost.
+    lost: Option<(Replace, Failure)>,
     waker: Option<Waker>,
 }
 
@@ -68,9 +70,12 @@ pub(crate) enum Reply {
     Panicked(Box<dyn Any + Send>),
     /// The store's answer to the group's write.
     Answered(Replace, Replaced),
-    /// The store failed, or the commit that wrote was dropped.
-    Lost(Replace, Option<Arc<StoreError>>, Arc<Turn>),
+    /// The store failed, or the commit that wrote was dropped. It has its own turn now.
+    Lost(Replace, Failure, Arc<Turn>),
 }
+
+/// Why an answer was lost: none if the commit that wrote was dropped.
+pub(crate) type Failure = Option<Arc<StoreError>>;
 
 /// The end of a wait.
 pub(crate) enum Called {
@@ -80,8 +85,7 @@ pub(crate) enum Called {
     Reply(Reply),
 }
 
-/// One's turn, until it is dropped. Commits whose group's answer was lost share it, so that nobody
-/// writes before they have found out what happened.
+/// One's turn, until it is dropped.
 pub(crate) struct Turn {
     turns: Arc<Turns>,
     key: Key,
@@ -207,8 +211,7 @@ impl Member {
 
     pub(crate) fn lost(mut self, error: Arc<StoreError>) {
         if let Some(replace) = self.replace.take() {
-            let turn = Arc::clone(&self.turn);
-            self.reply(Reply::Lost(replace, Some(error), turn));
+            self.requeue(replace, Some(error));
         }
     }
 
@@ -226,12 +229,26 @@ impl Member {
     }
 }
 
+impl Member {
+    /// Its commit has the next turn, to find out what has happened. Nobody else writes before, whose
+    /// marks could push its own out of the record. The last of a group comes first: its write has
+    /// the changes of all, so it needs to be tried again but once.
+    fn requeue(&self, replace: Replace, failure: Failure) {
+        let mut queues = held(&self.turn.turns.queues);
+        let mut state = held(&self.place.0);
+        if let (Stage::Taken, Some(queue)) = (&state.stage, queues.get_mut(&self.turn.key)) {
+            state.stage = Stage::Waiting;
+            state.lost = Some((replace, failure));
+            queue.push_front(Arc::clone(&self.place));
+        }
+    }
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         // Its commit finds out what has happened.
         if let Some(replace) = self.replace.take() {
-            let turn = Arc::clone(&self.turn);
-            self.reply(Reply::Lost(replace, None, turn));
+            self.requeue(replace, None);
         }
     }
 }
@@ -240,11 +257,14 @@ impl Future for Wait<'_> {
     type Output = Called;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Called> {
-        let mut own = self.seat.take();
+        let (mut own, mut lost) = (self.seat.take(), None);
         if let Some(place) = self.place.clone() {
             let mut state = held(&place.0);
             match std::mem::replace(&mut state.stage, Stage::Dropped) {
-                Stage::Called => own = state.seat.take(),
+                Stage::Called => {
+                    lost = state.lost.take();
+                    own = state.seat.take();
+                }
                 Stage::Answered(reply) => {
                     self.key = None;
                     return Poll::Ready(Called::Reply(reply));
@@ -259,10 +279,11 @@ impl Future for Wait<'_> {
         match self.key.take() {
             Some(key) => {
                 let turns = Arc::clone(self.turns);
-                Poll::Ready(Called::Turn(
-                    Arc::new(Turn { turns, key }),
-                    own.map(|seat| seat.reload),
-                ))
+                let turn = Arc::new(Turn { turns, key });
+                Poll::Ready(match lost {
+                    Some((replace, failure)) => Called::Reply(Reply::Lost(replace, failure, turn)),
+                    None => Called::Turn(turn, own.map(|seat| seat.reload)),
+                })
             }
             None => Poll::Pending,
         }

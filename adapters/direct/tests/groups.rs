@@ -207,10 +207,7 @@ async fn a_lost_answer_neither_loses_nor_doubles_a_change_of_a_group() {
                         match visit(sessions.clone(), Arc::clone(&token)).await {
                             Ok(Fate::Saved) => saved += 1,
                             Ok(other) => panic!("{other:?}"),
-                            Err(error) => {
-                                eprintln!("{loss:?} {each} {error}");
-                                failed += 1
-                            }
+                            Err(_) => failed += 1,
                         }
                     }
                     (saved, failed)
@@ -226,7 +223,7 @@ async fn a_lost_answer_neither_loses_nor_doubles_a_change_of_a_group() {
             let told = format!("{loss:?}, 1 in {each}: {saved} saved, {failed} failed, {visits}");
             // A failure says nothing about the change.
             assert!(visits >= saved && visits <= saved + failed, "{told}");
-            if each > 40 {
+            if each > 5 {
                 assert_eq!(failed, 0, "{told}");
             }
         }
