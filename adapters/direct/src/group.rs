@@ -12,8 +12,8 @@
 //!   turn is theirs.
 //! - A save that is dropped before the write begins is not in it. One that is dropped later stops
 //!   nobody.
-//! - A near cache is passed by (`load_fresh`), and each store sees one load and one compare-and-swap
-//!   as of any commit, with the record that it had. So a store that adopts old records needs no
+//! - A near cache is passed by (`load_fresh`). Every store sees what any commit asks: one load, and
+//!   one compare-and-swap over the record that it had. So a store that adopts old records needs no
 //!   exception. Sealed values are opened and sealed again for each save, under its own nonce.
 //!   Records that another system shares stay out (`Reload::may_join`).
 

@@ -62,7 +62,7 @@ pub(crate) struct Seat {
     pub(crate) span: Span,
 }
 
-/// What became of a save that another commit took along.
+/// The result of a save that another commit took along.
 pub(crate) enum Reply {
     /// It was not part of a write.
     Left(Reload),
@@ -230,9 +230,9 @@ impl Member {
 }
 
 impl Member {
-    /// Its commit has the next turn, to find out what has happened. Nobody else writes before, whose
-    /// marks could push its own out of the record. The last of a group comes first: its write has
-    /// the changes of all, so it needs to be tried again but once.
+    /// Its commit has the next turn, to find out what has happened. Nobody else writes before: more
+    /// marks could push its own out of the record. The last of a group comes first. Its write has
+    /// the changes of all, so the others need not try again.
     fn requeue(&self, replace: Replace, failure: Failure) {
         let mut queues = held(&self.turn.turns.queues);
         let mut state = held(&self.place.0);

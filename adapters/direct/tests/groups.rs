@@ -80,7 +80,7 @@ impl Store for Far {
         let number = self.replaces.fetch_add(1, Ordering::Relaxed) + 1;
         // In no order that the retries could fall into.
         let drawn = number.wrapping_mul(0x9E37_79B9) >> 7;
-        let loss = self.loss.filter(|(each, _)| drawn % each == 0);
+        let loss = self.loss.filter(|(each, _)| drawn.is_multiple_of(*each));
         let inner = self.reach().await;
         match loss.map(|(_, loss)| loss) {
             None => return inner.replace(key, old, write).await,

@@ -262,7 +262,7 @@ impl World {
 }
 
 impl Request {
-    /// What this write takes along.
+    /// The changes of others that this write has.
     pub(crate) fn takes_along(&self, op: OpRef<'_>) -> Vec<Carried> {
         match (op, &self.carried) {
             (OpRef::Replace(_, write), Some((own, carried))) if own.bytes == write.bytes => {

@@ -35,8 +35,8 @@ impl Replace {
     ///
     /// ```
     /// # use cloakroom_core::*;
-    /// fn put_off(replace: Replace, busy: bool, now: UnixTime) -> Result<Commit, Error> {
-    ///     match busy && replace.may_join() {
+    /// fn put_off(replace: Replace, now: UnixTime) -> Result<Commit, Error> {
+    ///     match replace.may_join() {
     ///         true => replace.then(Replaced::Changed, now),
     ///         false => Ok(Commit::Replace(replace)),
     ///     }
@@ -103,10 +103,8 @@ impl Reload {
             return Grouped::Leaves(self);
         };
         let limits = machine.config.settings().limits;
-        let replayed = machine
-            .pending
-            .journal
-            .replay(Some(&current.record), limits);
+        let journal = &mut machine.pending.journal;
+        let replayed = journal.replay(Some(&current.record), limits);
         if current.record.retired.is_some() || replayed.is_err() {
             return Grouped::Leaves(self);
         }

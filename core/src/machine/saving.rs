@@ -90,8 +90,8 @@ impl Machine {
                 self.pending.base = Some(current);
                 return Ok(self.kept(Fate::Saved));
             }
-            // In a group, the base is what another commit was to write, and the store may still have
-            // the record that the group began with. The group's write may come later, so only the
+            // In a group, the base is what another commit was to write. The store may have the
+            // record that the group began with, and the group's write may still come. So only the
             // same write may be tried over it.
             if *now == base.record.as_stored().bytes || base.record.is_built_on(&current.record) {
                 self.pending.base = Some(current);

@@ -182,8 +182,13 @@ pub(super) const ALL: [Mutation; 80] = [
     ),
     that(
         "writes-in-groups-over-what-it-loaded-first",
-        "machine.pending.journal.replay(Some(&current.record), limits);",
-        Code("if {is} { Ok(()) } else { machine.pending.journal.replay(Some(&current.record), limits) };"),
+        "let replayed = journal.replay(Some(&current.record), limits);",
+        Code(
+            "let replayed = match {is} {
+                true => Ok(()),
+                false => journal.replay(Some(&current.record), limits),
+            };",
+        ),
     ),
     that(
         "takes-any-mark-for-its-own",
