@@ -105,10 +105,7 @@ impl<S> Inner<S> {
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        match &self.clock {
-            Some(clock) => clock(),
-            None => SystemTime::now().into(),
-        }
+        now(self.clock.as_ref())
     }
 
     /// Returns what a write needs. If it makes secrets, one call to the system's generator brings
@@ -131,6 +128,14 @@ impl<S> Inner<S> {
             }
         }
         Ok(bytes)
+    }
+}
+
+/// Returns the time by this clock, or the system's.
+pub(crate) fn now(clock: Option<&Clock>) -> UnixTime {
+    match clock {
+        Some(clock) => clock(),
+        None => SystemTime::now().into(),
     }
 }
 

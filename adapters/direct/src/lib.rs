@@ -57,6 +57,7 @@ mod error;
 mod events;
 #[doc(hidden)]
 pub mod frameworks;
+mod group;
 mod guard;
 mod inner;
 mod kinds;

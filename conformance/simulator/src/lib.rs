@@ -26,6 +26,7 @@ mod around;
 mod choose;
 mod done;
 mod epoch;
+mod group;
 mod handler;
 mod landing;
 mod midway;

@@ -134,11 +134,16 @@ pub enum Mutant {
     EndsNothingOnFailure,
     /// A sign-in takes the data along though the old session has been signed out.
     KeepsDataOfSignedOut,
+    /// Each save of a group is replayed over the record that was loaded, and not over the write
+    /// before it.
+    GroupsOverTheLoaded,
+    /// In a group all but the first count as saved, whatever the store answers.
+    GroupsCountAsSaved,
 }
 
 impl Mutant {
     /// Every wrong one.
-    pub const WRONG: [Self; 27] = [
+    pub const WRONG: [Self; 29] = [
         Self::LostReplaceIsConflict,
         Self::LostReplaceIsDone,
         Self::LostCreateIsRepeated,
@@ -166,5 +171,7 @@ impl Mutant {
         Self::ReadsTheEpochOnce,
         Self::EndsNothingOnFailure,
         Self::KeepsDataOfSignedOut,
+        Self::GroupsOverTheLoaded,
+        Self::GroupsCountAsSaved,
     ];
 }
