@@ -169,7 +169,7 @@ pub use expiry::Expiry;
 pub use format::{Contents, Format};
 pub use limits::Limits;
 pub use look::{Look, Seen, session_id};
-pub use machine::{Claimed, Grouped};
+pub use machine::Claimed;
 pub use outcome::{Directive, Fate, Issued, Outcome};
 pub use session::Session;
 pub use token::{KeyFormat, SigningKey, Token, TokenFormat, TokenScheme};

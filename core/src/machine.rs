@@ -58,7 +58,6 @@ mod claiming;
 mod creating;
 mod ending;
 mod following;
-mod grouping;
 mod in_cookie;
 mod loading;
 mod saving;
@@ -67,7 +66,6 @@ mod signing_out;
 
 pub use claiming::Claimed;
 pub(crate) use following::Withdrawn;
-pub use grouping::Grouped;
 
 use self::loading::MAX_TOKENS;
 

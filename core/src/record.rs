@@ -32,7 +32,6 @@ mod sealed;
 mod view;
 mod write;
 
-pub(crate) use cbor::RECENT;
 pub(crate) use read::{decode_assurance, decode_epoch};
 pub(crate) use sealed::{MORE, SUCCESSOR, seal};
 pub(crate) use view::{Foreign, Head, Nonce, Record, Retired, Seed, Values, check_name};

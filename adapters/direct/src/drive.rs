@@ -11,7 +11,6 @@ use tracing::{Instrument as _, Span};
 use crate::Error;
 use crate::epoch::{is_epoch, load_epoch};
 use crate::events::{Cause, Errand};
-use crate::group::Waiting;
 use crate::inner::Inner;
 use crate::observe::Operation;
 
@@ -28,10 +27,9 @@ impl Retries {
     }
 
     /// Returns the failure, unless a retry is left.
-    pub(crate) fn spend(&mut self, error: impl Into<Arc<StoreError>>) -> Result<(), Error> {
-        let error = error.into();
+    pub(crate) fn spend(&mut self, error: StoreError) -> Result<(), Error> {
         if !error.is_transient() || self.0 == 0 {
-            return Err(Error::Store(error));
+            return Err(error.into());
         }
         self.0 -= 1;
         tracing::debug!(store = error.store(), "session store failed, trying again");
@@ -129,14 +127,16 @@ impl<S: Store> Inner<S> {
     ) -> Result<Outcome, Error> {
         self.note_place();
         let (store, observer) = (&*self.store, &self.observer);
-        let (mut retries, mut waiting) = (Retries::new(), Waiting::default());
+        let (mut retries, mut rebases) = (Retries::new(), 0);
+        // From the first conflict on, and to the end of the commit.
+        let mut turn = None;
         loop {
             // Only the machine retries a failed write: it looks first whether the write happened.
             let next = match commit {
                 Commit::Done(outcome) => {
                     report(&outcome);
                     self.events.tell(errand, &outcome, || self.now());
-                    observer.finished(&outcome, waiting.rebases);
+                    observer.finished(&outcome, rebases);
                     return Ok(outcome);
                 }
                 Commit::Mint(mint) => match self.entropy(mint.needs_secrets()) {
@@ -155,16 +155,6 @@ impl<S: Store> Inner<S> {
                         },
                     }
                 }
-                // Others are writing the record, so this one would be in vain.
-                Commit::Replace(replace)
-                    if waiting.turn.is_none()
-                        && replace.may_join()
-                        && self.turns.is_busy(replace.key()) =>
-                {
-                    waiting.rebases += 1;
-                    let answer = Replaced::Changed;
-                    replace.then(answer, self.now()).map_err(Error::from)
-                }
                 Commit::Replace(replace) => {
                     let start = observer.start();
                     let answer = store
@@ -177,20 +167,15 @@ impl<S: Store> Inner<S> {
                                 self.watch.hint(replace.key(), None);
                             }
                             if answer == Replaced::Changed {
-                                waiting.rebases += 1;
-                                if !replace.may_join() {
-                                    self.wait(replace.key(), &mut waiting).await;
+                                rebases += 1;
+                                if turn.is_none() {
+                                    turn = Some(self.turns.take(replace.key().clone()).await);
                                 }
                             }
                             replace.then(answer, self.now()).map_err(Error::from)
                         }
                         Err(error) => match retries.spend(error) {
-                            Ok(()) => {
-                                // Before others' writes push its mark out of the record.
-                                waiting.hurry();
-                                self.wait(replace.key(), &mut waiting).await;
-                                replace.lost(self.now()).map_err(Error::from)
-                            }
+                            Ok(()) => replace.lost(self.now()).map_err(Error::from),
                             Err(error) => Err(error),
                         },
                     }
@@ -224,10 +209,6 @@ impl<S: Store> Inner<S> {
                             Err(error) => Err(error),
                         },
                     }
-                }
-                // Boxed: few commits come here.
-                Commit::Reload(reload) if reload.may_join() => {
-                    Box::pin(self.grouped(reload, &mut waiting, &mut retries)).await
                 }
                 Commit::Reload(reload) => match reload_key(&self, reload.key()).await {
                     Ok(found) => reload.then(found, self.now()).map_err(Error::from),

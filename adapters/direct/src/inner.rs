@@ -105,7 +105,10 @@ impl<S> Inner<S> {
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        now(self.clock.as_ref())
+        match &self.clock {
+            Some(clock) => clock(),
+            None => SystemTime::now().into(),
+        }
     }
 
     /// Returns what a write needs. If it makes secrets, one call to the system's generator brings
@@ -128,14 +131,6 @@ impl<S> Inner<S> {
             }
         }
         Ok(bytes)
-    }
-}
-
-/// Returns the time by this clock, or the system's.
-pub(crate) fn now(clock: Option<&Clock>) -> UnixTime {
-    match clock {
-        Some(clock) => clock(),
-        None => SystemTime::now().into(),
     }
 }
 

@@ -57,7 +57,6 @@ mod error;
 mod events;
 #[doc(hidden)]
 pub mod frameworks;
-mod group;
 mod guard;
 mod inner;
 mod kinds;

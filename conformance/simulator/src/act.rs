@@ -4,7 +4,6 @@
 use cloakroom_core::{Commit, Created, Error, Exchange, Key, Replaced, Stored, Write};
 
 use crate::around::{Around, Flight};
-use crate::group::Carried;
 use crate::model::Issue;
 use crate::request::{Live, RETRIES, Request};
 use crate::step::{Fault, Id, Present};
@@ -49,7 +48,7 @@ impl Around {
                 self.go_on(request, Ok(commit), fault)
             }
             Live::Committing(commit) => self.commit(request, commit, fault),
-            live @ (Live::Over | Live::Waiting | Live::Grouped(_)) => {
+            live @ (Live::Over | Live::Waiting) => {
                 request.live = live;
                 Ok(())
             }
@@ -335,7 +334,7 @@ impl Around {
         slot
     }
 
-    pub(crate) fn check_write(&mut self, write: &Write) -> Result<(), Wrong> {
+    fn check_write(&mut self, write: &Write) -> Result<(), Wrong> {
         written::check(write, self.environment.sealed, &mut self.nonces)
     }
 
@@ -404,7 +403,7 @@ impl Around {
         }
     }
 
-    pub(crate) fn send(
+    fn send(
         &mut self,
         request: &mut Request,
         slot: Slot,
@@ -413,8 +412,7 @@ impl Around {
         fault: Fault,
     ) -> Result<Came, Wrong> {
         let id = request.id();
-        let carried = request.takes_along(op);
-        self.check_times(request, aim, &carried, ends(op))?;
+        self.check_times(request, aim, ends(op))?;
         match fault {
             Fault::Before => {
                 self.tell(|| {
@@ -434,7 +432,6 @@ impl Around {
                     slot,
                     aim,
                     op,
-                    carried,
                 });
                 self.tell(|| {
                     let what = naming(aim, slot);
@@ -465,8 +462,7 @@ impl Around {
                 let spare = Stored::new(write.bytes.clone(), write.expires_at, 0);
                 self.spare = Some(spare);
             }
-            let ends = ends(op);
-            self.ledger.land(request, slot, aim, &carried, ends, now)?;
+            self.ledger.land(request, slot, aim, ends(op), now)?;
         }
         match fault {
             Fault::Lost => Ok(Came::Unknown),
@@ -492,20 +488,11 @@ impl Around {
     }
 
     /// No write may give a session more life than its configuration does.
-    fn check_times(
-        &self,
-        request: &Request,
-        aim: Aim,
-        carried: &[Carried],
-        expires_at: u64,
-    ) -> Result<(), Wrong> {
+    fn check_times(&self, request: &Request, aim: Aim, expires_at: u64) -> Result<(), Wrong> {
         let most = match aim {
             Aim::Create(content) | Aim::Rewrite(content) => content.expires_at(request.now),
             Aim::Save => match request.base {
-                Some(base) => {
-                    let base = Carried::over(carried, base.content);
-                    request.change.over(&base).expires_at(request.now)
-                }
+                Some(base) => request.change.over(&base.content).expires_at(request.now),
                 None => return Ok(()),
             },
             Aim::Retire { .. } => request.now + self.kept(),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use cloakroom_core::{Config, Exchange, Token, UnixTime};
 
 use crate::epoch::{Epochs, LEASE};
-use crate::group::{Carried, Group};
 use crate::step::{Id, MAX_CLIENTS, SMALL_SKEW};
 use crate::store::{Op, Slot, Store};
 use crate::truth::{Aim, Ledger, Presented, Truth, Wrong};
@@ -45,8 +44,6 @@ pub(crate) struct Flight {
     pub(crate) slot: Slot,
     pub(crate) aim: Aim,
     pub(crate) op: Op,
-    /// The changes of others that it contains.
-    pub(crate) carried: Vec<Carried>,
 }
 
 /// All but the requests themselves.
@@ -62,7 +59,6 @@ pub(crate) struct Around {
     pub(crate) store: Store,
     pub(crate) ledger: Ledger,
     pub(crate) flights: Vec<Flight>,
-    pub(crate) groups: Vec<Group>,
     /// A write came late, whose request had been answered for.
     pub(crate) late_touch: bool,
     pub(crate) jars: [Option<Slot>; MAX_CLIENTS as usize],
@@ -98,7 +94,6 @@ impl Around {
             store: Store::new(),
             ledger: Ledger::default(),
             flights: Vec::new(),
-            groups: Vec::new(),
             late_touch: false,
             jars: [None; MAX_CLIENTS as usize],
             cookies: [const { None }; MAX_CLIENTS as usize],
@@ -122,7 +117,6 @@ impl Around {
         self.store.reset(environment.habit, environment.lazy);
         self.ledger.reset();
         self.flights.clear();
-        self.groups.clear();
         self.jars = [None; MAX_CLIENTS as usize];
         (self.cookies, self.form) = ([const { None }; MAX_CLIENTS as usize], None);
         (self.csrf, self.spare) = (None, None);

@@ -1,10 +1,8 @@
 //! Chooses the next step. The character of a schedule is drawn first: few or many actions, which
 //! faults, how fast the clock. So schedules differ in kind and not only in order.
 
-use cloakroom_core::Commit;
-
 use crate::around::Environment;
-use crate::request::{Live, Request};
+use crate::request::Request;
 use crate::step::{Action, Fault, KINDS, MAX_CLIENTS, Present, SMALL_SKEW, Start, Step};
 use crate::world::World;
 
@@ -51,8 +49,6 @@ pub(crate) struct Mood {
     faults: u32,
     fault_kinds: [bool; 6],
     crashes: u32,
-    /// Out of a thousand questions of plain saves.
-    groups: u32,
     losses: u32,
     evictions: u32,
     /// Ends of all sessions.
@@ -96,11 +92,10 @@ impl Mood {
             requests: MIN_REQUESTS + pick(&[0, 1, 2, 4, MORE_REQUESTS - 1]) as u8,
             clients: 1 + pick(&[0, 0, 1, 2]) as u8,
             nodes: 1 + pick(&[0, 1]) as u8,
-            at_once: pick(&[2, 3, 4, 6, 12]) as usize,
+            at_once: pick(&[2, 3, 4, 6]) as usize,
             actions: [false; KINDS],
             faults: faulty * pick(&[20, 60, 150, 300]),
             fault_kinds: [false; 6],
-            groups: pick(&[0, 200, 600]),
             crashes: faulty * pick(&[0, 0, 10, 40]),
             losses: pick(&[0, 0, 50, 300]),
             evictions: pick(&[0, 0, 0, 10]),
@@ -182,18 +177,6 @@ impl Mood {
     }
 
     fn act(&self, source: &mut impl Source, request: &Request) -> Step {
-        let joins = match &request.live {
-            Live::Committing(Commit::Replace(replace)) => replace.may_join(),
-            Live::Committing(Commit::Reload(reload)) => reload.may_join(),
-            _ => false,
-        };
-        if joins && source.below(1_000) < self.groups {
-            return Step::Group(request.id());
-        }
-        let actor = match &request.live {
-            Live::Grouped(leader) => *leader,
-            _ => request.id(),
-        };
         let chance = source.below(1_000);
         if chance < self.crashes {
             return Step::Crash(request.id());
@@ -201,10 +184,10 @@ impl Mood {
         if chance < self.crashes + self.faults {
             let kind = source.below(FAULTS.len() as u32) as usize;
             if self.fault_kinds[kind] {
-                return Step::Act(actor, FAULTS[kind]);
+                return Step::Act(request.id(), FAULTS[kind]);
             }
         }
-        Step::Act(actor, Fault::None)
+        Step::Act(request.id(), Fault::None)
     }
 
     fn land(&self, source: &mut impl Source, world: &World) -> Option<Step> {

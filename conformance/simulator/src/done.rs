@@ -139,7 +139,7 @@ impl Around {
         if !plain || !request.change.has_entries() || !request.found.is_some_and(overtaken) {
             return Err("a request was refused, and no client signed in");
         }
-        match self.has_landed(request) || self.is_there(request) {
+        match request.landed || self.is_there(request) {
             true => Err("a change was refused, and is there all the same"),
             false => Ok(()),
         }
@@ -222,9 +222,7 @@ impl Around {
             Fate::Gone if !change.destroyed && self.is_there(request) => {
                 Err("a change was dropped, and is there all the same")
             }
-            Fate::Gone
-                if !change.destroyed && change.issue == Issue::No && self.has_landed(request) =>
-            {
+            Fate::Gone if !change.destroyed && change.issue == Issue::No && request.landed => {
                 Err("a change was dropped, and had been there")
             }
             _ if fate != Fate::Saved && matches!(told, Told::Token(_)) && !change.destroyed => {
@@ -232,11 +230,6 @@ impl Around {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Whether its change was written, by itself or with another one's.
-    fn has_landed(&self, request: &Request) -> bool {
-        request.landed || self.ledger.carried & request.mark() != 0
     }
 
     fn is_saved(&self, request: &Request) -> bool {
@@ -257,18 +250,18 @@ impl Around {
                 });
                 let old = &self.ledger.entries[found.slot];
                 let left = old.truth.is_none() && old.ended && !old.left && !found.retired;
-                self.has_landed(request)
+                request.landed
                     || request.stripped
                     || self.ledger.is_overtaken(found.chain) && !(carries && left)
             }
-            (Some(_), _) => self.has_landed(request),
+            (Some(_), _) => request.landed,
         }
     }
 
     /// Whether what the request changed can be seen with some token.
     fn is_there(&self, request: &Request) -> bool {
         let mut entries = self.ledger.entries.iter();
-        self.has_landed(request)
+        request.landed
             && entries.any(|entry| {
                 let truth = entry.truth.filter(|truth| {
                     let lives = self.now < truth.expires_at && truth.is_alive(request.now);

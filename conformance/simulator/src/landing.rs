@@ -1,6 +1,5 @@
 //! A write that the store carries out, by what it is for.
 
-use crate::group::Carried;
 use crate::model::Issue;
 use crate::request::Request;
 use crate::store::Slot;
@@ -8,16 +7,11 @@ use crate::truth::{Aim, Ledger, Retired, Truth, Wrong};
 
 impl Ledger {
     /// A write was carried out.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the write, and what it takes along"
-    )]
     pub(crate) fn land(
         &mut self,
         request: &mut Request,
         slot: Slot,
         aim: Aim,
-        carried: &[Carried],
         expires_at: u64,
         (now, keep): (u64, u64),
     ) -> Result<(), Wrong> {
@@ -35,11 +29,7 @@ impl Ledger {
                 }
             }
             Aim::Save => {
-                for other in carried {
-                    self.carry(slot, other);
-                }
-                let present = self.entries[slot].truth;
-                if let Some(truth) = present.filter(|truth| truth.retired.is_none())
+                if let Some(truth) = truth.filter(|truth| truth.retired.is_none())
                     && truth.content.applied & request.mark() == 0
                 {
                     let content = request.change.over(&truth.content);
@@ -48,10 +38,6 @@ impl Ledger {
                     }
                     self.put(slot, content, expires_at);
                     request.landed = true;
-                }
-                // The steps in between were never there.
-                if !carried.is_empty() && self.entries[slot].truth.is_some() {
-                    self.entries[slot].before = truth;
                 }
             }
             Aim::Retire { new, until } => {
@@ -77,19 +63,6 @@ impl Ledger {
             }
         }
         Ok(())
-    }
-
-    /// Another request's change, in this write.
-    fn carry(&mut self, slot: Slot, other: &Carried) {
-        let truth = self.entries[slot].truth;
-        let mark = 1 << other.by;
-        if let Some(truth) = truth.filter(|truth| truth.retired.is_none())
-            && truth.content.applied & mark == 0
-        {
-            let content = other.change.over(&truth.content);
-            self.put(slot, content, other.expires_at);
-            self.carried |= mark;
-        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "both records, and their times")]

@@ -26,7 +26,6 @@ mod around;
 mod choose;
 mod done;
 mod epoch;
-mod group;
 mod handler;
 mod landing;
 mod midway;

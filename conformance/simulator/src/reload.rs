@@ -67,7 +67,7 @@ impl Around {
     }
 
     /// The session's own record was loaded again.
-    pub(crate) fn rebase(&mut self, request: &mut Request, slot: Slot, found: bool) {
+    fn rebase(&mut self, request: &mut Request, slot: Slot, found: bool) {
         let follows = request.successor == Some(slot);
         let Some(base) = request.base.filter(|base| base.slot == slot || follows) else {
             return;

@@ -1,8 +1,7 @@
 //! One request: its exchange with the machine, and the model's view of it.
 
-use cloakroom_core::{Commit, Exchange, Stored, UnixTime, Write};
+use cloakroom_core::{Commit, Exchange, Stored, UnixTime};
 
-use crate::group::Carried;
 use crate::midway::{Claiming, Next};
 use crate::model::{Change, Content};
 use crate::step::{Fault, Id, Present, Start};
@@ -20,8 +19,6 @@ pub(crate) enum Live {
     /// The handler runs.
     Handling(Exchange),
     Committing(Commit),
-    /// Its write waits for that of its group, which this request leads.
-    Grouped(Id),
     /// Its handler waits for a claim.
     Waiting,
     /// It has ended, one way or another.
@@ -67,8 +64,6 @@ pub(crate) struct Request {
     /// The new record for a second attempt. An attempt of unknown outcome is repeated unchanged.
     pub(crate) again: Option<Content>,
     pub(crate) half: Option<Half>,
-    /// Its last write in a group, and the changes of others that it contains.
-    pub(crate) carried: Option<(Write, Vec<Carried>)>,
     /// The load returned a stale record, or one of a session that had been signed out.
     pub(crate) stale: bool,
     pub(crate) ended: bool,
@@ -136,7 +131,6 @@ impl Request {
             stripped: false,
             again: None,
             half: None,
-            carried: None,
             stale: false,
             ended: false,
             ended_with_all: false,

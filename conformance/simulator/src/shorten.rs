@@ -149,7 +149,6 @@ impl Step {
             | Self::Crash(id)
             | Self::Deliver(id)
             | Self::Lose(id)
-            | Self::Group(id)
             | Self::Land(id)
             | Self::Evict(id) => Some(*id),
             Self::Advance(_) | Self::Skew(..) | Self::EndAll(_) => None,

@@ -29,8 +29,6 @@ pub enum Step {
     Deliver(Id),
     /// The answer does not reach the client.
     Lose(Id),
-    /// A save waits for others instead of trying, or loads for all that wait.
-    Group(Id),
     /// An abandoned write of this request happens after all.
     Land(Id),
     /// Seconds pass.
@@ -240,7 +238,6 @@ impl fmt::Display for Step {
             Self::Crash(id) => write!(f, "{id}#"),
             Self::Deliver(id) => write!(f, "{id}>"),
             Self::Lose(id) => write!(f, "{id}/"),
-            Self::Group(id) => write!(f, "{id}&"),
             Self::Land(id) => write!(f, "{id}~"),
             Self::Advance(seconds) => write!(f, "@{seconds}"),
             Self::Skew(node, seconds) => write!(f, "n{node}@{seconds}"),
@@ -294,7 +291,6 @@ fn parse(word: &str) -> Option<Step> {
         "#" => Some(Step::Crash(id)),
         ">" => Some(Step::Deliver(id)),
         "/" => Some(Step::Lose(id)),
-        "&" => Some(Step::Group(id)),
         "~" => Some(Step::Land(id)),
         "%" => Some(Step::Evict(id)),
         _ => {

@@ -240,15 +240,12 @@ impl Truth {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) entries: Vec<Entry>,
-    /// The requests whose changes another one's write took along, by their marks.
-    pub(crate) carried: u64,
     chains: usize,
 }
 
 impl Ledger {
     pub(crate) fn reset(&mut self) {
         self.entries.clear();
-        self.carried = 0;
         self.chains = 0;
     }
 

@@ -50,9 +50,6 @@ impl World {
                 if !request.is_running() {
                     return Ok(false);
                 }
-                if let Live::Grouped(_) = request.live {
-                    return self.write_group(id, fault);
-                }
                 self.around.act(request, fault)?;
                 return self.midway(place).map(|()| true);
             }
@@ -66,7 +63,6 @@ impl World {
                 self.crash(place);
                 self.around
                     .tell(|| format!("the process that serves request {id} dies"));
-                self.strand(id)?;
             }
             Step::Deliver(id) | Step::Lose(id) => {
                 let Some(place) = self.place(id) else {
@@ -100,7 +96,6 @@ impl World {
                     });
                 }
             }
-            Step::Group(id) => return self.group(id),
             Step::Land(id) => return self.land(id),
             Step::Advance(seconds) => {
                 self.around.now += u64::from(seconds);
@@ -250,14 +245,9 @@ impl World {
         });
         if answer.is_done() {
             let expires_at = ends(op);
-            around.ledger.land(
-                request,
-                flight.slot,
-                flight.aim,
-                &flight.carried,
-                expires_at,
-                now,
-            )?;
+            around
+                .ledger
+                .land(request, flight.slot, flight.aim, expires_at, now)?;
         }
         Ok(true)
     }

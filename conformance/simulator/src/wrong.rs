@@ -134,16 +134,11 @@ pub enum Mutant {
     EndsNothingOnFailure,
     /// A sign-in takes the data along though the old session has been signed out.
     KeepsDataOfSignedOut,
-    /// Each save of a group is replayed over the record that was loaded, and not over the write
-    /// before it.
-    GroupsOverTheLoaded,
-    /// In a group all but the first count as saved, whatever the store answers.
-    GroupsCountAsSaved,
 }
 
 impl Mutant {
     /// Every wrong one.
-    pub const WRONG: [Self; 29] = [
+    pub const WRONG: [Self; 27] = [
         Self::LostReplaceIsConflict,
         Self::LostReplaceIsDone,
         Self::LostCreateIsRepeated,
@@ -171,7 +166,5 @@ impl Mutant {
         Self::ReadsTheEpochOnce,
         Self::EndsNothingOnFailure,
         Self::KeepsDataOfSignedOut,
-        Self::GroupsOverTheLoaded,
-        Self::GroupsCountAsSaved,
     ];
 }

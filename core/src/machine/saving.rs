@@ -90,16 +90,13 @@ impl Machine {
                 self.pending.base = Some(current);
                 return Ok(self.kept(Fate::Saved));
             }
-            // In a group, the base is what another commit was to write. The store may have the
-            // record that the group began with, and the group's write may still come. So only the
-            // same write may be tried over it.
-            if *now == base.record.as_stored().bytes || base.record.is_built_on(&current.record) {
+            if *now == base.record.as_stored().bytes {
                 self.pending.base = Some(current);
                 return self.replace_base(write, ReplaceStep::Save);
             }
-            // Only if the record still remembers a writer before this one, all writers since are
+            // Only if the record still remembers the writer before this one, all writers since are
             // known, and this one is not among them.
-            if !current.record.remembers(&base.record) && !current.record.knows_all() {
+            if !current.record.written_by(&base.record.writer()) && !current.record.knows_all() {
                 return Err(Error::UnknownOutcome);
             }
         }

@@ -15,7 +15,7 @@ pub(super) const NEWEST: u64 = STANDING + SEALED;
 pub(super) const EPOCH: &str = "epoch";
 pub(super) const NONCE_LEN: usize = 8;
 /// How many of its last writers a record remembers. See `Record::written_by`.
-pub(crate) const RECENT: usize = 8;
+pub(super) const RECENT: usize = 8;
 pub(super) const MAX_NAME: usize = 255;
 
 // Major types and simple values of CBOR (RFC 8949, sections 3.1 and 3.3).

@@ -170,24 +170,6 @@ impl Record {
             .any(|recent| recent == nonce)
     }
 
-    /// Whether it knows a writer of this record, and so all writers since.
-    pub(crate) fn remembers(&self, other: &Self) -> bool {
-        let mut known = other.recent().chunks_exact(NONCE_LEN);
-        known.any(|nonce| {
-            self.recent()
-                .chunks_exact(NONCE_LEN)
-                .any(|own| own == nonce)
-        })
-    }
-
-    /// Whether this record was made over another one, directly or not, as far as it remembers.
-    pub(crate) fn is_built_on(&self, other: &Self) -> bool {
-        let older = self.recent().get(NONCE_LEN..).unwrap_or_default();
-        let writer = other.writer();
-        let mut older = older.chunks_exact(NONCE_LEN);
-        other.foreign.is_none() && other.retired.is_none() && older.any(|nonce| nonce == writer)
-    }
-
     /// Whether a plain rotation retired this record, so that its successor is the same session.
     pub(crate) fn leads_to_itself(&self) -> bool {
         self.retired

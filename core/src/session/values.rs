@@ -137,9 +137,8 @@ impl Session<'_> {
     /// returns an equal value changes nothing.
     ///
     /// If another request changes the session in the meantime, the function runs again over the
-    /// newer value, so that n concurrent increments add n. It may run in another request's task.
-    /// The value that this call returned may then differ from the saved one. At most 10,000
-    /// functions can wait in one request.
+    /// newer value, so that n concurrent increments add n. The value that this call returned may
+    /// then differ from the saved one. At most 10,000 functions can wait in one request.
     ///
     /// # Errors
     ///

@@ -26,7 +26,7 @@ const fn that(name: &'static str, from: &'static str, to: To) -> Mutation {
     Mutation { name, from, to }
 }
 
-pub(super) const ALL: [Mutation; 80] = [
+pub(super) const ALL: [Mutation; 78] = [
     // Faults in asking for randomness.
     that(
         "makes-secrets-of-public-bytes",
@@ -173,22 +173,6 @@ pub(super) const ALL: [Mutation; 80] = [
         "does-not-know-its-own-mark",
         "current.record.written_by(&self.writer) || *now == write.bytes",
         Expression("false"),
-    ),
-    // In groups.
-    that(
-        "takes-the-start-of-its-group-for-another-record",
-        "base.record.is_built_on(&current.record)",
-        Expression("false"),
-    ),
-    that(
-        "writes-in-groups-over-what-it-loaded-first",
-        "let replayed = journal.replay(Some(&current.record), limits);",
-        Code(
-            "let replayed = match {is} {
-                true => Ok(()),
-                false => journal.replay(Some(&current.record), limits),
-            };",
-        ),
     ),
     that(
         "takes-any-mark-for-its-own",
